@@ -17,7 +17,7 @@ from ..recipes import list_recipes, load_recipe
 __all__ = ["MplmArgumentParser"]
 
 # argparse expands `%(name)s` in help texts; any other percent sign of an inherited help text would raise there.
-_LONE_PERCENT = re.compile(r"%(?![(%])")
+_LONE_PERCENT = re.compile(r"(?<!%)%(?![(%])")
 
 
 class MplmArgumentParser(HfArgumentParser):
