@@ -91,8 +91,6 @@ _ARROW_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
 _SCHEMA = pa.schema(
     [pa.field(field.name, _ARROW_TYPES[str(field.type)], nullable=False) for field in fields(ResultRow)]
 )
-    [pa.field(field.name, _ARROW_TYPES[str(field.type)], nullable=False) for field in fields(ResultRow)]
-)
 
 
 def make_row(
