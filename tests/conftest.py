@@ -3,8 +3,13 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+
+if TYPE_CHECKING:
+    from transformers import BertForMaskedLM, ModernBertForMaskedLM, PreTrainedTokenizerBase, XLMRobertaForMaskedLM
 
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -39,3 +44,57 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the benchmark data: {folder} does not exist (set HF_MPLM_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of `tiny_tokenizer`, for what loads a tokenizer by its path. Read it, never write to it."""
+    from tests.fixtures import build_tiny_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny_tokenizer")
+    build_tiny_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_tokenizer(tiny_tokenizer_folder: Path) -> PreTrainedTokenizerBase:
+    """An `XLMRobertaTokenizer` of 800 entries trained on the small corpus, loaded anew for each test."""
+    from hf_mplm.data.tokenizers import load_tokenizer
+
+    return load_tokenizer(tiny_tokenizer_folder)
+
+
+@pytest.fixture
+def tiny_corpus(tmp_path: Path) -> Path:
+    """A folder of its own with `CODE.txt` files, ten lines each: fourteen language-scripts in ten scripts."""
+    from tests.fixtures import CORPUS
+
+    folder = tmp_path / "tiny_corpus"
+    folder.mkdir()
+    for file in sorted(CORPUS.glob("*.txt")):
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+@pytest.fixture
+def tiny_xlm_roberta(tiny_tokenizer: PreTrainedTokenizerBase) -> XLMRobertaForMaskedLM:
+    """A seeded stock XLM-R of two layers, 32 wide, whose vocabulary is `tiny_tokenizer`'s."""
+    from tests.fixtures import tiny_xlm_roberta as build
+
+    return build(len(tiny_tokenizer))
+
+
+@pytest.fixture
+def tiny_bert(tiny_tokenizer: PreTrainedTokenizerBase) -> BertForMaskedLM:
+    """A seeded stock BERT of two layers, 32 wide, whose vocabulary is `tiny_tokenizer`'s."""
+    from tests.fixtures import tiny_bert as build
+
+    return build(len(tiny_tokenizer))
+
+
+@pytest.fixture
+def tiny_modernbert(tiny_tokenizer: PreTrainedTokenizerBase) -> ModernBertForMaskedLM:
+    """A seeded stock ModernBERT of two layers, 32 wide, whose vocabulary is `tiny_tokenizer`'s."""
+    from tests.fixtures import tiny_modernbert as build
+
+    return build(len(tiny_tokenizer))
