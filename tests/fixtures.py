@@ -15,7 +15,7 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from hf_mplm.data.tokenizers import load_tokenizer, train_tokenizer
+from hf_mplm.data.tokenizers import train_tokenizer
 
 
 CORPUS = Path(__file__).parent / "assets" / "udhr"
@@ -38,8 +38,7 @@ def corpus_lines(*codes: str) -> list[tuple[str, str]]:
 def build_tiny_tokenizer(folder: Path, vocab_size: int = TINY_VOCAB_SIZE) -> PreTrainedTokenizerBase:
     """An `XLMRobertaTokenizer` trained on the small corpus, written to `folder` and loaded from there."""
     lines = (line for _, line in corpus_lines())
-    train_tokenizer(lines, folder, vocab_size=vocab_size, character_coverage=0.98, num_threads=1)
-    return load_tokenizer(folder)
+    return train_tokenizer(lines, folder, vocab_size=vocab_size, character_coverage=0.98, num_threads=1)
 
 
 def tiny_xlm_roberta(vocab_size: int = TINY_VOCAB_SIZE, *, seed: int = 0, **config: object) -> XLMRobertaForMaskedLM:

@@ -10,11 +10,15 @@ The fast `XLMRobertaTokenizer` (on transformers 5.x it is rebuilt from vocabular
   replacement and a mark may stand together, the model is told to do what the fast tokenizer does.
 - It splits at every Unicode space. U+0085, the one such character that `nmt_nfkc` leaves alone, becomes a space.
 - It adds scores in double precision, SentencePiece in single precision, so that near-ties fall differently. Scores are
-  rounded to multiples of 2^-8, whose sums are exact in both (in single precision up to 65,536, some 5,000 tokens).
+  rounded to multiples of 2^-6, whose sums are exact in both (in single precision up to 262,144, some 25,000 tokens).
+
+What is left are compatibility characters (a full-width letter, an Arabic presentation form) under several marks, or
+under a mark of another script: the fast normaliser cannot tell these from what it does with one mark.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import io
 import json
@@ -28,29 +32,39 @@ import sentencepiece
 from sentencepiece import sentencepiece_model_pb2 as model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
+from transformers import PreTrainedTokenizerBase
 
 
-__all__ = ["MODEL_FILE", "SPECIAL_TOKENS", "normalization_rules", "train_model", "write_tokenizer_files"]
+__all__ = [
+    "MODEL_FILE",
+    "SCORE_STEPS_PER_UNIT",
+    "SPECIAL_TOKENS",
+    "model_of_tokenizer",
+    "normalization_rules",
+    "train_model",
+    "write_tokenizer_files",
+]
 
 MODEL_FILE = "sentencepiece.bpe.model"
 # fairseq's order, which XLM-R's checkpoints have: SentencePiece's own `<unk>`, `<s>`, `</s>` are replaced by the first
 # four, pieces follow with SentencePiece's id + 1, `<mask>` is the last id.
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK_TOKEN = "<mask>"
-SCORE_STEPS_PER_UNIT = 256  # powers of two only: the products and quotients are exact
+SCORE_STEPS_PER_UNIT = 64  # powers of two only: the products and quotients are exact
 
-# Marks of two bytes in UTF-8 that follow the characters of a range in writing. A replaced character of up to three
-# bytes and such a mark make a cluster of at most five, which is where the fast normaliser drops the mark.
+# Marks that follow replaced characters in writing. A replaced character of up to three bytes and a mark of two make a
+# cluster of at most five, which is where the fast normaliser drops the mark.
+_ANY_MARK = (0x0300, 0x07FF)
 _MARKS_AFTER = (
-    ((0x00A0, 0x2FFF), (0x0300, 0x036F)),
-    ((0x3000, 0x3000), (0x0300, 0x036F)),
+    ((0x00A1, 0x2FFF), (0x0300, 0x036F)),
     ((0xFB00, 0xFB17), (0x0300, 0x036F)),
     ((0xFF01, 0xFF5E), (0x0300, 0x036F)),
     ((0xFB1D, 0xFB4F), (0x0591, 0x05C7)),
-    ((0xFB50, 0xFDFF), (0x064B, 0x0670)),
-    ((0xFE70, 0xFEFC), (0x064B, 0x0670)),
+    ((0xFB50, 0xFDFF), (0x0610, 0x06ED)),
+    ((0xFE70, 0xFEFC), (0x0610, 0x06ED)),
 )
-_JOINERS = (0x200C, 0x200D, 0xFE0E, 0xFE0F)  # three bytes: with a character of two they make a short cluster
+# Three bytes: only with a character of two do they make a short cluster.
+_JOINERS_AND_SELECTORS = (0x200C, 0x200D, 0xFE0E, 0xFE0F)
 
 
 @functools.lru_cache(maxsize=1)
@@ -72,20 +86,25 @@ def normalization_rules() -> dict[str, str]:
         if replacement != character:
             rules[character] = replacement
     for character, replacement in list(rules.items()):
-        if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp"):
-            continue  # a control character ends a cluster
-        code, length = ord(character), len(character.encode())
-        marks = [
-            mark
-            for (first, last), (first_mark, last_mark) in _MARKS_AFTER
-            if first <= code <= last
-            for mark in range(first_mark, last_mark + 1)
-            if unicodedata.category(chr(mark)) in ("Mn", "Me")
-        ]
-        for mark in [*marks, *(_JOINERS if length == 2 else ())]:
-            if length <= 3:
-                rules[character + chr(mark)] = replacement
+        for mark in _marks_after(character):
+            rules[character + mark] = replacement
     return rules
+
+
+def _marks_after(character: str) -> list[str]:
+    """The marks that the fast normaliser drops after `character`, as far as they are found there in writing."""
+    code, length, category = ord(character), len(character.encode()), unicodedata.category(character)
+    if length not in (2, 3) or category in ("Cc", "Cf", "Zl", "Zp"):  # a control character ends a cluster
+        return []
+    if category == "Zs":  # a detached mark of any script stands on a no-break space
+        spans = [_ANY_MARK, (0x0800, 0xFFFF)] if length == 2 else [_ANY_MARK]
+    else:
+        spans = [marks for (first, last), marks in _MARKS_AFTER if first <= code <= last]
+        spans += [(joiner, joiner) for joiner in _JOINERS_AND_SELECTORS if length == 2]
+    marks = (chr(mark) for first, last in spans for mark in range(first, last + 1))
+    return [
+        mark for mark in marks if unicodedata.category(mark) in ("Mn", "Me", "Mc") or ord(mark) in (0x200C, 0x200D)
+    ]
 
 
 def train_model(
@@ -108,7 +127,7 @@ def train_model(
         seed_sentencepiece_size (`int`): candidate pieces that the trainer starts from.
 
     Returns:
-        `ModelProto`: the model, its scores rounded to multiples of 2^-8.
+        `ModelProto`: the model, its scores rounded to multiples of 2^-6.
 
     Raises:
         ValueError: where the text is too small or too large in characters for `vocab_size`.
@@ -190,3 +209,47 @@ def write_tokenizer_files(model: model_pb2.ModelProto, output: str | Path, *, mo
         "clean_up_tokenization_spaces": False,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def model_of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> model_pb2.ModelProto:
+    """Rebuild the SentencePiece model of an XLM-R tokenizer from what the tokenizer itself holds.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): a fast tokenizer in XLM-R's layout.
+
+    Returns:
+        `ModelProto`: vocabulary, scores and character map; what the trainer once wrote beside them is not known.
+
+    Raises:
+        ValueError: where the tokenizer has another layout or tokens beyond the model's.
+    """
+    state = json.loads(tokenizer.backend_tokenizer.to_str()) if tokenizer.is_fast else {"model": {}}
+    entries = state["model"].get("vocab", [])
+    tokens = [entry[0] for entry in entries] if isinstance(entries, list) else []
+    if tuple(tokens[:4]) != SPECIAL_TOKENS or tokens[-1] != MASK_TOKEN:
+        raise ValueError(
+            f"{tokenizer.name_or_path!r} ({type(tokenizer).__name__}) has not the layout of XLM-R's tokenizer: a "
+            f"Unigram vocabulary from {', '.join(SPECIAL_TOKENS)} to {MASK_TOKEN}. For another kind, add tokens with "
+            "tokenizer.add_tokens([...]) and grow the model with extend_vocabulary"
+        )
+    extra = [token["content"] for token in state["added_tokens"] if token["id"] >= len(tokens)]
+    if extra:
+        raise ValueError(
+            f"{tokenizer.name_or_path!r} has tokens that its SentencePiece model does not: {', '.join(extra)}; "
+            "start from the tokenizer without them"
+        )
+    normalizer = state["normalizer"] or {}
+    steps = normalizer.get("normalizers", [normalizer])
+    charsmap = next((step["precompiled_charsmap"] for step in steps if step.get("type") == "Precompiled"), "")
+    model = model_pb2.ModelProto()
+    model.pieces.add(piece="<unk>", score=0.0, type=model_pb2.ModelProto.SentencePiece.UNKNOWN)
+    model.pieces.add(piece="<s>", score=0.0, type=model_pb2.ModelProto.SentencePiece.CONTROL)
+    model.pieces.add(piece="</s>", score=0.0, type=model_pb2.ModelProto.SentencePiece.CONTROL)
+    for piece, score in entries[4:-1]:
+        model.pieces.add(piece=piece, score=score)
+    model.trainer_spec.model_type = model_pb2.TrainerSpec.UNIGRAM
+    model.trainer_spec.vocab_size = len(model.pieces)
+    model.trainer_spec.pad_id = -1
+    model.normalizer_spec.name = "user_defined"
+    model.normalizer_spec.precompiled_charsmap = base64.b64decode(charsmap)
+    return model
