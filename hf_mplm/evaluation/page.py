@@ -57,13 +57,8 @@ class Page:
         chosen = [_best(column, best) for column in zip(*rows)] if rows else []
         cells = []
         for row in rows:
-            marked = (
-                f'<td class="best">{_cell(value)}</td>'
-                if value is not None and value == top
-                else f"<td>{_cell(value)}</td>"
-                for value, top in zip(row, chosen)
-            )
-            cells.append(f"<tr>{''.join(marked)}</tr>")
+            marked = "".join(_cell(value, bold=value is not None and value == top) for value, top in zip(row, chosen))
+            cells.append(f"<tr>{marked}</tr>")
         head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
         self._parts.append(
             f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(cells)}</tbody></table></div>'

@@ -1,0 +1,215 @@
+"""Model cards, drawn from what a run leaves on disk: configuration, arguments, trainer state, store and results."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+
+__all__ = ["add_results_to_card", "write_model_card"]
+
+logger = logging.getLogger(__name__)
+
+_BEGIN, _END = "<!-- hf_mplm: results -->", "<!-- hf_mplm: end of results -->"
+_RESULTS = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
+_PACKAGES = ("hf-mplm", "transformers", "torch", "datasets", "tokenizers")
+
+# Arguments that say something about a checkpoint; the folder's training_args.json holds all of them.
+_TOLD = {
+    "max_steps": "steps",
+    "per_device_train_batch_size": "batch per device",
+    "gradient_accumulation_steps": "gradient accumulation",
+    "learning_rate": "learning rate",
+    "lr_scheduler_type": "schedule",
+    "warmup_steps": "warm-up steps",
+    "adam_beta1": "Adam beta1",
+    "adam_beta2": "Adam beta2",
+    "adam_epsilon": "Adam epsilon",
+    "weight_decay": "weight decay",
+    "mask_rate": "mask rate",
+    "alpha": "language sampling exponent",
+    "seed": "seed",
+}
+
+
+def write_model_card(
+    folder: str | Path,
+    *,
+    name: str | None = None,
+    base_model: str | None = None,
+    license: str | None = None,
+    language_counts: Mapping[str, int] | None = None,
+    paper: Mapping[str, str] | None = None,
+    tags: Sequence[str] = (),
+    template: str = "pretrain",
+) -> Path:
+    """Write `README.md` into a checkpoint's folder, out of what lies there.
+
+    A card that a person has written or edited is left as it is: only one that this function wrote is written anew.
+
+    Args:
+        folder (`str` or `Path`): a saved checkpoint; `config.json` is read, and `training_args.json` and
+            `trainer_state.json` where they exist.
+        name (`str`, *optional*): what the card calls the model; the folder's name by default.
+        base_model (`str`, *optional*): Hub id of the checkpoint that training started from.
+        license (`str`, *optional*): the Hub's licence identifier.
+        language_counts (`Mapping[str, int]`, *optional*): language-script to number of training chunks.
+        paper (`Mapping[str, str]`, *optional*): `title`, `url` and `citation` of the method.
+        tags (`Sequence[str]`, *optional*): tags of the card.
+        template (`str`, *optional*, defaults to `"pretrain"`): a template of this package.
+
+    Returns:
+        `Path`: of the card.
+
+    Raises:
+        FileNotFoundError: the folder holds no `config.json`.
+    """
+    folder = Path(folder)
+    path = folder / "README.md"
+    if path.is_file() and _BEGIN not in path.read_text(encoding="utf-8"):
+        logger.info("kept %s, which somebody wrote by hand", path)
+        return path
+    config = _read(folder / "config.json")
+    if config is None:
+        raise FileNotFoundError(f"{folder} holds no config.json: a card is written for a saved checkpoint")
+    arguments, state = _read(folder / "training_args.json") or {}, _read(folder / "trainer_state.json") or {}
+    name = name or folder.resolve().name
+    languages = sorted(language_counts or {})
+    card_data = ModelCardData(
+        language=sorted({code.split("_")[0] for code in languages} or set(config.get("languages", []))) or None,
+        license=license,
+        library_name="transformers",
+        pipeline_tag="fill-mask",
+        base_model=base_model if base_model and not Path(base_model).exists() else None,
+        tags=sorted({"hf-mplm", *tags}),
+    )
+    has_tables = "languages" in config
+    card = ModelCard.from_template(
+        card_data,
+        template_str=(resources.files(__package__) / f"{template}.md").read_text(encoding="utf-8"),
+        name=name,
+        summary=_summary(config, languages, base_model),
+        has_tables=has_tables,
+        model_type=config["model_type"],
+        example_language=languages[0] if languages else "eng_Latn",
+        architecture=_architecture(config),
+        languages=languages,
+        scripts=sorted({code.split("_")[1] for code in languages}),
+        language_counts=", ".join(f"{code} ({count:,})" for code, count in sorted((language_counts or {}).items())),
+        training=[f"{told}: {arguments[key]}" for key, told in _TOLD.items() if arguments.get(key) is not None],
+        held_out=_held_out(state),
+        paper=dict(paper) if paper and has_tables else None,
+        versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
+    )
+    card.save(path)
+    return path
+
+
+def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | None = None) -> Path:
+    """Write scores into a card: a table between two markers, and the `model-index` that the Hub reads.
+
+    Everything else in the card stays as it is, so that it can be called again after the card was edited.
+
+    Args:
+        folder (`str` or `Path`): the checkpoint's folder, with a `README.md`.
+        rows (`Sequence` of result rows): of this model alone, as [`~hf_mplm.evaluation.results.read_results`] gives
+            them: objects with `task`, `setting`, `metric`, `source_language`, `language`, `resource`, `script_group`
+            and `value`.
+        name (`str`, *optional*): the model's name in the index; the folder's name by default.
+
+    Returns:
+        `Path`: of the card.
+
+    Raises:
+        FileNotFoundError: there is no card; [`write_model_card`] makes one.
+        ValueError: there are no rows.
+    """
+    path = Path(folder) / "README.md"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; write_model_card({str(folder)!r}) makes one")
+    if not rows:
+        raise ValueError(f"no results to write into {path}")
+    groups: dict[tuple[str, str, str, str], list[Any]] = {}
+    for row in rows:
+        groups.setdefault((row.task, row.setting, row.source_language, row.metric), []).append(row)
+    lines = ["## Results", "", "Means over languages, as fractions.", ""]
+    lines += ["| task | setting | source | metric | tail | head | Latn | non-Latn | all | languages |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
+    index = []
+    for (task, setting, source, metric), members in sorted(groups.items()):
+        means = [
+            _mean(row.value for row in members if keep(row))
+            for keep in (
+                lambda row: row.resource == "tail",
+                lambda row: row.resource == "head",
+                lambda row: row.script_group == "Latn",
+                lambda row: row.script_group == "non-Latn",
+                lambda row: True,
+            )
+        ]
+        count = len({row.language for row in members})
+        shown = " | ".join("–" if mean is None else f"{mean:.3f}" for mean in means)
+        lines.append(f"| {task} | {setting} | {source} | {metric} | {shown} | {count} |")
+        index.append(
+            EvalResult(
+                task_type="text-classification" if metric in ("macro_f1", "accuracy") else "sentence-similarity",
+                dataset_type=task,
+                dataset_name=f"{task}, {setting}, from {source or 'none'}, mean over {count} languages",
+                metric_type=metric,
+                metric_value=round(float(means[-1] or 0.0), 6),
+            )
+        )
+    card = ModelCard.load(path)
+    block = "\n".join([_BEGIN, *lines, _END])
+    # A function, because the block may hold backslashes that a replacement string would interpret.
+    card.text = _RESULTS.sub(lambda _: block, card.text) if _RESULTS.search(card.text) else f"{card.text}\n\n{block}\n"
+    card.data.model_name = name or Path(folder).resolve().name
+    card.data.eval_results = index
+    card.save(path)
+    return path
+
+
+def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None) -> str:
+    start = f"continues the pretraining of `{base_model}`" if base_model else "was pretrained from scratch"
+    method = (
+        "by masked language modelling with LangSAMP: language and script embeddings are added to the encoder's output "
+        "before the LM head, so that the encoder itself has less need to encode them"
+        if "languages" in config
+        else "by masked language modelling"
+    )
+    count = f" on {len(languages)} language-scripts" if languages else ""
+    return f"A multilingual encoder that {start}{count}, {method}. Trained with [hf_mplm](https://pypi.org/project/hf-mplm/)."
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    text = (
+        f"`{config['model_type']}`: {config.get('num_hidden_layers')} layers, {config.get('hidden_size')} wide, "
+        f"{config.get('num_attention_heads')} heads, a vocabulary of {config.get('vocab_size'):,}."
+    )
+    if "languages" in config:
+        text += (
+            f" Beside the LM head: {len(config['languages'])} language embeddings and "
+            f"{len(config.get('scripts', []))} script embeddings."
+        )
+    return text
+
+
+def _held_out(state: Mapping[str, Any]) -> str:
+    losses = [entry["eval_loss"] for entry in state.get("log_history", []) if "eval_loss" in entry]
+    return f"{losses[-1]:.4f}" if losses else ""
+
+
+def _mean(values: Any) -> float | None:
+    values = list(values)
+    return sum(values) / len(values) if values else None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
