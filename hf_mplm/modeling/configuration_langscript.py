@@ -1,0 +1,129 @@
+"""Configurations of the encoders that were pretrained with language and script embeddings (LangSAMP)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from transformers import BertConfig, ModernBertConfig, XLMRobertaConfig
+
+from ._compat import rename_rope
+
+
+__all__ = [
+    "BertLangScriptConfig",
+    "LangScriptConfigMixin",
+    "ModernBertLangScriptConfig",
+    "XLMRobertaLangScriptConfig",
+    "split_codes",
+]
+
+LANGUAGE = re.compile(r"[a-z]{3}")
+SCRIPT = re.compile(r"[A-Z][a-z]{3}")
+
+
+def split_codes(codes: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The languages and the scripts of language-script codes, each once, in the order of their first appearance.
+
+    A language belongs to the language alone: `srp_Cyrl` and `srp_Latn` share the first entry.
+
+    Args:
+        codes (`Iterable[str]`): `swh_Latn`, or `swh` where only the language matters.
+
+    Returns:
+        `tuple[list[str], list[str]]`: ISO 639-3 codes and ISO 15924 codes.
+    """
+    languages: dict[str, None] = {}
+    scripts: dict[str, None] = {}
+    for code in codes:
+        language, _, script = code.partition("_")
+        languages[_checked(language, LANGUAGE, code)] = None
+        if script:
+            scripts[_checked(script, SCRIPT, code)] = None
+    return list(languages), list(scripts)
+
+
+class LangScriptConfigMixin:
+    """What a configuration holds beside its architecture's own settings.
+
+    Args:
+        languages (`list[str]`, *optional*): ISO 639-3 codes; a code's position is its language id.
+        scripts (`list[str]`, *optional*): ISO 15924 codes; a code's position is its script id.
+        use_language_embeddings (`bool`, *optional*, defaults to `True`): whether the masked-LM model has a table of
+            languages. The paper's ablation (section 5.1) turns one of the two off.
+        use_script_embeddings (`bool`, *optional*, defaults to `True`): whether it has a table of scripts.
+        hf_mplm_version (`str`, *optional*): the version of hf_mplm that made the checkpoint; set by the package.
+        tie_word_embeddings (`bool`, *optional*, defaults to `True`): whether the decoder is the input embeddings.
+        **kwargs: settings of the architecture.
+
+    Raises:
+        ValueError: if a code is malformed or listed twice.
+    """
+
+    # What the package puts here at import, so that this file can travel without it: its version, and what is to be
+    # called when a configuration is first used (registering the model classes, whose import is slow).
+    package_version: ClassVar[str | None] = None
+    on_first_use: ClassVar[Callable[[], None] | None] = None
+
+    def __init__(
+        self,
+        languages: list[str] | None = None,
+        scripts: list[str] | None = None,
+        use_language_embeddings: bool = True,
+        use_script_embeddings: bool = True,
+        hf_mplm_version: str | None = None,
+        tie_word_embeddings: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **rename_rope(kwargs))
+        self.languages = _checked_list("languages", languages, LANGUAGE)
+        self.scripts = _checked_list("scripts", scripts, SCRIPT)
+        self.use_language_embeddings = bool(use_language_embeddings)
+        self.use_script_embeddings = bool(use_script_embeddings)
+        self.hf_mplm_version = hf_mplm_version or LangScriptConfigMixin.package_version
+        if LangScriptConfigMixin.on_first_use is not None:
+            LangScriptConfigMixin.on_first_use()
+
+
+class XLMRobertaLangScriptConfig(LangScriptConfigMixin, XLMRobertaConfig):
+    """XLM-R (and Glot500) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
+
+    model_type = "xlm-roberta-langscript"
+    keys_to_ignore_at_inference = ["loss_components"]
+    # transformers 5 makes dataclasses of configurations, and would write an __init__ where the class has none itself.
+    __init__ = LangScriptConfigMixin.__init__
+
+
+class BertLangScriptConfig(LangScriptConfigMixin, BertConfig):
+    """BERT (and mBERT) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
+
+    model_type = "bert-langscript"
+    keys_to_ignore_at_inference = ["loss_components"]
+    __init__ = LangScriptConfigMixin.__init__
+
+
+class ModernBertLangScriptConfig(LangScriptConfigMixin, ModernBertConfig):
+    """ModernBERT (and mmBERT) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
+
+    model_type = "modernbert-langscript"
+    keys_to_ignore_at_inference = ["past_key_values", "loss_components"]
+    __init__ = LangScriptConfigMixin.__init__
+
+
+def _checked(code: str, pattern: re.Pattern[str], given: str) -> str:
+    if pattern.fullmatch(code) is None:
+        raise ValueError(f"{given!r} is not a language-script code; write it as swh_Latn (ISO 639-3, ISO 15924)")
+    return code
+
+
+def _checked_list(name: str, codes: Iterable[str] | None, pattern: re.Pattern[str]) -> list[str]:
+    listed = list(codes or [])
+    form = "ISO 639-3 codes like 'swh'" if pattern is LANGUAGE else "ISO 15924 codes like 'Latn'"
+    for code in listed:
+        if not isinstance(code, str) or pattern.fullmatch(code) is None:
+            raise ValueError(f"config.{name} lists {form}, not {code!r}; `split_codes` takes 'swh_Latn' apart")
+    if len(set(listed)) != len(listed):
+        twice = sorted({code for code in listed if listed.count(code) > 1})
+        raise ValueError(f"config.{name} lists {', '.join(twice)} more than once; a code's position is its id")
+    return listed

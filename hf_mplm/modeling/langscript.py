@@ -1,0 +1,367 @@
+"""Language and script embeddings between an encoder and its LM head (LangSAMP), over any of the architectures."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig
+
+from .configuration_langscript import LangScriptConfigMixin, split_codes
+from .masked_only import MaskedOnlyLM, MaskedOnlyOutput
+from .remote_code import RemoteCode
+
+
+__all__ = ["LangScriptEmbedding", "LangScriptLM"]
+
+logger = logging.getLogger(__name__)
+
+# Settings of a checkpoint's configuration that say where it came from, and nothing about the model.
+PROVENANCE = (
+    "_attn_implementation",
+    "_commit_hash",
+    "_name_or_path",
+    "architectures",
+    "auto_map",
+    "dtype",
+    "model_type",
+    "torch_dtype",
+    "transformers_version",
+)
+
+
+class LangScriptEmbedding(nn.Embedding):
+    """A table of languages or of scripts, drawn from N(0, 0.02) whatever the encoder's own initialisation is."""
+
+    def reset_parameters(self) -> None:
+        """Draw all rows anew."""
+        nn.init.normal_(self.weight, std=0.02)
+
+    def grow(self, size: int) -> None:
+        """Add rows until there are `size`; the old ones keep their values.
+
+        Args:
+            size (`int`): number of rows afterwards.
+        """
+        added = self.weight.new_empty((size - self.num_embeddings, self.embedding_dim))
+        nn.init.normal_(added, std=0.02)
+        self.weight = nn.Parameter(torch.cat([self.weight.detach(), added]), requires_grad=self.weight.requires_grad)
+        self.num_embeddings = size
+
+
+class LangScriptLM(RemoteCode, MaskedOnlyLM):
+    """A masked-LM model that adds language and script embeddings to the encoder's output, before the LM head.
+
+    o = h + E_language + E_script (LangSAMP, section 3.2). The tables take what is particular to a language
+    off the encoder, which therefore is used without them: they belong to this class and not to the encoder, and
+    `AutoModel` and the task classes load the same checkpoint and take no ids.
+    """
+
+    language_embeddings: LangScriptEmbedding | None
+    script_embeddings: LangScriptEmbedding | None
+
+    def _add_tables(self) -> None:
+        """Make the tables that the configuration asks for; called at the end of `__init__`."""
+        config = self.config
+        width = config.hidden_size
+        languages, scripts = len(config.languages), len(config.scripts)
+        on = config.use_language_embeddings and languages > 0
+        self.language_embeddings = LangScriptEmbedding(languages, width) if on else None
+        on = config.use_script_embeddings and scripts > 0
+        self.script_embeddings = LangScriptEmbedding(scripts, width) if on else None
+        self.loss_type = "ForMaskedLM"
+        self._ids_when_none: tuple[int, int] | None = None
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)  # type: ignore[misc]
+        if isinstance(module, LangScriptEmbedding):
+            module.reset_parameters()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        language_ids: torch.Tensor | None = None,
+        script_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        return_logits: bool = False,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> MaskedOnlyOutput | tuple:
+        """Predict masked tokens.
+
+        Args:
+            input_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            attention_mask (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            token_type_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            position_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            inputs_embeds (`torch.Tensor`, *optional*): in place of `input_ids`. Shapes: (batch, sequence, hidden).
+            language_ids (`torch.Tensor`, *optional*):
+                Shapes: (batch,) or (batch, sequence). -1 adds nothing; without them nothing is added, or what
+                [`set_language`] says.
+            script_ids (`torch.Tensor`, *optional*): likewise.
+            labels (`torch.Tensor`, *optional*): Shapes: (batch, sequence), -100 where nothing is to be predicted.
+            num_items_in_batch (`torch.Tensor` or `int`, *optional*):
+                What the summed loss is divided by; by default this batch's masked tokens.
+            return_logits (`bool`, *optional*, defaults to `False`): logits of every position even with labels.
+            return_dict (`bool`, *optional*): `False` for a tuple.
+            **kwargs: of the encoder, such as `output_hidden_states`.
+
+        Returns:
+            [`MaskedOnlyOutput`]: with labels `loss` and `loss_components`, without them `logits`.
+
+        Raises:
+            ValueError: if an id lies beyond its table or the ids' shape does not fit.
+        """
+        output = self._masked_lm(
+            {
+                "input_ids": input_ids,
+                "attention_mask": attention_mask,
+                "token_type_ids": token_type_ids,
+                "position_ids": position_ids,
+                "inputs_embeds": inputs_embeds,
+                **kwargs,
+            },
+            labels,
+            num_items_in_batch,
+            return_logits,
+            addend=lambda shape, positions: self._addend(shape, positions, language_ids, script_ids),
+        )
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if return_dict else output.to_tuple()
+
+    def _addend(
+        self,
+        shape: torch.Size,
+        positions: torch.Tensor | None,
+        language_ids: torch.Tensor | None,
+        script_ids: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        language_default, script_default = self._ids_when_none or (-1, -1)
+        language = _rows("language", self.language_embeddings, language_ids, language_default, shape, positions)
+        script = _rows("script", self.script_embeddings, script_ids, script_default, shape, positions)
+        if language is None or script is None:
+            return script if language is None else language
+        return language + script
+
+    def language_ids_of(self, code: str) -> tuple[int, int]:
+        """The ids of a language-script.
+
+        Args:
+            code (`str`): `tha_Thai`.
+
+        Returns:
+            `tuple[int, int]`: language id and script id.
+
+        Raises:
+            ValueError: if the model does not know the language or the script.
+        """
+        (language, *_), scripts = split_codes([code])
+        if not scripts:
+            raise ValueError(f"{code!r} names no script; write it as swh_Latn")
+        return (
+            _position(self.config.languages, language, "language", code),
+            _position(self.config.scripts, scripts[0], "script", code),
+        )
+
+    def set_language(self, code: str | None) -> None:
+        """Choose the language-script whose embeddings are added when a call passes no ids, as pipelines do not.
+
+        It is not saved with the model.
+
+        Args:
+            code (`str` or `None`): `tha_Thai`; `None` adds nothing again.
+        """
+        self._ids_when_none = None if code is None else self.language_ids_of(code)
+
+    def add_languages(self, codes: Iterable[str]) -> None:
+        """Grow the tables by the languages and scripts that are missing; nothing else changes.
+
+        Call it before the optimizer is made, which would not know the grown tables.
+
+        Args:
+            codes (`Iterable[str]`): language-script codes like `xyz_Thai`; `xyz` where the script is known anyway.
+        """
+        languages, scripts = split_codes(codes)
+        config = self.config
+        config.languages = list(dict.fromkeys([*config.languages, *languages]))
+        config.scripts = list(dict.fromkeys([*config.scripts, *scripts]))
+        like = self.get_input_embeddings().weight
+        for name, on, size in (
+            ("language_embeddings", config.use_language_embeddings, len(config.languages)),
+            ("script_embeddings", config.use_script_embeddings, len(config.scripts)),
+        ):
+            table = getattr(self, name)
+            if not on or size == 0:
+                continue
+            if table is None:
+                table = LangScriptEmbedding(size, config.hidden_size, device=like.device, dtype=like.dtype)
+                setattr(self, name, table)
+            elif size > table.num_embeddings:
+                table.grow(size)
+
+    def nearest_languages(self, code: str, among: Sequence[str] | None = None) -> list[tuple[str, float]]:
+        """Other languages by the cosine of their embeddings, nearest first (LangSAMP, section 5.4: donor languages).
+
+        Args:
+            code (`str`): `tha_Thai` or `tha`; the script plays no part.
+            among (`Sequence[str]`, *optional*): the codes to choose from; by default every language of the model.
+
+        Returns:
+            `list[tuple[str, float]]`: codes as they were given, without the language itself, and cosines.
+
+        Raises:
+            ValueError: if a language is unknown, or the model has no language embeddings.
+        """
+        if self.language_embeddings is None:
+            raise ValueError("this model has no language embeddings: config.use_language_embeddings is False")
+        listed = self.config.languages
+        itself = _position(listed, code.partition("_")[0], "language", code)
+        others = {
+            other: position
+            for other in (listed if among is None else among)
+            if (position := _position(listed, other.partition("_")[0], "language", other)) != itself
+        }
+        table = nn.functional.normalize(self.language_embeddings.weight.detach().double(), dim=-1)
+        cosines = (table[list(others.values())] @ table[itself]).tolist()
+        return sorted(zip(others, cosines), key=lambda pair: -pair[1])
+
+    @classmethod
+    def from_encoder(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        languages: Sequence[str],
+        scripts: Sequence[str] | None = None,
+        *,
+        use_language_embeddings: bool = True,
+        use_script_embeddings: bool = True,
+        dtype: torch.dtype = torch.float32,
+        **kwargs: Any,
+    ) -> Any:
+        """Start from a masked-LM checkpoint; everything but the two tables is the checkpoint's.
+
+        Args:
+            name_or_path (`str` or `os.PathLike`): Hub id or folder of a checkpoint with its LM head.
+            languages (`Sequence[str]`): language-scripts like `eng_Latn`; or, with `scripts`, languages like `eng`.
+            scripts (`Sequence[str]`, *optional*): scripts like `Latn`, where `languages` holds none.
+            use_language_embeddings (`bool`, *optional*, defaults to `True`): see the configuration.
+            use_script_embeddings (`bool`, *optional*, defaults to `True`): see the configuration.
+            dtype (`torch.dtype`, *optional*, defaults to `torch.float32`):
+                transformers 5 would take the checkpoint's own, in which training loses small updates.
+            **kwargs: of `from_pretrained`: `revision`, `token`, ...
+
+        Returns:
+            the model, in eval mode as `from_pretrained` has it.
+
+        Raises:
+            ValueError: if the checkpoint is of another architecture or lacks the LM head.
+        """
+        found_languages, found_scripts = split_codes(languages)
+        found_scripts = list(dict.fromkeys([*found_scripts, *(scripts or [])]))
+        hub = {name: kwargs[name] for name in ("revision", "token", "cache_dir", "subfolder") if name in kwargs}
+        source = AutoConfig.from_pretrained(name_or_path, **hub)
+        stock = cls.stock_config_class  # type: ignore[attr-defined]
+        if source.model_type != stock.model_type:
+            if isinstance(source, LangScriptConfigMixin):
+                advice = "load it with from_pretrained and call add_languages"
+            else:
+                advice = f"{cls.__name__} starts from {stock.model_type!r}; choose the class of its architecture"
+            raise ValueError(f"{name_or_path} is a {source.model_type!r} checkpoint: {advice}")
+        settings = {name: value for name, value in source.to_dict().items() if name not in PROVENANCE}
+        config = cls.config_class(  # type: ignore[attr-defined]
+            languages=found_languages,
+            scripts=found_scripts,
+            use_language_embeddings=use_language_embeddings,
+            use_script_embeddings=use_script_embeddings,
+            **settings,
+        )
+        # The tables are new by intention here and must not be reported as missing; anything else missing is an error.
+        expected = [*cls._keys_to_ignore_on_load_missing, "language_embeddings.weight", "script_embeddings.weight"]
+        members = {"_keys_to_ignore_on_load_missing": expected, "__module__": cls.__module__}
+        expecting = type(cls.__name__, (cls,), members)
+        model, report = expecting.from_pretrained(  # type: ignore[attr-defined]
+            name_or_path, config=config, dtype=dtype, output_loading_info=True, **kwargs
+        )
+        model.__class__ = cls
+        if missing := sorted(report["missing_keys"]):
+            raise ValueError(
+                f"{name_or_path} (architectures {source.architectures}) lacks {', '.join(missing[:4])}"
+                f"{', ...' if len(missing) > 4 else ''}: without its LM head, training would start from random "
+                "predictions; give the masked-LM checkpoint"
+            )
+        return model
+
+    def export_encoder(self, path: str | os.PathLike[str], tokenizer: Any = None) -> None:
+        """Write the encoder alone, as a stock checkpoint that loads without hf_mplm, with identical hidden states.
+
+        Args:
+            path (`str` or `os.PathLike`): folder to write.
+            tokenizer (`PreTrainedTokenizerBase`, *optional*): written beside it.
+        """
+        stock_class = self.stock_encoder_class  # type: ignore[attr-defined]
+        own = ("hf_mplm_version", "languages", "scripts", "use_language_embeddings", "use_script_embeddings")
+        left_out = {*PROVENANCE, *own}
+        settings = {name: value for name, value in self.config.to_dict().items() if name not in left_out}
+        # On the meta device nothing is drawn: exporting during training leaves the random state alone.
+        with torch.device("meta"):
+            encoder = stock_class(stock_class.config_class(**settings))
+        encoder.load_state_dict(self.base_model.state_dict(), assign=True)  # type: ignore[attr-defined]
+        encoder.save_pretrained(path)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(path)
+
+
+def _rows(
+    name: str,
+    table: LangScriptEmbedding | None,
+    ids: torch.Tensor | None,
+    default: int,
+    shape: torch.Size,
+    positions: torch.Tensor | None,
+) -> torch.Tensor | None:
+    """The table's rows for masked positions (masked, hidden), or for all positions (batch, 1 or sequence, hidden)."""
+    if table is None:
+        return None
+    batch, sequence = shape
+    device = table.weight.device
+    if ids is None:
+        # In training every parameter takes part in every step, with or without ids: DDP waits for all gradients.
+        if default < 0 and not (torch.is_grad_enabled() and table.weight.requires_grad):
+            return None
+        ids = torch.full((batch,), default, device=device)
+    ids = ids.to(device)
+    if tuple(ids.shape) not in ((batch,), (batch, sequence)):
+        raise ValueError(
+            f"{name}_ids of shape {tuple(ids.shape)} do not fit a batch of {batch} x {sequence}; "
+            f"give ({batch},) or ({batch}, {sequence})"
+        )
+    if ids.numel():
+        low, high = (int(bound) for bound in torch.aminmax(ids))
+        if low < -1 or high >= table.num_embeddings:
+            raise ValueError(
+                f"{name} id {low if low < -1 else high} lies beyond the table of {table.num_embeddings} {name}s: give "
+                f"ids from 0 to {table.num_embeddings - 1}, -1 for none, or call add_languages first"
+            )
+    if positions is not None:
+        ids = ids.index_select(0, positions // sequence) if ids.dim() == 1 else ids.flatten()[positions]
+    elif ids.dim() == 1:
+        ids = ids.unsqueeze(-1)
+    return table(ids.clamp(min=0)).masked_fill((ids < 0).unsqueeze(-1), 0.0)
+
+
+def _position(listed: Sequence[str], wanted: str, kind: str, code: str) -> int:
+    if wanted not in listed:
+        few = ", ".join(listed[:8]) + (", ..." if len(listed) > 8 else "")
+        raise ValueError(
+            f"the model does not know the {kind} of {code!r}; its {kind}s are {few or 'none'} "
+            f"(config.{kind}s); `model.add_languages([{code!r}])` adds it"
+        )
+    return listed.index(wanted)
