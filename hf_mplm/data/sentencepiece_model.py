@@ -27,9 +27,11 @@ import tempfile
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2 as model_pb2
+from google.protobuf.message import Message
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
 from transformers import PreTrainedTokenizerBase
@@ -44,6 +46,8 @@ __all__ = [
     "train_model",
     "write_tokenizer_files",
 ]
+
+model_pb2: Any = sentencepiece_model_pb2  # generated code, whose classes no type checker sees
 
 MODEL_FILE = "sentencepiece.bpe.model"
 # fairseq's order, which XLM-R's checkpoints have: SentencePiece's own `<unk>`, `<s>`, `</s>` are replaced by the first
@@ -115,7 +119,7 @@ def train_model(
     num_threads: int,
     max_sentence_length: int,
     seed_sentencepiece_size: int,
-) -> model_pb2.ModelProto:
+) -> Message:
     """Train a SentencePiece Unigram model (Kudo, 2018) on sentences that have been drawn already.
 
     Args:
@@ -169,7 +173,7 @@ def train_model(
     return model
 
 
-def write_tokenizer_files(model: model_pb2.ModelProto, output: str | Path, *, model_max_length: int = 512) -> None:
+def write_tokenizer_files(model: Message, output: str | Path, *, model_max_length: int = 512) -> None:
     """Write a SentencePiece model as the files of an `XLMRobertaTokenizer`, the same bytes on both stacks.
 
     Args:
@@ -211,7 +215,7 @@ def write_tokenizer_files(model: model_pb2.ModelProto, output: str | Path, *, mo
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
-def model_of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> model_pb2.ModelProto:
+def model_of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Message:
     """Rebuild the SentencePiece model of an XLM-R tokenizer from what the tokenizer itself holds.
 
     Args:
