@@ -117,8 +117,8 @@ def _moved_tokens(old: dict[str, int], new: dict[str, int], special: set[str]) -
         what = "lacks" if missing else "has other ids for"
         shown = ", ".join(repr(token) for token in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
         raise ValueError(
-            f"the new tokenizer {what} {len(wrong)} tokens of the old one ({shown}): it is no extension of it. Make one "
-            "with hf_mplm.data.tokenizers.extend_tokenizer(old, pieces, output) or with old.add_tokens([...])"
+            f"the new tokenizer {what} {len(wrong)} tokens of the old one ({shown}): it is no extension of it. Make "
+            "one with hf_mplm.data.tokenizers.extend_tokenizer(old, pieces, output) or with old.add_tokens([...])"
         )
     return moved
 
