@@ -22,6 +22,7 @@ import base64
 import functools
 import io
 import json
+import re
 import sys
 import tempfile
 import unicodedata
@@ -162,15 +163,25 @@ def train_model(
                 minloglevel=2,
             )
         except RuntimeError as error:
-            raise ValueError(
-                f"SentencePiece could not train a model of {vocab_size + 2} entries on this text: {error}. "
-                f"SentencePiece counts two entries fewer than --vocab_size, which holds <pad> and <mask> too"
-            ) from error
+            raise ValueError(_explain(str(error), vocab_size)) from error
     model = model_pb2.ModelProto.FromString(buffer.getvalue())
     model.normalizer_spec.normalization_rule_tsv = ""  # the temporary path: the same text must give the same bytes
     for piece in model.pieces:
         piece.score = round(piece.score * SCORE_STEPS_PER_UNIT) / SCORE_STEPS_PER_UNIT
     return model
+
+
+def _explain(message: str, vocab_size: int) -> str:
+    """SentencePiece's two usual refusals, in entries of the tokenizer, which has `<pad>` and `<mask>` besides."""
+    given = f"a vocabulary of {vocab_size + 2} entries is too"
+    if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        return (
+            f"{given} small for the characters of this text: give --vocab_size {int(found[1]) + 2} or more, or a "
+            "smaller --character_coverage (0.98 at least)"
+        )
+    if found := re.search(r"Please set it to a value <= (\d+)", message):
+        return f"{given} large for this text: give --vocab_size {int(found[1]) + 2} or less, or more text"
+    return f"SentencePiece could not train on this text: {message}"
 
 
 def write_tokenizer_files(model: Message, output: str | Path, *, model_max_length: int = 512) -> None:

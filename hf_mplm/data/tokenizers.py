@@ -78,6 +78,8 @@ def train_tokenizer(
     """
     if vocab_size < 6:
         raise ValueError(f"vocab_size={vocab_size}: five entries are special tokens; give at least some hundreds")
+    if not 0.98 <= character_coverage <= 1:
+        raise ValueError(f"character_coverage={character_coverage}: SentencePiece takes 0.98 to 1; 0.9995 is usual")
     too_long = 0
 
     def usable() -> Iterable[str | CorpusRow]:

@@ -1,0 +1,183 @@
+"""`hf-mplm tokenizer train` and `hf-mplm tokenizer extend`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+ACTIONS = {
+    "train": "train a SentencePiece Unigram tokenizer on a corpus",
+    "extend": "add a tokenizer's pieces to a model of XLM-R's family and grow its embeddings",
+}
+
+
+@dataclass
+class TrainArguments:
+    """Flags of `hf-mplm tokenizer train`."""
+
+    corpus: list[str] = field(
+        metadata={"help": "folders or files of text (CODE.txt[.gz], JSONL, Parquet), or ids of Hub datasets"}
+    )
+    output: str = field(metadata={"help": "folder for the tokenizer's files"})
+    vocab_size: int = field(metadata={"help": "entries of the vocabulary, special tokens included"})
+    languages: list[str] | None = field(
+        default=None, metadata={"help": "codes to train on, such as swh_Latn; all of the corpus by default"}
+    )
+    character_coverage: float = field(
+        default=0.9995, metadata={"help": "share of character occurrences that the vocabulary must hold"}
+    )
+    input_sentence_size: int = field(
+        default=1_000_000, metadata={"help": "sentences to train on, at most; a larger corpus is sampled"}
+    )
+    alpha: float = field(default=0.3, metadata={"help": "that sample draws languages by p ~ n^alpha"})
+    seed: int = field(default=0, metadata={"help": "seed of that sample"})
+    num_threads: int = field(
+        default=4, metadata={"help": "threads of the trainer; the scores depend on it in the last digit"}
+    )
+    max_sentence_length: int = field(
+        default=8192, metadata={"help": "bytes; longer sentences are left out and counted"}
+    )
+    model_max_length: int = field(default=512, metadata={"help": "longest input in tokens, recorded in the tokenizer"})
+    fold_han: bool = field(default=False, metadata={"help": "treat Hans and Hant as one script, Hani"})
+    text_column: str = field(default="text", metadata={"help": "text column of JSONL, Parquet and Hub datasets"})
+    language_column: str = field(default="language", metadata={"help": "language column of the same"})
+    split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
+    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+
+
+@dataclass
+class ExtendArguments:
+    """Flags of `hf-mplm tokenizer extend`."""
+
+    model: str = field(metadata={"help": "masked-LM checkpoint to grow: a folder or a Hub id"})
+    tokenizer: str = field(metadata={"help": "tokenizer whose pieces are added, as made by `hf-mplm tokenizer train`"})
+    output: str = field(metadata={"help": "folder for the model and its new tokenizer"})
+    initialization: str = field(
+        default="mean",
+        metadata={
+            "help": "rows of new tokens: the mean of all old ones, the mean of the old subwords, or normal",
+            "choices": ["mean", "subwords", "normal"],
+        },
+    )
+    max_new_pieces: int | None = field(default=None, metadata={"help": "add the most probable so many pieces only"})
+    seed: int = field(default=0, metadata={"help": "seed of `--initialization normal`"})
+
+
+def make_parser(action: str | None = None) -> argparse.ArgumentParser:
+    """The parser of one action, or of the verb itself, which only knows its actions.
+
+    Args:
+        action (`str`, *optional*): `train` or `extend`.
+    """
+    if action is None:
+        listed = "\n".join(f"  {name:<8}{purpose}" for name, purpose in ACTIONS.items())
+        parser = argparse.ArgumentParser(
+            prog="hf-mplm tokenizer",
+            description=f"Train a SentencePiece tokenizer, or extend the vocabulary of a model.\n\nactions:\n{listed}",
+            epilog="`hf-mplm tokenizer ACTION --help` lists an action's flags.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("action", choices=list(ACTIONS))
+        return parser
+    from .parser import MplmArgumentParser
+
+    return MplmArgumentParser(
+        TrainArguments if action == "train" else ExtendArguments,
+        prog=f"hf-mplm tokenizer {action}",
+        description=f"{ACTIONS[action][0].upper()}{ACTIONS[action][1:]}.",
+    )
+
+
+def run(argv: Sequence[str]) -> int:
+    """Train or extend, and say where the result stands."""
+    action = make_parser().parse_args(list(argv[:1])).action
+    parser: Any = make_parser(action)
+    (arguments,) = parser.parse(list(argv[1:]))
+    _refuse_a_file(arguments.output)
+    return _train(arguments) if action == "train" else _extend(arguments)
+
+
+def _refuse_a_file(output: str) -> None:
+    if Path(output).is_file():
+        raise ValueError(f"--output {output} is a file; needed is a folder, which is made where it is missing")
+
+
+def _train(arguments: TrainArguments) -> int:
+    from tqdm.auto import tqdm
+
+    from ..data.corpora import CorpusReport, iter_corpus
+    from ..data.tokenizers import tokenizer_fingerprint, train_tokenizer
+
+    report = CorpusReport()
+    rows = iter_corpus(
+        arguments.corpus,
+        languages=arguments.languages,
+        text_column=arguments.text_column,
+        language_column=arguments.language_column,
+        fold_han=arguments.fold_han,
+        split=arguments.split,
+        revision=arguments.revision,
+        report=report,
+    )
+    tokenizer = train_tokenizer(
+        tqdm(rows, desc="reading", unit=" sentences", disable=None),
+        arguments.output,
+        vocab_size=arguments.vocab_size,
+        character_coverage=arguments.character_coverage,
+        input_sentence_size=arguments.input_sentence_size,
+        alpha=arguments.alpha,
+        seed=arguments.seed,
+        num_threads=arguments.num_threads,
+        max_sentence_length=arguments.max_sentence_length,
+        model_max_length=arguments.model_max_length,
+    )
+    for reason, count in sorted(report.dropped_by_reason().items()):
+        print(f"left out: {count} lines ({reason})")
+    print(
+        f"Tokenizer with {len(tokenizer)} entries (fingerprint {tokenizer_fingerprint(tokenizer)}) "
+        f"written to {arguments.output}"
+    )
+    return 0
+
+
+def _extend(arguments: ExtendArguments) -> int:
+    import torch
+    from transformers import AutoModel, AutoModelForMaskedLM
+
+    from ..data.tokenizers import extend_tokenizer, load_tokenizer
+    from ..modeling.vocabulary import extend_vocabulary
+
+    if Path(arguments.output).exists() and Path(arguments.output).resolve() == Path(arguments.model).resolve():
+        raise ValueError("--output is the folder of --model; give another one, so that the old checkpoint stays whole")
+    old, new = load_tokenizer(arguments.model), load_tokenizer(arguments.tokenizer)
+    model, report = AutoModelForMaskedLM.from_pretrained(
+        arguments.model, dtype=torch.float32, output_loading_info=True
+    )
+    if report["missing_keys"]:
+        raise ValueError(
+            f"{arguments.model} lacks {', '.join(sorted(report['missing_keys'])[:3])}: it is no masked-LM checkpoint. "
+            "Give the pretrained model instead of one that was fine-tuned for a task"
+        )
+    extended = extend_tokenizer(old, new, arguments.output, max_new_pieces=arguments.max_new_pieces)
+    extension = extend_vocabulary(model, old, extended, initialization=arguments.initialization, seed=arguments.seed)
+    kept = {}
+    if any(".pooler." in f".{key}" for key in report["unexpected_keys"]):
+        # The masked-LM class has no pooler, but those who load the encoder want the one that the checkpoint has.
+        encoder = AutoModel.from_pretrained(arguments.model, dtype=torch.float32)
+        kept = {
+            f"{model.base_model_prefix}.{name}": value
+            for name, value in encoder.state_dict().items()
+            if name.startswith("pooler.")
+        }
+    model.save_pretrained(arguments.output, state_dict={**model.state_dict(), **kept})
+    for token, (origin, target) in extension.moved.items():
+        print(f"{token} moved from id {origin} to {target}, and its learned row with it")
+    print(
+        f"Model and tokenizer with {len(extended)} entries, {extension.num_new} of them new, "
+        f"written to {arguments.output}"
+    )
+    return 0

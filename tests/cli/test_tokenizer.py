@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, XLMRobertaModel
+
+from hf_mplm.cli.main import main
+from hf_mplm.data.tokenizers import tokenizer_fingerprint
+from tests.fixtures import corpus_lines, tiny_xlm_roberta
+
+
+TRAIN = ["tokenizer", "train", "--vocab_size", "190", "--character_coverage", "0.98", "--num_threads", "1"]
+
+
+def test_train_writes_a_tokenizer_and_says_where(
+    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "tokenizer"
+    languages = ["--languages", "eng_Latn", "rus_Cyrl", "arb_Arab"]
+    assert main([*TRAIN, "--corpus", str(tiny_corpus), "--output", str(output), *languages]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    tokenizer = AutoTokenizer.from_pretrained(output)
+    assert len(tokenizer) == 190
+    assert last == (f"Tokenizer with 190 entries (fingerprint {tokenizer_fingerprint(tokenizer)}) written to {output}")
+    # Three languages were read, and no other: their letters are known, Thai ones are not.
+    assert tokenizer.unk_token_id not in tokenizer("human rights права")["input_ids"]
+    assert tokenizer.unk_token_id in tokenizer("มนุษย์")["input_ids"]
+
+
+def test_the_same_command_gives_the_same_bytes(tiny_corpus: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        command = [*TRAIN, "--corpus", str(tiny_corpus), "--output", str(folder), "--input_sentence_size", "100"]
+        assert main([*command, "--languages", "deu_Latn", "ell_Grek", "swh_Latn"]) == 0
+    first, second = ({file.name: file.read_bytes() for file in folder.iterdir()} for folder in folders)
+    assert first == second
+    assert set(first) == {"sentencepiece.bpe.model", "tokenizer.json", "tokenizer_config.json"}
+
+
+def test_extend_grows_model_and_tokenizer_together(
+    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, added, output = tmp_path / "base", tmp_path / "added", tmp_path / "output"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_tokenizer_folder)
+    tokenizer.save_pretrained(base)
+    model = tiny_xlm_roberta(len(tokenizer))
+    encoder = XLMRobertaModel(model.config)  # a checkpoint as published: with a pooler that the masked-LM class drops
+    pooler = {f"roberta.pooler.{name}": value for name, value in encoder.pooler.state_dict().items()}
+    model.save_pretrained(base, state_dict={**model.state_dict(), **pooler})
+    corpus = ["--corpus", str(tiny_corpus), "--languages", "eng_Latn", "kat_Geor"]
+    assert main([*TRAIN, *corpus, "--output", str(added)]) == 0
+    capsys.readouterr()
+
+    assert main(["tokenizer", "extend", "--model", str(base), "--tokenizer", str(added), "--output", str(output)]) == 0
+
+    printed = capsys.readouterr().out.splitlines()
+    new_tokenizer = AutoTokenizer.from_pretrained(output)
+    assert len(new_tokenizer) > len(tokenizer)
+    assert printed[-2] == (
+        f"<mask> moved from id {tokenizer.mask_token_id} to {new_tokenizer.mask_token_id}, and its learned row with it"
+    )
+    assert printed[-1].endswith(f"{len(new_tokenizer) - len(tokenizer)} of them new, written to {output}")
+    grown, report = AutoModelForMaskedLM.from_pretrained(output, output_loading_info=True)
+    assert not report["missing_keys"]
+    rows, old_rows = grown.get_input_embeddings().weight, model.get_input_embeddings().weight
+    assert len(rows) == grown.config.vocab_size == len(new_tokenizer)
+    assert torch.equal(rows[new_tokenizer.mask_token_id], old_rows[tokenizer.mask_token_id])
+    assert torch.equal(rows[: tokenizer.mask_token_id], old_rows[: tokenizer.mask_token_id])
+    loaded, report = AutoModel.from_pretrained(output, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert torch.equal(loaded.pooler.dense.weight, encoder.pooler.dense.weight)
+    english = [line for _, line in corpus_lines("eng_Latn")]
+    assert sum(map(len, new_tokenizer(english)["input_ids"])) < sum(map(len, tokenizer(english)["input_ids"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--corpus", "nowhere/at/all", "--output", "x", "--vocab_size", "500"], "nowhere/at/all"),
+        (["extend", "--model", "nowhere/at/all", "--tokenizer", "y", "--output", "x"], "tokenizer.json"),
+    ],
+)
+def test_errors_name_what_is_missing(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["tokenizer", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_headless_checkpoint_and_the_models_own_folder_are_refused(
+    tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = tmp_path / "base"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_tokenizer_folder)
+    tokenizer.save_pretrained(base)
+    XLMRobertaModel(tiny_xlm_roberta(len(tokenizer)).config).save_pretrained(base)
+    command = ["tokenizer", "extend", "--model", str(base), "--tokenizer", str(tiny_tokenizer_folder), "--output"]
+    assert main([*command, str(tmp_path / "output")]) == 2
+    assert "no masked-LM checkpoint" in capsys.readouterr().err
+    assert main([*command, str(base)]) == 2
+    assert "--output is the folder of --model" in capsys.readouterr().err
+
+
+def test_help_lists_actions_and_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv, expected in ((["--help"], "extend"), (["train", "--help"], "--character_coverage")):
+        with pytest.raises(SystemExit) as stopped:
+            main(["tokenizer", *argv])
+        assert stopped.value.code == 0
+        assert expected in capsys.readouterr().out
