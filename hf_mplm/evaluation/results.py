@@ -198,7 +198,9 @@ def write_results(path: str | Path, rows: Iterable[ResultRow], metadata: Mapping
     path = _table_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = list(zip(*(astuple(row) for row in rows))) or [()] * len(RESULT_FIELDS)
-    table = pa.Table.from_arrays([pa.array(column, field.type) for column, field in zip(columns, _SCHEMA)], _SCHEMA)
+    table = pa.Table.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA)], schema=_SCHEMA
+    )
     partial = path.with_name(f".{path.name}.partial")
     pq.write_table(table, partial)
     os.replace(partial, path)

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_mplm.modeling.pooling import default_layer, mean_pool, truncated_encoder
+
+from .loading import load_model, load_tokenizer, model_revision, position_limit
+
+
+__all__ = ["Encoder", "TransformerEncoder", "length_sorted_batches"]
+
+logger = logging.getLogger(__name__)
+
+# Texts that are tokenised in one call: enough for the tokenizer's threads, few enough to hold.
+TOKENIZER_CHUNK = 4096
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What retrieval and probes need of a model. Anything with these four members can be evaluated.
+
+    Attributes:
+        name (`str`): What is written into the column `model` of the results.
+        revision (`str`): What is written into the column `revision`.
+        layer (`int`): The layer whose states are pooled, -1 if the word does not apply.
+    """
+
+    name: str
+    revision: str
+    layer: int
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> np.ndarray:
+        """Encode sentences.
+
+        Args:
+            texts (`Sequence[str]`): The sentences.
+            progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
+
+        Returns:
+            `np.ndarray`: One float32 vector a sentence, not normalised. Shape (texts, dimension).
+        """
+        ...
+
+
+class TransformerEncoder:
+    """Mean-pooled hidden states of any encoder that `AutoModel` loads.
+
+    The model runs up to the layer that is pooled and no further. Sentences are sorted by length over everything that
+    one call is given, equal sentences are encoded once, and a batch holds a number of tokens rather than a number of
+    sentences, so that next to no padding is computed. The result does not depend on any of this beyond rounding.
+
+    Args:
+        model (`PreTrainedModel`): An encoder.
+        tokenizer (`PreTrainedTokenizerBase`): Its tokenizer.
+        layer (`int`, *optional*): Index into `hidden_states`, by default two thirds of the depth (8 of 12), as the
+            papers' evaluation has it.
+        special_tokens (`bool`, *optional*, defaults to `True`): Whether `<s>` and `</s>` count in the mean, as in the
+            papers' evaluation. They are always part of the input.
+        max_length (`int`, *optional*, defaults to 512): Longest input in tokens, special tokens included.
+        tokens_per_batch (`int`, *optional*): Size of a batch in tokens, padding included; by default 4,096 on a CPU
+            and 65,536 on an accelerator.
+        device (`str` or `torch.device`, *optional*): By default an accelerator if there is one.
+        name (`str`, *optional*): What the results call the model.
+        revision (`str`, *optional*, defaults to `""`): Which version of it this is.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        layer: int | None = None,
+        special_tokens: bool = True,
+        max_length: int = 512,
+        tokens_per_batch: int | None = None,
+        device: str | torch.device | None = None,
+        name: str | None = None,
+        revision: str = "",
+    ) -> None:
+        depth = int(model.config.num_hidden_layers)
+        layer = default_layer(depth) if layer is None else layer
+        if not 0 <= layer <= depth:
+            raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {depth}")
+        self.device = torch.device(device) if device is not None else default_device()
+        # The base model: heads take no part, and its hidden states are the checkpoint's.
+        self.model = model.base_model.to(self.device)
+        self.tokenizer = tokenizer
+        self.layer = layer
+        self.special_tokens = special_tokens
+        self.max_length = min(max_length, position_limit(model, tokenizer))
+        self.tokens_per_batch = tokens_per_batch or (4096 if self.device.type == "cpu" else 65536)
+        self.name = name or str(model.config.name_or_path)
+        self.revision = revision
+        try:
+            with truncated_encoder(self.model, layer):
+                self.stops_early = True
+        except ValueError as error:
+            # An architecture that keeps its layers elsewhere is measured as well, its later layers being wasted.
+            logger.warning("all layers are computed: %s", error)
+            self.stops_early = False
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        *,
+        hub_revision: str | None = None,
+        trust_remote_code: bool = False,
+        **kwargs: object,
+    ) -> TransformerEncoder:
+        """Load a checkpoint in float32.
+
+        Args:
+            model (`str` or `Path`): Hub id or folder.
+            hub_revision (`str`, *optional*): Commit, tag or branch on the Hub.
+            trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
+            **kwargs: The keyword arguments of [`TransformerEncoder`].
+
+        Returns:
+            `TransformerEncoder`: The encoder.
+        """
+        kwargs.setdefault("name", str(model))
+        kwargs.setdefault(
+            "revision", model_revision(model, revision=hub_revision, trust_remote_code=trust_remote_code)
+        )
+        return cls(
+            load_model(model, trust_remote_code=trust_remote_code, revision=hub_revision),
+            load_tokenizer(model, trust_remote_code=trust_remote_code, revision=hub_revision),
+            **kwargs,  # type: ignore[arg-type]
+        )
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> np.ndarray:
+        """Encode sentences.
+
+        Args:
+            texts (`Sequence[str]`): The sentences, none of which may be without tokens to pool.
+            progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
+
+        Returns:
+            `np.ndarray`: The mean of the layer's states. Shape (texts, hidden size), float32.
+
+        Raises:
+            ValueError: If a sentence has no token that counts in the mean.
+        """
+        unique, inverse = _unique(texts)
+        vectors = np.empty((len(unique), int(self.model.config.hidden_size)), dtype=np.float32)
+        ids, special = self._tokenize(unique)
+        lengths = [len(row) for row in ids]
+        was_training = self.model.training
+        self.model.eval()
+        bar = tqdm(total=sum(lengths), unit="tok", unit_scale=True, desc="encoding", disable=not progress, leave=False)
+        try:
+            with torch.inference_mode(), bar, self._stopping_at_layer():
+                for rows in length_sorted_batches(lengths, self.tokens_per_batch):
+                    pooled = self._pool([ids[row] for row in rows], [special[row] for row in rows])
+                    vectors[rows] = pooled.float().cpu().numpy()
+                    bar.update(sum(lengths[row] for row in rows))
+        finally:
+            self.model.train(was_training)
+        return vectors[inverse]
+
+    def _tokenize(self, texts: Sequence[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        ids: list[np.ndarray] = []
+        special: list[np.ndarray] = []
+        for start in range(0, len(texts), TOKENIZER_CHUNK):
+            encoded = self.tokenizer(
+                list(texts[start : start + TOKENIZER_CHUNK]),
+                truncation=True,
+                max_length=self.max_length,
+                padding=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                return_special_tokens_mask=True,
+            )
+            ids.extend(np.asarray(row, dtype=np.int32) for row in encoded["input_ids"])
+            special.extend(np.asarray(row, dtype=bool) for row in encoded["special_tokens_mask"])
+        for text, row, mask in zip(texts, ids, special):
+            if len(row) == 0 or (not self.special_tokens and mask.all()):
+                raise ValueError(f"the tokenizer maps {text!r} to no token; leave such sentences out")
+        return ids, special
+
+    def _pool(self, ids: Sequence[np.ndarray], special: Sequence[np.ndarray]) -> Tensor:
+        longest = max(len(row) for row in ids)
+        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
+        input_ids = np.full((len(ids), longest), pad, dtype=np.int64)
+        attention = np.zeros((len(ids), longest), dtype=np.int64)
+        pooled = np.zeros((len(ids), longest), dtype=np.int64)
+        for index, (row, mask) in enumerate(zip(ids, special)):
+            input_ids[index, : len(row)] = row
+            attention[index, : len(row)] = 1
+            pooled[index, : len(row)] = 1 if self.special_tokens else ~mask
+        inputs = {"input_ids": torch.from_numpy(input_ids).to(self.device)}
+        inputs["attention_mask"] = torch.from_numpy(attention).to(self.device)
+        if self.stops_early:
+            hidden = self.model(**inputs, return_dict=True).last_hidden_state
+        else:
+            hidden = self.model(**inputs, return_dict=True, output_hidden_states=True).hidden_states[self.layer]
+        return mean_pool(hidden, torch.from_numpy(pooled).to(self.device))
+
+    @contextmanager
+    def _stopping_at_layer(self) -> Iterator[None]:
+        if not self.stops_early:
+            yield
+            return
+        with truncated_encoder(self.model, self.layer):
+            yield
+
+
+def length_sorted_batches(lengths: Sequence[int], tokens_per_batch: int) -> Iterator[list[int]]:
+    """Group rows of similar length into batches of a bounded number of tokens.
+
+    The longest come first, so that a batch that does not fit into memory fails at once.
+
+    Args:
+        lengths (`Sequence[int]`): Tokens of each row.
+        tokens_per_batch (`int`): Most tokens of a batch, padding included. A longer row stands alone.
+
+    Yields:
+        `list[int]`: Indices of the rows of a batch.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    start = 0
+    while start < len(order):
+        size = max(1, tokens_per_batch // max(1, lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+def default_device() -> torch.device:
+    """Choose an accelerator if there is one.
+
+    Returns:
+        `torch.device`: CUDA, MPS or the CPU, in this order.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def _unique(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    positions: dict[str, int] = {}
+    inverse = np.fromiter((positions.setdefault(text, len(positions)) for text in texts), dtype=np.int64)
+    return list(positions), inverse

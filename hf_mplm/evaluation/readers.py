@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hf_mplm.languages import parse_code
+
+
+__all__ = [
+    "DataError",
+    "Record",
+    "find_split",
+    "list_folders",
+    "read_lines",
+    "read_records",
+    "require_columns",
+    "resolve_codes",
+    "unique_by",
+]
+
+# What the benchmarks and the Hub call the same split.
+SPLIT_NAMES = {
+    "train": ("train",),
+    "dev": ("dev", "validation", "valid"),
+    "test": ("test",),
+}
+TEXT_SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".json")
+
+
+class DataError(ValueError):
+    """A file of a benchmark does not hold what its format promises. The message names the file and the line."""
+
+
+class Record(NamedTuple):
+    """One item of a benchmark file and where it stands.
+
+    Args:
+        place (`str`): `"FILE:LINE"`, for messages.
+        values (`Mapping[str, Any]`): Column name to value.
+    """
+
+    place: str
+    values: Mapping[str, Any]
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""Read a text file as lines that end in `\n` alone, so that U+2028 and U+0085 stay inside a sentence.
+
+    One `\r` at the end of a line is removed, as is a byte order mark. The last line may lack its `\n`.
+
+    Args:
+        path (`Path`): A UTF-8 file, which may be gzipped.
+
+    Returns:
+        `list[str]`: The lines.
+
+    Raises:
+        DataError: If a line is not UTF-8.
+    """
+    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        raw = file.read()
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    pieces = raw.split(b"\n")
+    if pieces and not pieces[-1]:
+        pieces.pop()
+    lines = []
+    for number, piece in enumerate(pieces, start=1):
+        try:
+            lines.append(piece.removesuffix(b"\r").decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path}:{number} is not UTF-8 ({error.reason} at byte {error.start} of the line)"
+            ) from error
+    return lines
+
+
+def read_records(paths: Sequence[Path], *, columns: Sequence[str] | None = None, quoted: bool = False) -> list[Record]:
+    """Read the items of one split, whatever its format: TSV, CSV, JSON lines or Parquet.
+
+    Args:
+        paths (`Sequence[Path]`): The files of the split, as [`find_split`] returns them.
+        columns (`Sequence[str]`, *optional*): Names for the columns of a text file without a header. By default the
+            first line names them.
+        quoted (`bool`, *optional*, defaults to `False`): Whether a TSV file quotes fields as CSV does.
+
+    Returns:
+        `list[Record]`: The items.
+
+    Raises:
+        DataError: If a line has another number of fields than the header, a quote is never closed, or there is no
+            item at all.
+    """
+    records = [record for path in paths for record in _read_file(path, columns, quoted)]
+    if not records:
+        raise DataError(f"{', '.join(map(str, paths))} has no items")
+    return records
+
+
+def find_split(folder: Path, language: str, split: str) -> list[Path]:
+    """Find the files of a split of one language in the layouts of the benchmarks and of the Hub.
+
+    The layouts are `CODE/split.tsv`, `split/CODE.tsv`, `CODE_split.tsv`, and with Parquet `CODE/split.parquet`,
+    `CODE/split-00000-of-00001.parquet`, `CODE/split/0000.parquet` and `split/CODE.parquet`.
+
+    Args:
+        folder (`Path`): The folder of the benchmark.
+        language (`str`): The language as the benchmark writes it.
+        split (`str`): `"train"`, `"dev"` or `"test"`.
+
+    Returns:
+        `list[Path]`: The files, sorted; empty if there are none.
+    """
+    for name in SPLIT_NAMES[split]:
+        stems = (f"{language}/{name}", f"{name}/{language}", f"{language}_{name}", f"{name}-{language}")
+        for stem in stems:
+            for suffix in TEXT_SUFFIXES:
+                for path in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix}.gz"):
+                    if path.is_file():
+                        return [path]
+            if (folder / f"{stem}.parquet").is_file():
+                return [folder / f"{stem}.parquet"]
+        shards = sorted(folder.glob(f"{language}/{name}-*-of-*.parquet")) or sorted(
+            folder.glob(f"{language}/{name}/*.parquet")
+        )
+        if shards:
+            return shards
+    return []
+
+
+def list_folders(folder: Path, splits: Iterable[str] = ("test", "dev", "train")) -> list[str]:
+    """List the languages of a benchmark, as the benchmark writes them.
+
+    Args:
+        folder (`Path`): The folder of the benchmark.
+        splits (`Iterable[str]`, *optional*): The splits of which a language must have one.
+
+    Returns:
+        `list[str]`: The names of which [`find_split`] finds a file, sorted.
+    """
+    if not folder.is_dir():
+        return []
+    splits = tuple(splits)
+    split_names = {name for split in SPLIT_NAMES for name in SPLIT_NAMES[split]}
+    names: set[str] = set()
+    for path in folder.rglob("*"):
+        stem = path.name.removesuffix(".gz")
+        if path.is_dir():
+            names.add(path.name)
+        elif stem.endswith((*TEXT_SUFFIXES, ".parquet")):
+            stem = stem.rsplit(".", 1)[0]
+            names.add(stem)
+            for split_name in split_names:
+                names.add(stem.removesuffix(f"_{split_name}"))
+                names.add(stem.removeprefix(f"{split_name}-"))
+    names -= split_names
+    return sorted(name for name in names if any(find_split(folder, name, split) for split in splits))
+
+
+def require_columns(records: Sequence[Record], columns: Iterable[str]) -> None:
+    """Check that every item has the columns that a task needs.
+
+    Args:
+        records (`Sequence[Record]`): The items.
+        columns (`Iterable[str]`): The names.
+
+    Raises:
+        DataError: Naming the first place that lacks one.
+    """
+    columns = tuple(columns)
+    for record in records:
+        for column in columns:
+            if record.values.get(column) is None:
+                has = ", ".join(name for name, value in record.values.items() if value is not None)
+                raise DataError(f"{record.place} has no column {column!r}; it has {has}")
+
+
+def unique_by(records: Iterable[Record], column: str) -> dict[str, Record]:
+    """Index items by an id that must not repeat.
+
+    Args:
+        records (`Iterable[Record]`): The items.
+        column (`str`): The column that holds the id.
+
+    Returns:
+        `dict[str, Record]`: Id to item, in the order of the file.
+
+    Raises:
+        DataError: Naming both places of an id that occurs twice.
+    """
+    index: dict[str, Record] = {}
+    for record in records:
+        key = str(record.values[column])
+        if key in index:
+            raise DataError(f"{record.place} repeats the id {key!r} of {index[key].place}")
+        index[key] = record
+    return index
+
+
+def resolve_codes(names: Iterable[str], sample: Callable[[str], str]) -> dict[str, str]:
+    """Map language-script codes to the names by which a benchmark calls its languages.
+
+    Args:
+        names (`Iterable[str]`): Names such as `"cmn"`, `"zho_Hans"` or `"gn"`. What is no language is left out.
+        sample (`Callable[[str], str]`): Gives some text of a language, from which a missing script is detected.
+
+    Returns:
+        `dict[str, str]`: For example `{"zho_Hans": "cmn"}`.
+
+    Raises:
+        DataError: If two names mean the same language-script.
+    """
+    codes: dict[str, str] = {}
+    for name in names:
+        try:
+            code = parse_code(name, text=None if "_" in name else sample(name)).code
+        except ValueError:
+            continue
+        if code in codes:
+            raise DataError(f"{codes[code]!r} and {name!r} are both {code}; remove one of them")
+        codes[code] = name
+    return codes
+
+
+def _read_file(path: Path, columns: Sequence[str] | None, quoted: bool) -> Iterator[Record]:
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix == ".parquet":
+        yield from _read_parquet(path)
+    elif suffix in (".jsonl", ".json"):
+        yield from _read_json_lines(path)
+    else:
+        rows = (
+            _quoted_rows(path, "," if suffix == ".csv" else "\t") if quoted or suffix == ".csv" else _plain_rows(path)
+        )
+        yield from _name_columns(path, rows, columns)
+
+
+def _plain_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        if line:
+            yield number, line.split("\t")
+
+
+def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    # Each line that is given to the parser keeps its end, so that a quoted field may hold one.
+    reader = csv.reader((f"{line}\n" for line in read_lines(path)), delimiter=delimiter, strict=True)
+    number = 1
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"{path}:{number}: {error}; a field that opens with a quote must close with one"
+            ) from error
+        if row:
+            yield number, row
+        number = reader.line_num + 1
+
+
+def _name_columns(
+    path: Path, rows: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None
+) -> Iterator[Record]:
+    header = list(columns) if columns is not None else None
+    for number, row in rows:
+        if header is None:
+            header = row
+            continue
+        if len(row) != len(header):
+            raise DataError(f"{path}:{number} has {len(row)} fields instead of {len(header)} ({', '.join(header)})")
+        yield Record(f"{path}:{number}", dict(zip(header, row)))
+
+
+def _read_json_lines(path: Path) -> Iterator[Record]:
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}:{number} is not JSON: {error.msg}") from error
+        if not isinstance(values, dict):
+            raise DataError(f"{path}:{number} is not a JSON object")
+        yield Record(f"{path}:{number}", values)
+
+
+def _read_parquet(path: Path) -> Iterator[Record]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    names = _class_names(table.schema.metadata or {})
+    for number, values in enumerate(table.to_pylist(), start=1):
+        for column, classes in names.items():
+            # The Hub writes -1 for an item without a gold label.
+            if isinstance(values.get(column), int) and 0 <= values[column] < len(classes):
+                values[column] = classes[values[column]]
+        yield Record(f"{path}:{number}", values)
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """Read the names of class labels, which `datasets` keeps in the schema of its Parquet files."""
+    if b"huggingface" not in metadata:
+        return {}
+    features = json.loads(metadata[b"huggingface"]).get("info", {}).get("features", {})
+    return {
+        column: feature["names"]
+        for column, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and "names" in feature
+    }
