@@ -81,7 +81,7 @@ class BibleCorpus:
             lines = [read_lines(path) for path in paths]
             if len(lines[0]) != len(lines[1]):
                 raise DataError(f"{paths[0]} has {len(lines[0])} lines, but {paths[1]} has {len(lines[1])}")
-            return ParallelText(*lines)
+            return ParallelText(lines[0], lines[1])
         one, other = self._read_source(source), self._verses(target)
         shared = sorted(one.keys() & other.keys(), key=lambda verse: hashlib.md5(verse.encode()).digest())
         if not shared:

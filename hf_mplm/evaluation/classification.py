@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from .context import Context, MissingDataError, training_free_cell
-from .finetuning import Batch, FineTuningSettings, Row
+from .finetuning import Batch, FineTuningSettings, Row, pad_rows
 from .loading import load_model
 from .metrics import accuracy, macro_f1
 from .probe import LinearProbe
@@ -151,8 +151,7 @@ class ClassificationTask(TransferTask[LabelledText]):
         Returns:
             `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length), `labels` of shape (rows,).
         """
-        inputs = [{key: value for key, value in row.items() if key != "labels"} for row in rows]
-        batch = dict(tokenizer.pad(inputs, return_tensors="pt", padding=True, return_attention_mask=True))
+        batch = pad_rows(rows, tokenizer, ["input_ids", "token_type_ids"])
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
 

@@ -93,7 +93,7 @@ class TransformerEncoder:
             raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {depth}")
         self.device = torch.device(device) if device is not None else default_device()
         # The base model: heads take no part, and its hidden states are the checkpoint's.
-        self.model = model.base_model.to(self.device)
+        self.model: PreTrainedModel = model.base_model.to(self.device)  # type: ignore[assignment]
         self.tokenizer = tokenizer
         self.layer = layer
         self.special_tokens = special_tokens

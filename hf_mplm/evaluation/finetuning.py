@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
-from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from hf_mplm.recipes import load_recipe
@@ -318,6 +318,28 @@ def predict(
     finally:
         model.train(was_training)
     return predictions
+
+
+def pad_rows(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, keys: Sequence[str]) -> Batch:
+    """Pad the token ids of rows on the right, to the longest of them, and make the attention mask.
+
+    Args:
+        rows (`Sequence[dict]`): Rows with lists under `input_ids` and perhaps `token_type_ids`.
+        tokenizer (`PreTrainedTokenizerBase`): Knows the padding ids.
+        keys (`Sequence[str]`): Of these names those that the rows have are padded.
+
+    Returns:
+        `dict[str, Tensor]`: Tensors of shape (rows, longest row), with `attention_mask` among them.
+    """
+    fill = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+    longest = max(len(row["input_ids"]) for row in rows)
+    lengths = torch.tensor([len(row["input_ids"]) for row in rows])
+    batch = {"attention_mask": (torch.arange(longest) < lengths[:, None]).long()}
+    for key in keys:
+        if key in rows[0]:
+            padded = [list(row[key]) + [fill.get(key, 0)] * (longest - len(row[key])) for row in rows]
+            batch[key] = torch.tensor(padded)
+    return batch
 
 
 def with_seed(settings: FineTuningSettings, seed: int) -> FineTuningSettings:
