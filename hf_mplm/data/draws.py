@@ -11,8 +11,8 @@ from .schedules import Schedule
 
 __all__ = ["DrawPiece", "LanguageDraws", "LengthGroupedDraws"]
 
-# Purposes of the random words drawn here; `masking` has its own.
-_PHASES, _ORDER, _ROWS, _BATCHES = 0x50484153, 0x4F524452, 0x524F5753, 0x42544348
+# Streams of the random words drawn here; `masking` has those below.
+_PHASES, _ORDER, _ROWS, _BATCHES = range(2**31, 2**31 + 4)
 # An alpha that changes does so in this many stages of equal length, so that the table of prefix sums stays small.
 _STAGES = 1024
 # Probabilities are multiples of 2**-32: whole numbers, so that sums do not depend on the machine. Their products with
@@ -72,9 +72,9 @@ class LanguageDraws:
         self.block_size = block_size
         self._index_runs(labels, num_languages)
         self._tabulate_stages()
-        phases = random_words(seed, _PHASES, 0, 0, num_languages) >> np.uint64(_SHIFT)
+        phases = random_words(seed, _PHASES, [0], num_languages)[0] >> np.uint64(_SHIFT)
         self._phases = phases.astype(np.int64)
-        self._row_key = random_words(seed, _ROWS, 0, 0, 1)
+        self._row_key = random_words(seed, _ROWS, [0], 1)[0]
         self._blocks = _PieceCache()
 
     def piece(self, draw: int) -> DrawPiece:
@@ -143,7 +143,7 @@ class LanguageDraws:
         # next.
         ordinals = np.empty(len(languages), dtype=np.int64)
         in_order = np.arange(len(languages)) - np.repeat(np.cumsum(counts) - counts - before, counts)
-        words = random_words(self.seed, _ORDER, block, 0, len(languages))
+        words = random_words(self.seed, _ORDER, [block], len(languages))[0]
         languages = languages[np.argsort(words, kind="stable")]
         ordinals[np.argsort(languages, kind="stable")] = in_order
 
@@ -191,7 +191,7 @@ class LengthGroupedDraws:
         first, stop = window * self.window_size, (window + 1) * self.window_size
         languages, rows = draws_between(self.draws, first, stop)
         batches = np.argsort(self.lengths[rows], kind="stable").reshape(-1, self.batch_size)
-        shuffle = np.argsort(random_words(self.draws.seed, _BATCHES, window, 0, len(batches)), kind="stable")
+        shuffle = np.argsort(random_words(self.draws.seed, _BATCHES, [window], len(batches))[0], kind="stable")
         order = batches[shuffle].reshape(-1)
         return DrawPiece(first, languages[order], rows[order])
 

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-__all__ = ["check_seed", "mix64", "permute", "random_words"]
+__all__ = ["GOLDEN", "check_seed", "mix64", "permute", "philox4x32", "random_words"]
 
-# SplitMix64's increment and finaliser (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators",
-# figure 16).
+_Words = np.ndarray | np.uint64
+
+# SplitMix64's increment and finaliser (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MULTIPLIER_2 = np.uint64(0x94D049BB133111EB)
+
+# Philox4x32-10's multipliers, key increments and number of rounds.
+_PHILOX_LEFT, _PHILOX_RIGHT = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_PHILOX_WEYL = (0x9E3779B9, 0xBB67AE85)
+_PHILOX_ROUNDS = 10
+_LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
 
 # Two elements that travel together keep their distance with probability 1/2 a round, so 32 rounds leave one pair in
 # four thousand million related: fewer than one among the chunks of any corpus.
@@ -27,26 +36,47 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
-def random_words(seed: int, purpose: int, first: int, second: int, size: int) -> np.ndarray:
-    """Random 64-bit words that depend on the arguments alone.
+def random_words(seed: int, stream: int, numbers: np.ndarray | Sequence[int], length: int) -> np.ndarray:
+    """Random 64-bit words for each of several numbers: a pure function of seed, stream, number and place.
 
-    The generator is Philox4x64-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), keyed by (seed,
-    purpose) and started at counter (0, 0, first, second). Only raw words are used: NumPy promises those to be the same
-    for ever and everywhere, but not the numbers that its `Generator` methods make of them (NEP 19).
+    The generator is Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3),
+    keyed by the seed, with (place, stream, number) as its counter. It is written with array operations because a batch
+    of masks needs many short sequences, and making a `np.random.Philox` for each costs more than what it draws
+    (`benchmarks/collator.py`). Whole numbers alone also make it the same on every machine and with every NumPy.
 
     Args:
         seed (`int`): seed of the run, 0 to 2**64 - 1.
-        purpose (`int`): a constant for each use, which keeps the uses apart.
-        first (`int`): first coordinate, 0 to 2**64 - 1.
-        second (`int`): second coordinate, 0 to 2**64 - 1.
-        size (`int`): number of words. A longer request begins with the words of a shorter one.
+        stream (`int`): one for each use, which keeps the uses apart: 0 to 2**32 - 1.
+        numbers (`np.ndarray`): what to draw for, 0 to 2**64 - 1. Shape `(n,)`.
+        length (`int`): words for each. A longer request begins with the words of a shorter one.
 
     Returns:
-        `np.ndarray`: words. Shape `(size,)`, uint64.
+        `np.ndarray`: words. Shape `(n, length)`, uint64.
     """
-    key = np.array([seed, purpose], dtype=np.uint64)
-    counter = np.array([0, 0, first, second], dtype=np.uint64)
-    return np.random.Philox(key=key, counter=counter).random_raw(size)
+    numbers = np.asarray(numbers, dtype=np.uint64)[:, None]
+    places = np.arange(-(-length // 2), dtype=np.uint64)[None, :]
+    words = philox4x32((places, np.uint64(stream), numbers & _LOW, numbers >> _HALF), (seed % 2**32, seed >> 32))
+    pairs = [(words[0] << _HALF) | words[1], (words[2] << _HALF) | words[3]]
+    return np.stack(pairs, axis=-1).reshape(len(numbers), -1)[:, :length]
+
+
+def philox4x32(counter: tuple[_Words, _Words, _Words, _Words], key: tuple[int, int]) -> list[np.ndarray]:
+    """The four 32-bit words that Philox4x32-10 makes of each counter.
+
+    Args:
+        counter (`tuple[np.ndarray, ...]`): four words, 0 to 2**32 - 1. Shapes: any that broadcast together, uint64.
+        key (`tuple[int, int]`): two words, 0 to 2**32 - 1.
+
+    Returns:
+        `list[np.ndarray]`: four words. Shape: the common one, uint64.
+    """
+    first, second, third, fourth = counter
+    for step in range(_PHILOX_ROUNDS):
+        round_key = [np.uint64((word + step * weyl) % 2**32) for word, weyl in zip(key, _PHILOX_WEYL)]
+        left, right = _PHILOX_LEFT * first, _PHILOX_RIGHT * third
+        first, second = (right >> _HALF) ^ second ^ round_key[0], right & _LOW
+        third, fourth = (left >> _HALF) ^ fourth ^ round_key[1], left & _LOW
+    return list(np.broadcast_arrays(first, second, third, fourth))
 
 
 def mix64(values: np.ndarray) -> np.ndarray:

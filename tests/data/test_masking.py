@@ -152,6 +152,8 @@ def test_a_vocabulary_without_special_ids_is_allowed():
         ({"mask_share": 0.9, "random_share": 0.2}, "mask_share"),
         ({"mask_share": -0.1}, "mask_share"),
         ({"draw": [1, 2]}, "draw"),
+        ({"seed": -1}, "seed"),
+        ({"stream": 2**31}, "stream"),
         ({"special_ids": range(500)}, "vocab_size"),
     ],
 )
