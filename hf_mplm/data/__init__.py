@@ -1,1 +1,65 @@
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from .collators import DataCollatorForMaskedLM
+    from .columns import language_labels, row_lengths
+    from .corpora import CorpusReport, CorpusRow, iter_corpus, list_languages
+    from .masking import MaskedTokens, mask_tokens
+    from .prepare import prepare_store
+    from .sampling import LanguageSampler, SampledDataset
+    from .schedules import Schedule
+    from .store import TokenStore, load_store
+    from .tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint, train_tokenizer
+
+
+__all__ = [
+    "CorpusReport",
+    "CorpusRow",
+    "DataCollatorForMaskedLM",
+    "LanguageSampler",
+    "MaskedTokens",
+    "SampledDataset",
+    "Schedule",
+    "TokenStore",
+    "extend_tokenizer",
+    "iter_corpus",
+    "language_labels",
+    "list_languages",
+    "load_store",
+    "load_tokenizer",
+    "mask_tokens",
+    "prepare_store",
+    "row_lengths",
+    "tokenizer_fingerprint",
+    "train_tokenizer",
+]
+
+_MODULES = {
+    "collators": ["DataCollatorForMaskedLM"],
+    "columns": ["language_labels", "row_lengths"],
+    "corpora": ["CorpusReport", "CorpusRow", "iter_corpus", "list_languages"],
+    "masking": ["MaskedTokens", "mask_tokens"],
+    "prepare": ["prepare_store"],
+    "sampling": ["LanguageSampler", "SampledDataset"],
+    "schedules": ["Schedule"],
+    "store": ["TokenStore", "load_store"],
+    "tokenizers": ["extend_tokenizer", "load_tokenizer", "tokenizer_fingerprint", "train_tokenizer"],
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    # Reading a schedule or a language label must not cost the import of torch and datasets.
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
