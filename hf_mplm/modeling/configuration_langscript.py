@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from transformers import BertConfig, ModernBertConfig, XLMRobertaConfig
 
@@ -18,6 +18,12 @@ __all__ = [
     "XLMRobertaLangScriptConfig",
     "split_codes",
 ]
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig as _PreTrainedConfig
+else:
+    # A mixin, which stands before the architecture's own configuration.
+    _PreTrainedConfig = object
 
 LANGUAGE = re.compile(r"[a-z]{3}")
 SCRIPT = re.compile(r"[A-Z][a-z]{3}")
@@ -44,7 +50,7 @@ def split_codes(codes: Iterable[str]) -> tuple[list[str], list[str]]:
     return list(languages), list(scripts)
 
 
-class LangScriptConfigMixin:
+class LangScriptConfigMixin(_PreTrainedConfig):
     """What a configuration holds beside its architecture's own settings.
 
     Args:
@@ -76,7 +82,7 @@ class LangScriptConfigMixin:
         tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(tie_word_embeddings=tie_word_embeddings, **rename_rope(kwargs))
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **rename_rope(kwargs))  # type: ignore[call-arg]
         self.languages = _checked_list("languages", languages, LANGUAGE)
         self.scripts = _checked_list("scripts", scripts, SCRIPT)
         self.use_language_embeddings = bool(use_language_embeddings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -61,6 +61,10 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
     `AutoModel` and the task classes load the same checkpoint and take no ids.
     """
 
+    # The architecture's configuration and its classes in transformers, set by the class of each architecture.
+    config_class: Any
+    stock_config_class: ClassVar[Any]
+    stock_encoder_class: ClassVar[Any]
     language_embeddings: LangScriptEmbedding | None
     script_embeddings: LangScriptEmbedding | None
 
@@ -73,11 +77,10 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         self.language_embeddings = LangScriptEmbedding(languages, width) if on else None
         on = config.use_script_embeddings and scripts > 0
         self.script_embeddings = LangScriptEmbedding(scripts, width) if on else None
-        self.loss_type = "ForMaskedLM"
         self._ids_when_none: tuple[int, int] | None = None
 
     def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # type: ignore[misc]
+        super()._init_weights(module)
         if isinstance(module, LangScriptEmbedding):
             module.reset_parameters()
 
@@ -88,12 +91,12 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         token_type_ids: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
-        language_ids: torch.Tensor | None = None,
-        script_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
         return_logits: bool = False,
         return_dict: bool | None = None,
+        language_ids: torch.Tensor | None = None,
+        script_ids: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> MaskedOnlyOutput | tuple:
         """Predict masked tokens.
@@ -104,15 +107,15 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             token_type_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
             position_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
             inputs_embeds (`torch.Tensor`, *optional*): in place of `input_ids`. Shapes: (batch, sequence, hidden).
-            language_ids (`torch.Tensor`, *optional*):
-                Shapes: (batch,) or (batch, sequence). -1 adds nothing; without them nothing is added, or what
-                [`set_language`] says.
-            script_ids (`torch.Tensor`, *optional*): likewise.
             labels (`torch.Tensor`, *optional*): Shapes: (batch, sequence), -100 where nothing is to be predicted.
             num_items_in_batch (`torch.Tensor` or `int`, *optional*):
                 What the summed loss is divided by; by default this batch's masked tokens.
             return_logits (`bool`, *optional*, defaults to `False`): logits of every position even with labels.
             return_dict (`bool`, *optional*): `False` for a tuple.
+            language_ids (`torch.Tensor`, *optional*):
+                Shapes: (batch,) or (batch, sequence). -1 adds nothing; without them nothing is added, or what
+                [`set_language`] says.
+            script_ids (`torch.Tensor`, *optional*): likewise.
             **kwargs: of the encoder, such as `output_hidden_states`.
 
         Returns:
@@ -121,7 +124,7 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         Raises:
             ValueError: if an id lies beyond its table or the ids' shape does not fit.
         """
-        output = self._masked_lm(
+        return self._masked_lm(
             {
                 "input_ids": input_ids,
                 "attention_mask": attention_mask,
@@ -133,10 +136,9 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             labels,
             num_items_in_batch,
             return_logits,
+            return_dict,
             addend=lambda shape, positions: self._addend(shape, positions, language_ids, script_ids),
         )
-        return_dict = self.config.return_dict if return_dict is None else return_dict
-        return output if return_dict else output.to_tuple()
 
     def _addend(
         self,
@@ -268,7 +270,7 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         found_scripts = list(dict.fromkeys([*found_scripts, *(scripts or [])]))
         hub = {name: kwargs[name] for name in ("revision", "token", "cache_dir", "subfolder") if name in kwargs}
         source = AutoConfig.from_pretrained(name_or_path, **hub)
-        stock = cls.stock_config_class  # type: ignore[attr-defined]
+        stock = cls.stock_config_class
         if source.model_type != stock.model_type:
             if isinstance(source, LangScriptConfigMixin):
                 advice = "load it with from_pretrained and call add_languages"
@@ -276,7 +278,7 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
                 advice = f"{cls.__name__} starts from {stock.model_type!r}; choose the class of its architecture"
             raise ValueError(f"{name_or_path} is a {source.model_type!r} checkpoint: {advice}")
         settings = {name: value for name, value in source.to_dict().items() if name not in PROVENANCE}
-        config = cls.config_class(  # type: ignore[attr-defined]
+        config = cls.config_class(
             languages=found_languages,
             scripts=found_scripts,
             use_language_embeddings=use_language_embeddings,
@@ -284,19 +286,11 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             **settings,
         )
         # The tables are new by intention here and must not be reported as missing; anything else missing is an error.
-        expected = [*cls._keys_to_ignore_on_load_missing, "language_embeddings.weight", "script_embeddings.weight"]
+        expected = [*(cls._keys_to_ignore_on_load_missing or []), r"^(language|script)_embeddings\."]
         members = {"_keys_to_ignore_on_load_missing": expected, "__module__": cls.__module__}
-        expecting = type(cls.__name__, (cls,), members)
-        model, report = expecting.from_pretrained(  # type: ignore[attr-defined]
-            name_or_path, config=config, dtype=dtype, output_loading_info=True, **kwargs
-        )
+        expecting: Any = type(cls.__name__, (cls,), members)
+        model = expecting.load_with_head(name_or_path, config=config, dtype=dtype, **kwargs)
         model.__class__ = cls
-        if missing := sorted(report["missing_keys"]):
-            raise ValueError(
-                f"{name_or_path} (architectures {source.architectures}) lacks {', '.join(missing[:4])}"
-                f"{', ...' if len(missing) > 4 else ''}: without its LM head, training would start from random "
-                "predictions; give the masked-LM checkpoint"
-            )
         return model
 
     def export_encoder(self, path: str | os.PathLike[str], tokenizer: Any = None) -> None:
@@ -306,14 +300,14 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             path (`str` or `os.PathLike`): folder to write.
             tokenizer (`PreTrainedTokenizerBase`, *optional*): written beside it.
         """
-        stock_class = self.stock_encoder_class  # type: ignore[attr-defined]
+        stock_class = self.stock_encoder_class
         own = ("hf_mplm_version", "languages", "scripts", "use_language_embeddings", "use_script_embeddings")
         left_out = {*PROVENANCE, *own}
         settings = {name: value for name, value in self.config.to_dict().items() if name not in left_out}
         # On the meta device nothing is drawn: exporting during training leaves the random state alone.
         with torch.device("meta"):
             encoder = stock_class(stock_class.config_class(**settings))
-        encoder.load_state_dict(self.base_model.state_dict(), assign=True)  # type: ignore[attr-defined]
+        encoder.load_state_dict(self.base_model.state_dict(), assign=True)
         encoder.save_pretrained(path)
         if tokenizer is not None:
             tokenizer.save_pretrained(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,14 @@ class KeptPooler(nn.Module):
         super().__init__()
         self.dense = KeptLinear(hidden_size)
 
+    def draw(self, std: float) -> None:
+        """Draw the weights from N(0, std), from a seed of their own.
+
+        Args:
+            std (`float`): the encoder's `initializer_range`.
+        """
+        self.dense.draw(std)
+
     def forward(self, hidden_states: torch.Tensor) -> None:
         """Nothing: an encoder without a pooler gives `None` too.
 
@@ -78,6 +87,18 @@ class KeptLinear(nn.Module):
         super().__init__()
         self.register_buffer("weight", torch.zeros(size, size))
         self.register_buffer("bias", torch.zeros(size))
+
+    @torch.no_grad()
+    def draw(self, std: float) -> None:
+        """Draw the weights from N(0, std), from a seed of their own.
+
+        Args:
+            std (`float`): the encoder's `initializer_range`.
+        """
+        # torch.nn.init alone: transformers 5 makes these functions skip what a checkpoint has filled.
+        generator = torch.Generator("cpu" if self.weight.is_meta else self.weight.device)
+        nn.init.normal_(self.weight, std=std, generator=generator.manual_seed(POOLER_SEED))
+        nn.init.zeros_(self.bias)
 
 
 class TokenTypeEmbedding(nn.Embedding):
@@ -103,12 +124,8 @@ class KeepsPooler(_PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        # torch.nn.init alone: transformers 5 makes these functions skip what a checkpoint has filled.
         if isinstance(module, KeptLinear):
-            generator = torch.Generator("cpu" if module.weight.is_meta else module.weight.device)
-            generator.manual_seed(POOLER_SEED)
-            nn.init.normal_(module.weight, std=self.config.initializer_range, generator=generator)
-            nn.init.zeros_(module.bias)
+            module.draw(self.config.initializer_range)
         elif isinstance(module, TokenTypeEmbedding):
             nn.init.zeros_(module.weight)
 
@@ -122,8 +139,89 @@ class MaskedOnlyLM(_PreTrainedModel):
 
     # Trainer passes `num_items_in_batch` and does not divide by the accumulation steps; it is honoured on both stacks.
     accepts_loss_kwargs = True
-    loss_type = "ForMaskedLM"
-    _keys_to_ignore_on_load_missing = KeepsPooler._keys_to_ignore_on_load_missing
+    _keys_to_ignore_on_load_missing: set[str] | list[str] | None = KeepsPooler._keys_to_ignore_on_load_missing
+
+    @property
+    def loss_type(self) -> str:
+        """transformers would derive it from the class name, and take the causal loss where it finds none."""
+        return "ForMaskedLM"
+
+    @loss_type.setter
+    def loss_type(self, value: str) -> None:
+        pass
+
+    @classmethod
+    def load_with_head(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> Any:
+        """`from_pretrained` that refuses a checkpoint without its LM head.
+
+        Args:
+            name_or_path (`str` or `os.PathLike`): Hub id or folder.
+            **kwargs: of `from_pretrained`.
+
+        Returns:
+            the model.
+
+        Raises:
+            ValueError: if any weight would have to be drawn at random.
+        """
+        loaded: Any = cls.from_pretrained(name_or_path, output_loading_info=True, **kwargs)
+        model, report = loaded
+        if missing := sorted(report["missing_keys"]):
+            raise ValueError(
+                f"{name_or_path} lacks {', '.join(missing[:4])}{', ...' if len(missing) > 4 else ''}, which would be "
+                "drawn at random: an encoder saved without its LM head starts from random predictions; give the "
+                "masked-LM checkpoint that it came from"
+            )
+        return model
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        return_logits: bool = False,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> MaskedOnlyOutput | tuple:
+        """Predict masked tokens.
+
+        Args:
+            input_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            attention_mask (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            token_type_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            position_ids (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
+            inputs_embeds (`torch.Tensor`, *optional*): in place of `input_ids`. Shapes: (batch, sequence, hidden).
+            labels (`torch.Tensor`, *optional*): Shapes: (batch, sequence), -100 where nothing is to be predicted.
+            num_items_in_batch (`torch.Tensor` or `int`, *optional*):
+                What the summed loss is divided by; by default this batch's masked tokens.
+            return_logits (`bool`, *optional*, defaults to `False`): logits of every position even with labels.
+            return_dict (`bool`, *optional*): `False` for a tuple.
+            **kwargs: of the encoder, such as `output_hidden_states`.
+
+        Returns:
+            [`MaskedOnlyOutput`]: with labels `loss` and `loss_components`, without them `logits`.
+
+        Raises:
+            ValueError: if a label lies outside the vocabulary.
+        """
+        return self._masked_lm(
+            {
+                "input_ids": input_ids,
+                "attention_mask": attention_mask,
+                "token_type_ids": token_type_ids,
+                "position_ids": position_ids,
+                "inputs_embeds": inputs_embeds,
+                **kwargs,
+            },
+            labels,
+            num_items_in_batch,
+            return_logits,
+            return_dict,
+        )
 
     def _transform(self, states: torch.Tensor) -> torch.Tensor:
         """The LM head without its decoder, Shapes: (..., hidden) to (..., hidden)."""
@@ -135,8 +233,9 @@ class MaskedOnlyLM(_PreTrainedModel):
         labels: torch.Tensor | None,
         num_items_in_batch: torch.Tensor | int | None,
         return_logits: bool,
+        return_dict: bool | None,
         addend: Callable[[torch.Size, torch.Tensor | None], torch.Tensor | None] | None = None,
-    ) -> MaskedOnlyOutput:
+    ) -> MaskedOnlyOutput | tuple:
         """Encode, add what there is to add before the head, and predict.
 
         Args:
@@ -144,6 +243,7 @@ class MaskedOnlyLM(_PreTrainedModel):
             labels (`torch.Tensor`, *optional*): Shapes: (batch, sequence).
             num_items_in_batch (`torch.Tensor` or `int`, *optional*): what the summed loss is divided by.
             return_logits (`bool`): logits of all positions even with labels.
+            return_dict (`bool`, *optional*): `False` for a tuple; by default as the configuration has it.
             addend (`Callable`, *optional*):
                 Of the (batch, sequence) shape and the flat masked positions, or `None` for all of them: what is added
                 to the states before the head. Shapes: (masked, hidden), or broadcasting to (batch, sequence, hidden).
@@ -168,10 +268,12 @@ class MaskedOnlyLM(_PreTrainedModel):
         if labels is None or return_logits:
             added = None if addend is None else addend(shape, None)
             logits = decoder(self._transform(hidden if added is None else hidden + added))
-        return MaskedOnlyOutput(
+        output = MaskedOnlyOutput(
             loss=loss,
             logits=logits,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             loss_components=components,
         )
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if return_dict else output.to_tuple()

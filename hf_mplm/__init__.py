@@ -1,0 +1,53 @@
+"""Continue the pretraining of multilingual encoders, align them across languages and scripts, measure transfer.
+
+Importing the package makes transformers' auto classes know its architectures. Public names load when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ._version import __version__
+from .modeling.registration import register_with_transformers
+
+
+_MODULE_OF = {
+    "BertForLangScriptMLM": "modeling",
+    "BertLangScriptConfig": "modeling",
+    "DataCollatorForMaskedLM": "data.collators",
+    "LanguageSampler": "data.sampling",
+    "LanguageScript": "languages",
+    "MaskedLMTrainer": "trainers.masked_lm",
+    "MaskedLMTrainingArguments": "trainers.masked_lm",
+    "ModernBertForLangScriptMLM": "modeling",
+    "ModernBertLangScriptConfig": "modeling",
+    "TokenStore": "data.store",
+    "XLMRobertaForLangScriptMLM": "modeling",
+    "XLMRobertaLangScriptConfig": "modeling",
+    "default_layer": "modeling",
+    "evaluate": "evaluation.runner",
+    "extend_vocabulary": "modeling",
+    "load_masked_lm": "modeling",
+    "load_store": "data.store",
+    "load_tokenizer": "data.tokenizers",
+    "mean_pool": "modeling",
+    "parse_code": "languages",
+    "prepare_store": "data.prepare",
+    "read_results": "evaluation.results",
+    "train_tokenizer": "data.tokenizers",
+}
+
+__all__ = ["__version__", *sorted(_MODULE_OF)]  # noqa: RUF022
+
+register_with_transformers()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

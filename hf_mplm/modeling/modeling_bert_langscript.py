@@ -1,0 +1,72 @@
+"""BERT (and mBERT) with language and script embeddings: the masked-LM class, the encoder and its heads."""
+
+from __future__ import annotations
+
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+)
+
+from .configuration_langscript import BertLangScriptConfig
+from .langscript import LangScriptLM
+from .remote_code import RemoteCode
+from .stock import BertForMaskedLM
+
+
+__all__ = [
+    "BertForLangScriptMLM",
+    "BertLangScriptForQuestionAnswering",
+    "BertLangScriptForSequenceClassification",
+    "BertLangScriptForTokenClassification",
+    "BertLangScriptModel",
+]
+
+
+class _Checkpoint(RemoteCode):
+    """What the classes that load one checkpoint share."""
+
+    config_class = BertLangScriptConfig
+    architecture = "Bert"
+    remote_file = "modeling_bert_langscript.py"
+    # What belongs to pretraining is not missed by anybody who loads the encoder, nor the pooler by most heads.
+    _keys_to_ignore_on_load_unexpected: set[str] | list[str] | None = [
+        r"^cls\.",
+        r"^(language|script)_embeddings\.",
+        r"^(bert\.)?pooler\.",
+    ]
+
+
+class BertForLangScriptMLM(_Checkpoint, LangScriptLM, BertForMaskedLM):  # type: ignore[misc]
+    """BERT with language and script embeddings added before its LM head; see [`LangScriptLM`].
+
+    Args:
+        config ([`BertLangScriptConfig`]): the configuration.
+    """
+
+    stock_config_class = BertConfig
+    stock_encoder_class = BertModel
+    _keys_to_ignore_on_load_unexpected = None
+
+    def __init__(self, config: BertLangScriptConfig) -> None:
+        super().__init__(config)
+        self._add_tables()
+        self.post_init()
+
+
+class BertLangScriptModel(_Checkpoint, BertModel):
+    """The encoder, which takes no ids."""
+
+
+class BertLangScriptForSequenceClassification(_Checkpoint, BertForSequenceClassification):
+    """The encoder with a head for sequences."""
+
+
+class BertLangScriptForTokenClassification(_Checkpoint, BertForTokenClassification):
+    """The encoder with a head for tokens."""
+
+
+class BertLangScriptForQuestionAnswering(_Checkpoint, BertForQuestionAnswering):
+    """The encoder with a head for spans."""

@@ -1,0 +1,71 @@
+"""ModernBERT (and mmBERT) with language and script embeddings: the masked-LM class, the encoder and its heads."""
+
+from __future__ import annotations
+
+from transformers import (
+    ModernBertConfig,
+    ModernBertForQuestionAnswering,
+    ModernBertForSequenceClassification,
+    ModernBertForTokenClassification,
+    ModernBertModel,
+)
+
+from .configuration_langscript import ModernBertLangScriptConfig
+from .langscript import LangScriptLM
+from .remote_code import RemoteCode
+from .stock import ModernBertForMaskedLM
+
+
+__all__ = [
+    "ModernBertForLangScriptMLM",
+    "ModernBertLangScriptForQuestionAnswering",
+    "ModernBertLangScriptForSequenceClassification",
+    "ModernBertLangScriptForTokenClassification",
+    "ModernBertLangScriptModel",
+]
+
+
+class _Checkpoint(RemoteCode):
+    """What the classes that load one checkpoint share."""
+
+    config_class = ModernBertLangScriptConfig
+    architecture = "ModernBert"
+    remote_file = "modeling_modernbert_langscript.py"
+    # What belongs to pretraining is not missed by anybody who loads the encoder.
+    _keys_to_ignore_on_load_unexpected: set[str] | list[str] | None = [
+        r"^(head|decoder)\.",
+        r"^(language|script)_embeddings\.",
+    ]
+
+
+class ModernBertForLangScriptMLM(_Checkpoint, LangScriptLM, ModernBertForMaskedLM):  # type: ignore[misc]
+    """ModernBERT with language and script embeddings added before its LM head; see [`LangScriptLM`].
+
+    Args:
+        config ([`ModernBertLangScriptConfig`]): the configuration.
+    """
+
+    stock_config_class = ModernBertConfig
+    stock_encoder_class = ModernBertModel
+    _keys_to_ignore_on_load_unexpected = None
+
+    def __init__(self, config: ModernBertLangScriptConfig) -> None:
+        super().__init__(config)
+        self._add_tables()
+        self.post_init()
+
+
+class ModernBertLangScriptModel(_Checkpoint, ModernBertModel):
+    """The encoder, which takes no ids."""
+
+
+class ModernBertLangScriptForSequenceClassification(_Checkpoint, ModernBertForSequenceClassification):
+    """The encoder with a head for sequences."""
+
+
+class ModernBertLangScriptForTokenClassification(_Checkpoint, ModernBertForTokenClassification):
+    """The encoder with a head for tokens."""
+
+
+class ModernBertLangScriptForQuestionAnswering(_Checkpoint, ModernBertForQuestionAnswering):
+    """The encoder with a head for spans."""
