@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import Tokenizer
+
+from .word_table import WordTable, encode_whole, splits_at_spaces
 
 
 if TYPE_CHECKING:
@@ -80,14 +81,14 @@ def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[
 
 
 @lru_cache(maxsize=2)
-def _load(spec: EncoderSpec) -> Tokenizer:
+def _load(spec: EncoderSpec) -> Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]:
     backend = Tokenizer.from_file(str(Path(spec.folder) / _BACKEND_FILE))
     # A tokenizer.json may carry both from its last use, and would cut long sentences without a word.
     backend.no_truncation()
     backend.no_padding()
     # "</s>" in a text is four characters of that text.
     backend.encode_special_tokens = True
-    return backend
+    return WordTable(backend).encode if splits_at_spaces(backend) else partial(encode_whole, backend)
 
 
 def encode_sentences(spec: EncoderSpec, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -95,7 +96,7 @@ def encode_sentences(spec: EncoderSpec, texts: Sequence[str]) -> tuple[np.ndarra
 
     Args:
         spec (`EncoderSpec`): the tokenizer.
-        texts (`Sequence[str]`): sentences.
+        texts (`Sequence[str]`): sentences, at least one.
 
     Returns:
         `tuple[np.ndarray, np.ndarray, np.ndarray]`: the ids of all sentences one after the other, each with what
@@ -103,15 +104,12 @@ def encode_sentences(spec: EncoderSpec, texts: Sequence[str]) -> tuple[np.ndarra
         special ones although they were text (they are the unknown token now). Shapes: (tokens,), (sentences,),
         (sentences,).
     """
-    # Without the offsets, which nobody reads here.
-    ids = [encoding.ids for encoding in _load(spec).encode_batch_fast(list(texts), add_special_tokens=False)]
-    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-    body = np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int32, count=int(lengths.sum()))
+    body, lengths = _load(spec)(texts)
     stray = np.isin(body, spec.special)
-    n_stray = np.zeros(len(ids), dtype=np.int64)
+    n_stray = np.zeros(len(lengths), dtype=np.int64)
     if stray.any():
         # A Unigram model lists its special tokens among its pieces and may find them in the text.
-        np.add.at(n_stray, np.repeat(np.arange(len(ids)), lengths)[stray], 1)
+        np.add.at(n_stray, np.repeat(np.arange(len(lengths)), lengths)[stray], 1)
         body[stray] = spec.unknown if spec.unknown >= 0 else spec.special[0]
     around = len(spec.prefix) + len(spec.suffix)
     whole = np.where(lengths > 0, lengths + around, 0)
