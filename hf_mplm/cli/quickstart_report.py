@@ -31,14 +31,14 @@ COLUMNS = {
 }
 
 WHAT_IT_SHOWS = (
-    "These are models of a few minutes and a few hundred thousand words. They can show the mechanism at work: both "
-    "saw the same text with the same masks for the same number of steps from the same weights, and one of them was told "
-    "language and script at its LM head. They cannot show how good a multilingual encoder is: an untrained encoder "
-    "already finds many translations by the names, numbers and loanwords that two sentences share, and the first "
-    "minutes of training make the sentences of one language alike before they make translations alike, so that a "
-    "trained model can stand below the untrained one. One run is one seed: a difference of a point or two between two "
-    "runs means nothing. For findings about the method read the paper, or continue the pretraining of a real encoder "
-    "with the commands below."
+    "These are models of a few minutes and a few hundred thousand words. They can show the mechanism at work: "
+    "both saw the same text with the same masks for the same number of steps from the same weights, and one of "
+    "them was told language and script at its LM head. They cannot show how good a multilingual encoder is: an "
+    "untrained encoder already finds many translations by the names, numbers and loanwords that two sentences "
+    "share, and the first minutes of training make the sentences of one language alike before they make "
+    "translations alike, so that a trained model can stand below the untrained one. One run is one seed: a "
+    "difference of a point or two between two runs means nothing. For findings about the method read the paper, "
+    "or continue the pretraining of a real encoder with the commands below."
 )
 
 
