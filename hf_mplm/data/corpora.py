@@ -47,9 +47,16 @@ def find_files(source: str | Path | Sequence[str | Path], options: ReadOptions) 
     for file in files:
         if file.language and file.kind in ("text", "verses"):
             merged.setdefault(file.language, []).append(file.name)
-    for language, names in merged.items():
-        if len(names) > 1:
-            logger.info("%s: %d files are read one after the other: %s", language, len(names), ", ".join(names))
+    several = {language: names for language, names in merged.items() if len(names) > 1}
+    if several:
+        language, names = next(iter(several.items()))
+        logger.info(
+            "%d language-scripts have several files, read one after the other: %s in %s%s",
+            len(several),
+            language,
+            ", ".join(names),
+            ", ..." if len(several) > 1 else "",
+        )
     return files
 
 

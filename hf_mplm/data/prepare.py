@@ -34,7 +34,7 @@ __all__ = ["prepare_store"]
 
 logger = logging.getLogger(__name__)
 
-_PART_BYTES = 8 << 20
+_PART_BYTES = 4 << 20
 _LEAST_CHUNK = 8
 _FULL_DISK = (
     "While a store is prepared it takes twice its final size. What is finished is kept in {work}: free some space and "
@@ -87,7 +87,7 @@ def prepare_store(
         revision (`str`, *optional*): revision of a Hub dataset.
         overwrite (`bool`, *optional*, defaults to `False`): replace a store, or unfinished work, made from something
             else. A folder that is no store is never replaced.
-        part_bytes (`int`, *optional*, defaults to 8 MiB): text that is tokenized, and lost when interrupted, at a
+        part_bytes (`int`, *optional*, defaults to 4 MiB): text that is tokenized, and lost when interrupted, at a
             time; the store does not depend on it.
 
     Returns:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .corpus_report import CorpusReport
-from .sources import CodeResolver, ReadOptions, SourceFile, open_binary
+from .sources import CodeResolver, ReadOptions, SourceFile, open_binary, text_values
 
 
 __all__ = ["Segment", "read_segment", "split_into_segments"]
@@ -272,15 +271,8 @@ def _parquet_rows(segment: Segment, options: ReadOptions) -> Iterator[dict[str, 
         columns = [name for name in (options.text_column, options.language_column) if name in names]
         groups = list(range(segment.start, segment.stop))
         for batch in table.iter_batches(batch_size=_PARQUET_ROWS, row_groups=groups, columns=columns):
-            values = {name: _parquet_column(batch.column(name), name == options.text_column) for name in columns}
+            values = {name: batch.column(name).to_pylist() for name in columns if name != options.text_column}
+            values[options.text_column] = text_values(batch.column(options.text_column))
             for i in range(batch.num_rows):
                 number += 1
                 yield {"": number, **{name: column[i] for name, column in values.items()}}
-
-
-def _parquet_column(column: pa.Array, as_bytes: bool) -> list[Any]:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if as_bytes and (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        column = column.cast(pa.large_binary())
-    return column.to_pylist()

@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..languages import parse_code
 
 
-__all__ = ["CodeResolver", "ReadOptions", "SourceFile", "discover", "has_script", "open_binary"]
+__all__ = ["CodeResolver", "ReadOptions", "SourceFile", "discover", "has_script", "open_binary", "text_values"]
 
 logger = logging.getLogger(__name__)
 
@@ -251,15 +252,25 @@ def _peek(path: Path, kind: str, options: ReadOptions) -> tuple[set[str], str]:
             columns = set(table.schema_arrow.names)
             _need_column(columns, options)
             first = next(table.iter_batches(batch_size=20, columns=[options.text_column]), None)
-            return columns, "\n".join(str(text) for text in first.column(0).to_pylist()) if first is not None else ""
-    texts, columns = [], set()
+            texts = [] if first is None else text_values(first.column(0))
+            return columns, b"\n".join(t for t in texts if isinstance(t, bytes)).decode("utf-8", errors="ignore")
+    lines, columns = [], set()
     with open_binary(path) as handle:
         for row in itertools.islice(_json_rows(handle), 20):
             columns |= set(row)
-            texts.append(str(row.get(options.text_column, "")))
-    if texts:
+            lines.append(str(row.get(options.text_column, "")))
+    if lines:
         _need_column(columns, options)
-    return columns, "\n".join(texts)
+    return columns, "\n".join(lines)
+
+
+def text_values(column: pa.Array) -> list[Any]:
+    """The values of a column, strings as bytes, so that one that is not UTF-8 does not spoil the others."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_binary())
+    return column.to_pylist()
 
 
 def _need_column(columns: set[str], options: ReadOptions) -> None:

@@ -1,0 +1,146 @@
+"""`hf-mplm prepare`: turn text into a token store."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from .parser import MplmArgumentParser
+
+
+_MOST_ROWS = 40
+_MOST_MERGED = 5
+
+
+@dataclass
+class PrepareArguments:
+    """Flags of `hf-mplm prepare`; `prepare_store` explains them at length."""
+
+    corpus: list[str] = field(
+        metadata={
+            "help": "one or several folders of CODE.txt[.gz] (a sentence a line), CODE.tsv[.gz] (id, tab, sentence), "
+            "*.jsonl[.gz] or *.parquet; or ids of datasets on the Hub, which are streamed"
+        }
+    )
+    tokenizer: str = field(metadata={"help": "folder of a tokenizer, or its id on the Hub"})
+    output: str = field(metadata={"help": "folder of the store; unfinished work is kept in OUTPUT.preparing"})
+    chunk_length: int = field(default=512, metadata={"help": "tokens a row"})
+    holdout: int = field(
+        default=0,
+        metadata={"help": "sentences of each language-script set aside for a held-out loss, at most a tenth of it"},
+    )
+    num_proc: int = field(default=1, metadata={"help": "processes; the store is the same for any number"})
+    languages: list[str] | None = field(
+        default=None, metadata={"help": "codes to read (swh_Latn; srp for all its scripts); all by default"}
+    )
+    text_column: str = field(default="text", metadata={"help": "column of JSONL, Parquet and Hub datasets"})
+    language_column: str = field(default="language", metadata={"help": "column of the language's code"})
+    fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
+    split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
+    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    seed: int = field(default=42, metadata={"help": "chooses the held-out sentences"})
+    engine: Literal["local", "ray"] = field(
+        default="local", metadata={"help": "where the processes run: this machine, or a Ray cluster"}
+    )
+    overwrite: bool = field(
+        default=False, metadata={"help": "replace a store, or unfinished work, that was made from something else"}
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `hf-mplm prepare`."""
+    return MplmArgumentParser(
+        [PrepareArguments],
+        prog="hf-mplm prepare",
+        description="Tokenize a corpus and pack it into chunks of one language-script each. Interrupted, the same "
+        "command goes on where it stopped.",
+    )
+
+
+def run(argv: Sequence[str]) -> int:
+    """Prepare a store and print what is in it."""
+    parser = make_parser()
+    assert isinstance(parser, MplmArgumentParser)
+    (arguments,) = parser.parse(argv)
+    from ..data.prepare import prepare_store
+
+    settings = asdict(arguments)
+    corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
+    store = prepare_store(corpus, tokenizer, output, **settings)
+    print(summary(store.info))
+    print(f"\nThe token store is in {store.path}")
+    return 0
+
+
+def summary(info: dict[str, Any]) -> str:
+    """What is in a store, as a table: the languages of most sentences, all together, and what was dropped and why.
+
+    Args:
+        info (`dict[str, Any]`): what `store.json` says.
+    """
+    from ..data.corpora import CLEANED, DROPPED
+
+    dropped = {code: sum(reasons.values()) for code, reasons in info["report"]["dropped"].items()}
+    languages = sorted(info["languages"], key=lambda code: (-info["languages"][code]["sentences"], code))
+    head = ("language", "sentences", "tokens", "chunks", "held out", "dropped", "unknown")
+    rows = [_row(code, info["languages"][code], dropped.get(code, 0)) for code in languages]
+    total = _row(f"all {len(languages)}", info["totals"], sum(dropped.values()))
+    rest = rows[_MOST_ROWS:]
+    lines = _align([head, *rows[:_MOST_ROWS], total])
+    if rest:
+        lines.insert(-1, f"... and {len(rest)} more, which store.json lists")
+    for title, counts, reasons in (("Dropped", "dropped", DROPPED), ("Changed", "cleaned", CLEANED)):
+        sums: dict[str, int] = {}
+        for by_reason in info["report"][counts].values():
+            for reason, n in by_reason.items():
+                sums[reason] = sums.get(reason, 0) + n
+        for reason, n in sorted(sums.items()):
+            places = info["report"]["where"].get(reason, [])
+            seen = f" (first at {', '.join(places[:3])})" if places else ""
+            lines.append(f"{title} {n:,} lines: {reasons[reason]}{seen}")
+    several = [code for code, files in sorted(info["report"]["files"].items()) if len(files) > 1]
+    for code in several[:_MOST_MERGED]:
+        lines.append(f"{code} is read from {_some(info['report']['files'][code], 3)}")
+    if len(several) > _MOST_MERGED:
+        lines.append(f"So are, from several files each, {_some(several[_MOST_MERGED:], 8)}")
+    lost = sorted(set(dropped) - set(info["languages"]) - {"unknown"})
+    if lost:
+        lines.append(f"No sentence is left of: {', '.join(lost)}")
+    short = [code for code in languages if info["languages"][code]["holdout_sentences"] < info["identity"]["holdout"]]
+    if short:
+        lines.append(
+            f"{len(short)} language-scripts hold out fewer than {info['identity']['holdout']} sentences, because they "
+            f"are small: {_some(short, 8)}"
+        )
+    if n_long := info["totals"]["long_sentences"]:
+        lines.append(f"{n_long:,} sentences are longer than a chunk and go on in the next one")
+    return "\n".join(lines)
+
+
+def _some(names: Sequence[str], n: int) -> str:
+    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
+
+
+def _row(name: str, counts: dict[str, int], n_dropped: int) -> tuple[str, ...]:
+    tokens = counts["tokens"] + counts["holdout_tokens"]
+    return (
+        name,
+        f"{counts['sentences']:,}",
+        f"{counts['tokens']:,}",
+        f"{counts['chunks']:,}",
+        f"{counts['holdout_sentences']:,}",
+        f"{n_dropped:,}",
+        f"{counts['unknown_tokens'] / max(1, tokens):.2%}",
+    )
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in rows
+    ]
