@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 from ._version import __version__
-from .modeling.registration import register_with_transformers
+from .modeling.registration import register_configs
 
 
 _MODULE_OF = {
@@ -40,7 +40,7 @@ _MODULE_OF = {
 
 __all__ = ["__version__", *sorted(_MODULE_OF)]  # noqa: RUF022
 
-register_with_transformers()
+register_configs()
 
 
 def __getattr__(name: str) -> Any:
