@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -17,7 +17,7 @@ from hf_mplm.modeling.pooling import default_layer, mean_pool, truncated_encoder
 from .loading import load_model, load_tokenizer, model_revision, position_limit
 
 
-__all__ = ["Encoder", "TransformerEncoder", "length_sorted_batches"]
+__all__ = ["Encoder", "TransformerEncoder", "evaluation_mode", "length_sorted_batches"]
 
 logger = logging.getLogger(__name__)
 
@@ -156,17 +156,12 @@ class TransformerEncoder:
         vectors = np.empty((len(unique), int(self.model.config.hidden_size)), dtype=np.float32)
         ids, special = self._tokenize(unique)
         lengths = [len(row) for row in ids]
-        was_training = self.model.training
-        self.model.eval()
         bar = tqdm(total=sum(lengths), unit="tok", unit_scale=True, desc="encoding", disable=not progress, leave=False)
-        try:
-            with torch.inference_mode(), bar, self._stopping_at_layer():
-                for rows in length_sorted_batches(lengths, self.tokens_per_batch):
-                    pooled = self._pool([ids[row] for row in rows], [special[row] for row in rows])
-                    vectors[rows] = pooled.float().cpu().numpy()
-                    bar.update(sum(lengths[row] for row in rows))
-        finally:
-            self.model.train(was_training)
+        with torch.inference_mode(), bar, evaluation_mode(self.model), self._stopping_at_layer():
+            for rows in length_sorted_batches(lengths, self.tokens_per_batch):
+                pooled = self._pool([ids[row] for row in rows], [special[row] for row in rows])
+                vectors[rows] = pooled.float().cpu().numpy()
+                bar.update(sum(lengths[row] for row in rows))
         return vectors[inverse]
 
     def _tokenize(self, texts: Sequence[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -234,6 +229,25 @@ def length_sorted_batches(lengths: Sequence[int], tokens_per_batch: int) -> Iter
         size = max(1, tokens_per_batch // max(1, lengths[order[start]]))
         yield order[start : start + size]
         start += size
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode for a while, and every module of it back into its own mode afterwards.
+
+    Args:
+        model (`nn.Module`): The model.
+
+    Yields:
+        Nothing.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def default_device() -> torch.device:

@@ -14,7 +14,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from hf_mplm.recipes import load_recipe
 
-from .encoder import default_device, length_sorted_batches
+from .encoder import default_device, evaluation_mode, length_sorted_batches
 
 
 __all__ = ["FineTuner", "FineTuningSettings", "finetune", "finetuning_settings", "pad_rows", "predict", "with_seed"]
@@ -307,16 +307,11 @@ def predict(
     device = model.device
     budget = tokens_per_batch or (4096 if device.type == "cpu" else 65536)
     predictions: list[Any] = [None] * len(rows)
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for indices in length_sorted_batches([len(row["input_ids"]) for row in rows], budget):
-                batch = {key: value.to(device) for key, value in collate([rows[index] for index in indices]).items()}
-                for index, prediction in zip(indices, decode(model, batch)):
-                    predictions[index] = prediction
-    finally:
-        model.train(was_training)
+    with torch.inference_mode(), evaluation_mode(model):
+        for indices in length_sorted_batches([len(row["input_ids"]) for row in rows], budget):
+            batch = {key: value.to(device) for key, value in collate([rows[index] for index in indices]).items()}
+            for index, prediction in zip(indices, decode(model, batch)):
+                predictions[index] = prediction
     return predictions
 
 

@@ -24,9 +24,9 @@ __all__ = [
 
 # What the benchmarks and the Hub call the same split.
 SPLIT_NAMES = {
-    "train": ("train",),
-    "dev": ("dev", "validation", "valid"),
-    "test": ("test",),
+    "train": ("train", "translated_train"),
+    "dev": ("dev", "validation", "valid", "dev_2k"),
+    "test": ("test", "test_2k"),
 }
 TEXT_SUFFIXES = (".tsv", ".txt", ".csv", ".jsonl", ".json")
 
@@ -217,7 +217,8 @@ def resolve_codes(names: Iterable[str], sample: Callable[[str], str]) -> dict[st
     codes: dict[str, str] = {}
     for name in names:
         try:
-            code = parse_code(name, text=None if "_" in name else sample(name)).code
+            # Without text, as in an empty file that has yet to be found faulty, the usual script is taken.
+            code = parse_code(name, text=(None if "_" in name else sample(name)) or None).code
         except ValueError:
             continue
         if code in codes:

@@ -1,0 +1,103 @@
+"""`hf-mplm evaluate`: measure an encoder on the tasks of the papers."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class EvaluationArguments:
+    """What to measure, on what, and where to write it. Lists are separated by commas."""
+
+    model: str = field(metadata={"help": "Hub id or folder of an encoder that AutoModel loads."})
+    tasks: str = field(metadata={"help": "Task names, such as sib200,tatoeba,bible."})
+    data_dir: str = field(metadata={"help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/."})
+    output: str = field(metadata={"help": "Folder for results.parquet; the same command goes on where it stopped."})
+    languages: str = field(default="all", metadata={"help": "Language-scripts to score, or all that have data."})
+    source_languages: str = field(default="eng_Latn", metadata={"help": "Languages to train on or retrieve from."})
+    directions: str = field(
+        default="source->target", metadata={"help": "Directions of retrieval: source->target, target->source or both."}
+    )
+    retrieval_settings: str = field(default="plain", metadata={"help": "Of plain, centred, csls and centred+csls."})
+    transfer_settings: str = field(
+        default="zero-shot", metadata={"help": "Of zero-shot, few-shot-K, in-language and probe."}
+    )
+    seeds: str = field(default="42", metadata={"help": "Seeds of the fine-tuned heads and their batches."})
+    layer: int | None = field(
+        default=None,
+        metadata={"help": "Layer to pool, an index into hidden_states; by default two thirds of the depth."},
+    )
+    special_tokens: bool = field(default=True, metadata={"help": "Count <s> and </s> in the mean, as the papers do."})
+    csls_neighbours: int = field(default=10, metadata={"help": "Neighbours of CSLS."})
+    max_sentences: dict[str, Any] | None = field(
+        default=None, metadata={"help": 'Most sentence pairs of a language by task, as JSON: {"bible": 500}.'}
+    )
+    finetuning: dict[str, Any] | None = field(
+        default=None,
+        metadata={
+            "help": 'Hyper-parameters by task, as JSON: {"sib200": {"learning_rate": 2e-5}, "all": {"patience": 3}}; '
+            "those of the recipe evaluate-langsamp otherwise."
+        },
+    )
+    tokens_per_batch: int | None = field(default=None, metadata={"help": "Size of an encoding batch in tokens."})
+    train_file: str | None = field(default=None, metadata={"help": "Training data for tasks that come without any."})
+    revision: str | None = field(default=None, metadata={"help": "Commit, tag or branch of a Hub model."})
+    trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `hf-mplm evaluate`."""
+    from .parser import MplmArgumentParser
+
+    return MplmArgumentParser(
+        EvaluationArguments,
+        prog="hf-mplm evaluate",
+        description="Measure an encoder on retrieval, classification, tagging, parsing and questions, and write one "
+        "table of results.",
+    )
+
+
+def run(argv: Sequence[str]) -> int:
+    """Evaluate; see [`EvaluationArguments`]."""
+    (args,) = make_parser().parse(argv)  # type: ignore[attr-defined]
+    from ..evaluation.runner import evaluate
+
+    rows = evaluate(
+        args.model,
+        args.tasks,
+        args.data_dir,
+        args.languages,
+        args.output,
+        source_languages=_split(args.source_languages),
+        directions=_split(args.directions),
+        retrieval_settings=_split(args.retrieval_settings),
+        transfer_settings=_split(args.transfer_settings),
+        seeds=[int(seed) for seed in _split(args.seeds)],
+        layer=args.layer,
+        special_tokens=args.special_tokens,
+        csls_neighbours=args.csls_neighbours,
+        max_sentences=args.max_sentences,
+        finetuning=args.finetuning,
+        tokens_per_batch=args.tokens_per_batch,
+        train_file=args.train_file,
+        hub_revision=args.revision,
+        trust_remote_code=args.trust_remote_code,
+        progress=True,
+    )
+    from ..evaluation.summary import means_table
+
+    print(means_table(rows))
+    print(f"\n{len(rows)} results in {args.output}/results.parquet")
+    print(f"Compare with another run: hf-mplm compare {args.output} OTHER_RUN")
+    return 0
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from hf_mplm.evaluation.encoder import Encoder, TransformerEncoder, length_sorted_batches
+from tests.fixtures import corpus_lines, tiny_bert, tiny_modernbert, tiny_xlm_roberta
+
+
+TEXTS = [
+    "All human beings are born free.",
+    "No.",
+    "Wanadamu wote wamezaliwa huru",
+    "人人生而自由 在尊严和权利上一律平等",
+]
+BUILDERS = {"xlm-r": tiny_xlm_roberta, "bert": tiny_bert, "modernbert": tiny_modernbert}
+
+
+def stock_vectors(model, tokenizer, texts, layer, *, special_tokens=True):
+    """The plain way: all layers of one padded batch, and a mean over a mask."""
+    batch = tokenizer(texts, padding=True, return_tensors="pt", return_special_tokens_mask=True)
+    special = batch.pop("special_tokens_mask")
+    batch.pop("token_type_ids", None)
+    with torch.inference_mode():
+        states = model.base_model(**batch, output_hidden_states=True).hidden_states[layer]
+    mask = batch["attention_mask"] if special_tokens else batch["attention_mask"] * (1 - special)
+    return ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
+
+
+@pytest.mark.parametrize("architecture", list(BUILDERS))
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_vectors_equal_stock_hidden_states(architecture, layer, tiny_tokenizer):
+    model = BUILDERS[architecture](len(tiny_tokenizer))
+    encoder = TransformerEncoder(model, tiny_tokenizer, layer=layer, device="cpu")
+    assert encoder.stops_early
+    expected = stock_vectors(model, tiny_tokenizer, TEXTS, layer)
+    np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=1e-6)
+    other = stock_vectors(model, tiny_tokenizer, TEXTS, (layer + 1) % 3)
+    assert np.abs(other - expected).max() > 1e-3
+
+
+def test_layers_after_the_pooled_one_are_not_computed(tiny_tokenizer):
+    model = tiny_xlm_roberta(len(tiny_tokenizer))
+    calls = []
+    for number, block in enumerate(model.roberta.encoder.layer):
+        block.register_forward_hook(lambda *_, number=number: calls.append(number))
+    TransformerEncoder(model, tiny_tokenizer, layer=1, device="cpu").encode(TEXTS)
+    assert set(calls) == {0}
+
+
+def test_default_layer_is_two_thirds_of_the_depth(tiny_tokenizer):
+    encoder = TransformerEncoder(tiny_xlm_roberta(len(tiny_tokenizer), num_hidden_layers=6), tiny_tokenizer)
+    assert encoder.layer == 4
+    assert isinstance(encoder, Encoder)
+
+
+def test_special_tokens_can_be_left_out(tiny_tokenizer):
+    model = tiny_xlm_roberta(len(tiny_tokenizer))
+    without = TransformerEncoder(model, tiny_tokenizer, layer=1, special_tokens=False, device="cpu").encode(TEXTS)
+    expected = stock_vectors(model, tiny_tokenizer, TEXTS, 1, special_tokens=False)
+    np.testing.assert_allclose(without, expected, atol=1e-6)
+    assert np.abs(without - stock_vectors(model, tiny_tokenizer, TEXTS, 1)).max() > 1e-3
+
+
+@pytest.mark.parametrize("tokens_per_batch", [1, 40, 10_000])
+def test_batches_change_nothing(tokens_per_batch, tiny_tokenizer):
+    texts = [line for _, line in corpus_lines()][::7]
+    model = tiny_xlm_roberta(len(tiny_tokenizer))
+    expected = TransformerEncoder(model, tiny_tokenizer, layer=1, device="cpu").encode(texts)
+    encoder = TransformerEncoder(model, tiny_tokenizer, layer=1, tokens_per_batch=tokens_per_batch, device="cpu")
+    vectors = encoder.encode(texts)
+    np.testing.assert_allclose(vectors, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    backwards = encoder.encode(texts[::-1])[::-1]
+    np.testing.assert_allclose(backwards, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_equal_sentences_are_encoded_once_and_alike(tiny_tokenizer):
+    model = tiny_xlm_roberta(len(tiny_tokenizer))
+    encoder = TransformerEncoder(model, tiny_tokenizer, device="cpu", tokens_per_batch=30)
+    rows = []
+    model.roberta.embeddings.register_forward_hook(lambda _, inputs, output: rows.append(len(output)))
+    vectors = encoder.encode([*TEXTS, *TEXTS])
+    assert sum(rows) == len(TEXTS)
+    np.testing.assert_array_equal(vectors[: len(TEXTS)], vectors[len(TEXTS) :])
+
+
+def test_training_mode_is_given_back(tiny_tokenizer):
+    model = tiny_xlm_roberta(len(tiny_tokenizer), hidden_dropout_prob=0.5).train()
+    encoder = TransformerEncoder(model, tiny_tokenizer, device="cpu")
+    np.testing.assert_array_equal(encoder.encode(TEXTS), encoder.encode(TEXTS))
+    assert all(module.training for module in model.modules())
+
+
+def test_long_texts_are_cut_to_the_window(tiny_tokenizer):
+    model = tiny_xlm_roberta(len(tiny_tokenizer))
+    encoder = TransformerEncoder(model, tiny_tokenizer, device="cpu")
+    assert encoder.max_length == model.config.max_position_embeddings - 2
+    assert np.isfinite(encoder.encode(["word " * 1000])).all()
+
+
+def test_a_text_without_tokens_is_named(tiny_tokenizer):
+    encoder = TransformerEncoder(tiny_xlm_roberta(len(tiny_tokenizer)), tiny_tokenizer, special_tokens=False)
+    with pytest.raises(ValueError, match="maps ' ' to no token"):
+        encoder.encode(["fine", " "])
+
+
+def test_a_layer_beyond_the_depth_is_refused(tiny_tokenizer):
+    with pytest.raises(ValueError, match=r"layer 3 does not exist.*0 \(embeddings\) to 2"):
+        TransformerEncoder(tiny_xlm_roberta(len(tiny_tokenizer)), tiny_tokenizer, layer=3)
+
+
+def test_batches_hold_every_row_once_within_the_budget():
+    lengths = [3, 9, 1, 9, 200, 4, 5]
+    batches = list(length_sorted_batches(lengths, 18))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    assert batches[0] == [4]
+    for batch in batches[1:]:
+        assert len(batch) * max(lengths[row] for row in batch) <= 18
