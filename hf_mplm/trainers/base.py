@@ -214,6 +214,9 @@ class MplmTrainer(ResumableTrainer):
         """Batches of draws; the loader has a generator of its own and takes nothing from the random state."""
         if self.train_dataset is None:
             raise ValueError(f"{type(self).__name__} has no train_dataset; pass one to train")
+        if not self.args.auto_find_batch_size:
+            # transformers 4.57 takes the batch size of the checkpoint that it resumes from, not the one it is given.
+            self._train_batch_size = self.args.train_batch_size
         draws = self._get_train_sampler(self.train_dataset)
         self.num_draws = draws.stop
         by_length = self.args.group_by_length
@@ -281,18 +284,22 @@ class MplmTrainer(ResumableTrainer):
             sums.pop("loss", None)
             logs.update({name: total / self.args.world_size / steps for name, total in sums.items()})
             logs["tokens_per_second"] = tokens / max(seconds, 1e-9)
-            logs.update(self.draw_counts())
+            logs.update(self._draw_counts())
             self._logged_step, self._window_started, self._idle_seconds = self.state.global_step, now, 0.0
         if "train_runtime" in logs:
-            logs.update(self.draw_counts())
+            logs.update(self._draw_counts())
         super().log(logs, start_time)
 
-    def draw_counts(self) -> dict[str, float]:
-        """Rows drawn so far of each language, as `draws_CODE`; nothing where there is one language only."""
-        if self._sampler is None or len(self.languages) < 2:
+    def _draw_counts(self) -> dict[str, int]:
+        if len(self.languages) < 2:
             return {}
-        counts = self._sampler.language_counts(0, min(self.draws_done, self.num_draws))
-        return {f"draws_{name}": int(count) for name, count in zip(self.languages, counts)}
+        return {f"draws_{name}": count for name, count in zip(self.languages, self.draws_per_language())}
+
+    def draws_per_language(self) -> list[int]:
+        """Rows drawn so far of each language, in the order of `self.languages`, those before a resume included."""
+        if self._sampler is None:
+            return [0] * len(self.languages)
+        return self._sampler.language_counts(0, min(self.draws_done, self.num_draws)).tolist()
 
 
 def _label_keys(batch: dict[str, Any]) -> Sequence[str]:

@@ -29,7 +29,7 @@ class LanguageIds:
 
     @classmethod
     def of(cls, model: PreTrainedModel, codes: Sequence[str]) -> LanguageIds:
-        """Look every code up in `config.languages` and `config.scripts`; an empty list is a table that is off.
+        """Look every code up in `config.languages` and `config.scripts`, where these tables are on.
 
         Args:
             model (`transformers.PreTrainedModel`): any model.
@@ -38,8 +38,10 @@ class LanguageIds:
         Raises:
             ValueError: when the model has tables and lacks some of the languages or scripts; names the line to type.
         """
-        languages = list(getattr(model.config, "languages", None) or [])
-        scripts = list(getattr(model.config, "scripts", None) or [])
+        # Other models' configurations have neither the lists nor the switches.
+        settings = model.config.to_dict()
+        languages = settings.get("languages") if settings.get("use_language_embeddings") else None
+        scripts = settings.get("scripts") if settings.get("use_script_embeddings") else None
         if not languages and not scripts:
             return cls()
         parsed = [parse_code(code) for code in codes]

@@ -15,7 +15,6 @@ from transformers.trainer_utils import TrainOutput
 from .checkpoints import (
     UNFINISHED_PREFIX,
     find_last_checkpoint,
-    list_checkpoints,
     publish_checkpoint,
     read_manifest,
     remove_unfinished,
@@ -61,15 +60,15 @@ class ResumableTrainer(Trainer):
     # Overridden to find out at which draw to start, and that the checkpoint is whole and the run's own.
     def train(
         self,
-        resume_from_checkpoint: str | bool | None = None,
+        resume_from_checkpoint: str | Path | bool | None = None,
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
         """Train, from the start or from a whole checkpoint in `args.output_dir`.
 
         Args:
-            resume_from_checkpoint (`str` or `bool`, *optional*): a checkpoint of this output folder, or `True` for the
-                last whole one.
+            resume_from_checkpoint (`str`, `Path` or `bool`, *optional*): a checkpoint of this output folder, or `True`
+                for the last whole one.
             trial (`optuna.Trial`, *optional*): as for Trainer.
             ignore_keys_for_eval (`list[str]`, *optional*): as for Trainer.
 
@@ -93,11 +92,11 @@ class ResumableTrainer(Trainer):
             ignore_keys_for_eval=ignore_keys_for_eval,
         )
 
-    def has_checkpoints(self) -> bool:
-        """Whether the output folder holds checkpoints, whole or not."""
-        return bool(list_checkpoints(self.args.output_dir))
+    def last_checkpoint(self) -> Path | None:
+        """The last whole checkpoint of the output folder, or `None`; what is not whole is reported and passed over."""
+        return find_last_checkpoint(self.args.output_dir)
 
-    def _checkpoint_to_resume(self, resume: str | bool | None) -> Path | None:
+    def _checkpoint_to_resume(self, resume: str | Path | bool | None) -> Path | None:
         output_dir = Path(self.args.output_dir)
         if not resume:
             return None
