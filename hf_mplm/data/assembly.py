@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from ._files import sync_folder, write_json
 from .engines import run_tasks, show_progress
 from .packing import LanguagePlan, close_parts, plan_language, plan_shards, store_features, write_shard
 from .parts import LanguageCounts, PartResult
+from .sentencepiece_model import MODEL_FILE
 from .store import STORE_FILE, STORE_FORMAT, list_store_files
 from .tokenizers import load_tokenizer, save_tokenizer, tokenizer_fingerprint
 
@@ -106,8 +108,14 @@ def keep_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     Raises:
         ValueError: if what was saved is not the same tokenizer when it is loaded.
     """
+    fingerprint = tokenizer_fingerprint(tokenizer)
+    model = Path(tokenizer.name_or_path) / MODEL_FILE
+    if model.is_file() and tokenizer_fingerprint(load_tokenizer(model.parent)) == fingerprint:
+        # The very file; saving may write the same pieces in another form.
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(model, folder / MODEL_FILE)
     save_tokenizer(tokenizer, folder)
-    if tokenizer_fingerprint(load_tokenizer(folder)) != tokenizer_fingerprint(tokenizer):
+    if tokenizer_fingerprint(load_tokenizer(folder)) != fingerprint:
         raise ValueError(
             f"{tokenizer.name_or_path}: this tokenizer is not the same after it was saved and loaded again. Save it "
             "with save_pretrained, load it from there, and prepare with that one"
