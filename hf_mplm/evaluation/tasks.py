@@ -18,6 +18,8 @@ TASKS: dict[str, str] = {
     "xnli": "hf_mplm.evaluation.xnli",
     "americasnli": "hf_mplm.evaluation.americasnli",
     "pawsx": "hf_mplm.evaluation.pawsx",
+    "ner": "hf_mplm.evaluation.ner",
+    "pos": "hf_mplm.evaluation.pos",
 }
 
 

@@ -1,0 +1,233 @@
+"""Tagging: one label a word, by a head over its first subword."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from .context import Context, MissingDataError
+from .finetuning import Batch, FineTuningSettings, Row
+from .loading import load_model
+from .readers import DataError, find_split, list_folders, read_lines, resolve_codes
+from .tagged_files import TaggedSentence, read_tagged_files, read_words
+from .transfer import Corpus, Features, TransferTask
+from .words import WordTokenizer, gather_words, pad_words
+
+
+__all__ = ["TaggedCorpus", "TaggingTask", "named"]
+
+# A file in the folder of a benchmark that names its labels, where they are not the usual ones.
+LABELS_FILE = "labels.txt"
+
+
+class TaggedCorpus(Corpus[TaggedSentence]):
+    """Files of words and labels: `CODE/test.txt`, `test-CODE.tsv` and the like, or the same as Parquet.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+        task (`str`): Name of the task, which is that of its folder.
+        labels (`Sequence[str]`): The labels, unless the folder has a `labels.txt` with one label a line.
+    """
+
+    def __init__(self, data_dir: Path, task: str, labels: Sequence[str]) -> None:
+        self.task, self.folder = task, data_dir / task
+        self.labels = list(labels)
+        if (self.folder / LABELS_FILE).is_file():
+            self.labels = [label for label in read_lines(self.folder / LABELS_FILE) if label]
+        self.names = resolve_codes(list_folders(self.folder), self._sample)
+
+    def languages(self) -> list[str]:
+        """List the language-scripts that have test data.
+
+        Returns:
+            `list[str]`: Codes, sorted.
+        """
+        return sorted(code for code, name in self.names.items() if find_split(self.folder, name, "test"))
+
+    def examples(self, language: str, split: str) -> list[TaggedSentence]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[TaggedSentence]`: The sentences.
+
+        Raises:
+            MissingDataError: If there is no such file.
+            DataError: If a word has no label or one that is not known.
+        """
+        paths = find_split(self.folder, self.names[language], split) if language in self.names else []
+        if not paths:
+            raise MissingDataError(
+                f"{self.task} has no {split} sentences of {language}: no {self.folder / language}/{split}.txt"
+            )
+        return read_tagged_files(paths, self.labels)
+
+    def _sample(self, name: str) -> str:
+        paths = next((paths for split in ("test", "dev") if (paths := find_split(self.folder, name, split))), [])
+        try:
+            return read_words(paths) if paths else ""
+        except DataError:
+            # A fault in the file is reported when its sentences are read.
+            return ""
+
+
+@dataclass
+class TaggingTask(TransferTask[TaggedSentence]):
+    """A task with one label a word. Subclasses name the labels and the metrics.
+
+    The first subword of a word is labelled and predicted. A sentence that is longer than the window is cut between
+    words, and its predictions are joined again before they are scored: each word is scored exactly once.
+    """
+
+    @abstractmethod
+    def corpus(self, data_dir: Path, train_file: str | None = None) -> TaggedCorpus:
+        """Open the benchmark."""
+
+    def make_model(self, context: Context) -> PreTrainedModel:
+        """Load the encoder with a new head over each token.
+
+        Args:
+            context (`Context`): The settings.
+
+        Returns:
+            `PreTrainedModel`: The model in float32.
+        """
+        labels = self.corpus(context.data_dir).labels
+        return load_model(
+            context.model,
+            AutoModelForTokenClassification,
+            trust_remote_code=context.trust_remote_code,
+            revision=context.hub_revision,
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
+        )
+
+    def features(
+        self,
+        examples: Sequence[TaggedSentence],
+        tokenizer: PreTrainedTokenizerBase,
+        settings: FineTuningSettings,
+        *,
+        train: bool,
+    ) -> Features:
+        """Tokenise each word by itself and cut sentences into windows.
+
+        Args:
+            examples (`Sequence[TaggedSentence]`): The sentences.
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+            settings (`FineTuningSettings`): For `max_length`.
+            train (`bool`): Not used: both ways are the same here.
+
+        Returns:
+            `Features`: One or more rows a sentence, with the index of the sentence under `example`.
+        """
+        words = WordTokenizer(tokenizer, settings.max_length)
+        words.add([example.words for example in examples])
+        rows = [
+            {
+                "input_ids": window.input_ids,
+                "positions": window.positions,
+                "labels": np.asarray(example.labels[window.start : window.stop], dtype=np.int32),
+                "example": index,
+            }
+            for index, example in enumerate(examples)
+            for window in words.windows(example.words)
+        ]
+        return Features(rows)
+
+    def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
+        """Pad rows to the longest of them.
+
+        Args:
+            rows (`Sequence[dict]`): Rows of [`features`].
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+
+        Returns:
+            `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length), `positions` and `labels` of
+            shape (rows, words).
+        """
+        return pad_words(rows, tokenizer, ["labels"])
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Sum the cross-entropies of the words of a batch.
+
+        Args:
+            model (`nn.Module`): The tagger.
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `Tensor`: A scalar.
+        """
+        logits = _word_logits(model, batch).float()
+        return nn.functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten(), reduction="sum")
+
+    def count(self, batch: Batch) -> int:
+        """Count the words of a batch.
+
+        Args:
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `int`: Their number.
+        """
+        return int((batch["positions"] >= 0).sum())
+
+    def decode(self, model: nn.Module, batch: Batch) -> list[np.ndarray]:
+        """Predict the likeliest label of each word.
+
+        Args:
+            model (`nn.Module`): The tagger.
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `list[np.ndarray]`: Positions in the labels, one array a row.
+        """
+        predicted = _word_logits(model, batch).argmax(-1).to(torch.int16).cpu().numpy()
+        lengths = (batch["positions"] >= 0).sum(1).tolist()
+        return [row[:length] for row, length in zip(predicted, lengths)]
+
+    @staticmethod
+    def join(examples: Sequence[TaggedSentence], features: Features, predictions: Sequence[Any]) -> list[list[int]]:
+        """Put the predictions of the windows of each sentence together again.
+
+        Args:
+            examples (`Sequence[TaggedSentence]`): The sentences.
+            features (`Features`): Their rows.
+            predictions (`Sequence[np.ndarray]`): One array a row.
+
+        Returns:
+            `list[list[int]]`: One list a sentence, with one label a word.
+        """
+        joined: list[list[int]] = [[] for _ in examples]
+        for row, prediction in zip(features.rows, predictions):
+            joined[row["example"]].extend(prediction.tolist())
+        return joined
+
+
+def named(labels: Sequence[int], example: TaggedSentence) -> list[str]:
+    """Name the labels of a sentence.
+
+    Args:
+        labels (`Sequence[int]`): Its right or predicted labels.
+        example (`TaggedSentence`): The sentence, which knows the labels of its task.
+
+    Returns:
+        `list[str]`: Their names.
+    """
+    return [example.scheme[label] for label in labels]
+
+
+def _word_logits(model: nn.Module, batch: Batch) -> Tensor:
+    logits: Tensor = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    return gather_words(logits, batch["positions"])
