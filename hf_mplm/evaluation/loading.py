@@ -41,8 +41,9 @@ def load_model(
         ValueError: If the checkpoint lacks weights of the encoder.
     """
     # Which weights are missing is judged below; the loader's own table would list each new head as a problem.
-    verbosity = transformers_logging.get_verbosity()
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         loaded, info = auto_class.from_pretrained(
             model,
@@ -54,6 +55,8 @@ def load_model(
         )
     finally:
         transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
     prefix = f"{loaded.base_model_prefix}."
     is_base = loaded.base_model is loaded
     missing = []
