@@ -301,6 +301,31 @@ class MplmTrainer(ResumableTrainer):
             return [0] * len(self.languages)
         return self._sampler.language_counts(0, min(self.draws_done, self.num_draws)).tolist()
 
+    # ---- Model card ----
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write `README.md` beside a saved model, from what lies there.
+
+        Args:
+            *args: none are used.
+            **kwargs: as for Trainer; `model_name`, `finetuned_from`, `license` and `tags` are used.
+        """
+        from ..hub.cards import write_model_card
+
+        if not self.is_world_process_zero():
+            return
+        tags = kwargs.get("tags") or []
+        write_model_card(
+            self.args.output_dir,
+            name=kwargs.get("model_name"),
+            base_model=kwargs.get("finetuned_from"),
+            license=kwargs.get("license"),
+            language_counts=dict(zip(self.languages, self.draws_per_language())),
+            paper=self.paper,
+            tags=[*self.tags, *([tags] if isinstance(tags, str) else tags)],
+            template=self.card_template,
+        )
+
 
 def _label_keys(batch: dict[str, Any]) -> Sequence[str]:
     return [key for key in batch if key == LABELS or key.endswith(f"_{LABELS}")]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -207,7 +208,7 @@ class MaskedLMTrainer(MplmTrainer):
         totals = self.accelerator.reduce(sums, reduction="sum").cpu()
         metrics = _losses(totals, names, f"{metric_key_prefix}_loss")
         return EvalLoopOutput(
-            predictions=(),
+            predictions=np.empty(0),
             label_ids=None,
             metrics=metrics,
             num_samples=len(dataloader.dataset),  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import Trainer
 from transformers.trainer_utils import TrainOutput
 
+from ..data.tokenizers import save_tokenizer
 from .checkpoints import (
     UNFINISHED_PREFIX,
     find_last_checkpoint,
@@ -167,10 +168,13 @@ class ResumableTrainer(Trainer):
         best = self.state.best_model_checkpoint
         rotate_checkpoints(final.parent, self.args.save_total_limit, keep=[best] if best else [])
 
-    # Overridden because Trainer pickles its arguments into every folder, and nothing of ours pickles.
+    # Overridden because Trainer pickles its arguments into every folder, where nothing of ours pickles, and because
+    # transformers 5 leaves an XLM-R tokenizer's SentencePiece model behind.
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)
         folder = Path(output_dir if output_dir is not None else self.args.output_dir)
         if self.args.should_save:
+            if self.processing_class is not None:
+                save_tokenizer(self.processing_class, folder)  # type: ignore[arg-type]
             (folder / "training_args.bin").unlink(missing_ok=True)
             (folder / ARGUMENTS_NAME).write_text(self.args.to_json_string() + "\n", encoding="utf-8")

@@ -1,0 +1,192 @@
+"""`hf-mplm pretrain`: continue the pretraining of a masked language model, with LangSAMP or without."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..data.store import TokenStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class PretrainArguments:
+    """Flags of `hf-mplm pretrain` beside those of `MaskedLMTrainingArguments`."""
+
+    store: str = field(metadata={"help": "Token store to train on, which `hf-mplm prepare` writes."})
+    model: str | None = field(
+        default=None, metadata={"help": "Masked-LM checkpoint to start from: a folder or an id on the Hub."}
+    )
+    init_config: str | None = field(
+        default=None,
+        metadata={
+            "help": "Instead of --model, train from random weights: settings as JSON, or a YAML or JSON file, such as "
+            '{"model_type": "xlm-roberta", "hidden_size": 384, "num_hidden_layers": 6}. The tokenizer is the store\'s.'
+        },
+    )
+    method: Literal["langsamp", "mlm"] = field(
+        default="langsamp",
+        metadata={"help": "langsamp adds language and script embeddings before the LM head; mlm trains as it is."},
+    )
+    language_embeddings: bool = field(default=True, metadata={"help": "LangSAMP's table of languages."})
+    script_embeddings: bool = field(default=True, metadata={"help": "LangSAMP's table of scripts."})
+    add_languages: bool = field(
+        default=False, metadata={"help": "Add the store's languages that a LangSAMP model of before lacks."}
+    )
+    resume: Literal["auto", "never"] = field(
+        default="auto",
+        metadata={
+            "help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some."
+        },
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `hf-mplm pretrain`: its own flags and all of Trainer's."""
+    from ..trainers import MaskedLMTrainingArguments
+    from .parser import MplmArgumentParser
+
+    return MplmArgumentParser(
+        [PretrainArguments, MaskedLMTrainingArguments],
+        prog="hf-mplm pretrain",
+        description="Continue the pretraining of a masked language model in many languages. Alone, or under a "
+        "launcher: torchrun --nproc_per_node 4 -m hf_mplm pretrain ..., accelerate launch -m hf_mplm pretrain .... "
+        "Interrupted, the same command goes on from the last whole checkpoint.",
+    )
+
+
+def run(argv: Sequence[str]) -> int:
+    """Train, and write model, tokenizer, card and state into `--output`."""
+    arguments, args = make_parser().parse(argv)  # type: ignore[attr-defined]
+    import transformers
+
+    from ..data.store import load_store
+    from ..trainers import MaskedLMTrainer
+
+    is_main = int(os.environ.get("RANK", "0")) == 0
+    if not is_main:
+        logging.getLogger().setLevel(logging.ERROR)
+        transformers.utils.logging.set_verbosity_error()
+    store = load_store(arguments.store)
+    checkpoint = _find_checkpoint(Path(args.output_dir), arguments.resume)
+    if checkpoint is not None:
+        logger.info("Going on from %s. (--resume never, with another --output, starts anew.)", checkpoint)
+    # Before the model: Trainer's own seeding comes after the new tables have been drawn.
+    transformers.set_seed(args.seed)
+    tokenizer = _load_tokenizer(arguments, store)
+    model = _load_model(arguments, args.seed, store, tokenizer, checkpoint)
+    _check_sizes(model, tokenizer, store)
+    trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    held_out = trainer.evaluate()["eval_loss"] if trainer.eval_dataset is not None else None
+    trainer.save_model()
+    trainer.save_state()
+    trainer.create_model_card(finetuned_from=arguments.model)
+    if is_main:
+        loss = "" if held_out is None else f" Held-out loss {held_out:.4f}."
+        print(f"Trained {trainer.state.global_step:,} steps.{loss} Model, tokenizer and card are in {args.output_dir}")
+    trainer.accelerator.end_training()
+    return 0
+
+
+def _find_checkpoint(output_dir: Path, resume: str) -> Path | None:
+    from ..trainers.checkpoints import find_last_checkpoint, list_checkpoints
+
+    if resume == "never" and list_checkpoints(output_dir):
+        raise ValueError(
+            f"{output_dir} holds checkpoints of another run, which a later --resume auto would take for this one's: "
+            "give another --output, or delete them"
+        )
+    return find_last_checkpoint(output_dir)
+
+
+def _load_tokenizer(arguments: PretrainArguments, store: TokenStore) -> PreTrainedTokenizerBase:
+    from ..data.tokenizers import load_tokenizer
+
+    if (arguments.model is None) == (arguments.init_config is None):
+        raise ValueError(
+            "give either --model CHECKPOINT to start from, or --init_config SETTINGS for random weights, and not both"
+        )
+    if arguments.model is None:
+        return load_tokenizer(store.tokenizer_path)
+    tokenizer = load_tokenizer(arguments.model)
+    store.check_tokenizer(tokenizer)
+    return tokenizer
+
+
+def _load_model(
+    arguments: PretrainArguments,
+    seed: int,
+    store: TokenStore,
+    tokenizer: PreTrainedTokenizerBase,
+    checkpoint: Path | None,
+) -> PreTrainedModel:
+    from ..modeling.stock import load_masked_lm
+    from ..trainers.from_scratch import build_encoder
+    from ..trainers.starting import load_for_method
+
+    if checkpoint is not None:
+        return load_masked_lm(checkpoint)
+    settings: dict[str, Any] = {
+        "method": arguments.method,
+        "languages": store.languages,
+        "use_language_embeddings": arguments.language_embeddings,
+        "use_script_embeddings": arguments.script_embeddings,
+        "add_languages": arguments.add_languages,
+    }
+    if arguments.model is not None:
+        return load_for_method(arguments.model, **settings)
+    model = build_encoder(tokenizer, **{"seed": seed, **_read_settings(str(arguments.init_config))})
+    if arguments.method == "mlm":
+        return model
+    # Through a folder, as any checkpoint: LangSAMP starts from what is saved.
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return load_for_method(folder, **settings)
+
+
+def _read_settings(text: str) -> dict[str, Any]:
+    import yaml
+
+    if Path(text).suffix in (".json", ".yaml", ".yml") or Path(text).is_file():
+        text = Path(text).read_text(encoding="utf-8")
+    try:
+        settings = yaml.safe_load(text)  # JSON is YAML
+    except yaml.YAMLError as error:
+        raise ValueError(f"--init_config is neither a file nor JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"--init_config must be a mapping of settings, not {json.dumps(settings)}")
+    return settings
+
+
+def _check_sizes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, store: TokenStore) -> None:
+    embeddings: Any = model.get_input_embeddings()
+    rows = len(embeddings.weight)
+    if rows < len(tokenizer):
+        raise ValueError(
+            f"the model has {rows:,} embeddings and its tokenizer {len(tokenizer):,} entries; grow the model with "
+            "`hf-mplm tokenizer extend`"
+        )
+    config = model.config.to_dict()
+    room = config.get("max_position_embeddings")
+    if room is not None and "roberta" in model.config.model_type:
+        room -= model.config.pad_token_id + 1  # positions start behind the padding's
+    longest = store.info.get("chunk_length")
+    if room is not None and longest is not None and longest > room:
+        raise ValueError(
+            f"{store.path} holds chunks of {longest} tokens and the model has positions for {room}; prepare a store "
+            f"with --chunk_length {room}"
+        )
