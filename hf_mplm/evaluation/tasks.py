@@ -20,6 +20,7 @@ TASKS: dict[str, str] = {
     "pawsx": "hf_mplm.evaluation.pawsx",
     "ner": "hf_mplm.evaluation.ner",
     "pos": "hf_mplm.evaluation.pos",
+    "parsing": "hf_mplm.evaluation.parsing",
 }
 
 
