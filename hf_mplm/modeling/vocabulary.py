@@ -80,7 +80,10 @@ def extend_vocabulary(
     sources: Sequence[Sequence[int]] = [ordinary]
     if initialization == "subwords":
         known_added = new_tokenizer.get_added_vocab()
-        sources = [_old_ids(token, token in known_added, old_tokenizer) or ordinary for _, token in added]
+        pieces = (
+            old_tokenizer.backend_tokenizer.model
+        )  # read once: each reading costs as much as the vocabulary is long
+        sources = [_old_ids(token, token in known_added, old_tokenizer, pieces) or ordinary for _, token in added]
 
     old_rows = embedding.weight.detach().clone()
     tied = decoder is None or decoder.weight is embedding.weight
@@ -123,12 +126,12 @@ def _moved_tokens(old: dict[str, int], new: dict[str, int], special: set[str]) -
     return moved
 
 
-def _old_ids(token: str, is_text: bool, old_tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def _old_ids(token: str, is_text: bool, old_tokenizer: PreTrainedTokenizerBase, pieces: Any) -> list[int]:
     """Ids of the old tokens that a new token was cut into, unknown ones left out."""
     if is_text:  # an added token stands for its own text
         ids = old_tokenizer(token, add_special_tokens=False)["input_ids"]
     else:  # a piece is written as the model writes pieces, with the sign for a space or without
-        ids = [part.id for part in old_tokenizer.backend_tokenizer.model.tokenize(token.removeprefix("##"))]
+        ids = [part.id for part in pieces.tokenize(token.removeprefix("##"))]
     return [index for index in ids if index not in (None, old_tokenizer.unk_token_id)]
 
 
