@@ -28,11 +28,13 @@ class MaskedLMLoss(NamedTuple):
         loss (`torch.Tensor`): scalar with a graph, `total / num_items_in_batch`, or the mean where none was given.
         total (`torch.Tensor`): scalar without a graph, the sum of the losses of the masked positions.
         num_masked (`int`): the number of masked positions.
+        losses (`torch.Tensor`): the loss of each masked position, in order, without a graph. Shapes: (num_masked,).
     """
 
     loss: torch.Tensor
     total: torch.Tensor
     num_masked: int
+    losses: torch.Tensor
 
 
 def masked_lm_loss(
@@ -54,7 +56,8 @@ def masked_lm_loss(
         decoder (`nn.Linear`): the LM head's last layer, (vocabulary, hidden), usually tied to the input embeddings.
         num_items_in_batch (`torch.Tensor` or `int`, *optional*):
             What the sum is divided by: the masked tokens of all micro-batches and ranks of the optimizer step, which
-            makes the gradient independent of how the step was cut. Without it, this batch's own count.
+            makes the gradient independent of how the step was cut. Without it, this batch's own count. One number a
+            token, Shapes: (batch, sequence), where texts of several kinds are weighted differently.
         addend (`Callable`, *optional*):
             Given the masked positions, indices into the flattened (batch * sequence), what is added to their states
             before the head, Shapes: (masked, hidden); or `None`.
@@ -80,11 +83,16 @@ def masked_lm_loss(
         if added is not None:
             states = states + added
     num_masked = positions.numel()
-    items = max(float(num_masked if num_items_in_batch is None else num_items_in_batch), 1.0)
-    loss, total = linear_cross_entropy(
-        transform(states), decoder.weight, decoder.bias, targets, scale=1.0 / items, chunk_bytes=chunk_bytes
+    scale: float | torch.Tensor
+    if isinstance(num_items_in_batch, torch.Tensor) and num_items_in_batch.dim():
+        items = num_items_in_batch.to(hidden_states.device).flatten().index_select(0, positions)
+        scale = 1.0 / items.to(torch.promote_types(hidden_states.dtype, torch.float32))
+    else:
+        scale = 1.0 / max(float(num_masked if num_items_in_batch is None else num_items_in_batch), 1.0)
+    loss, losses = _linear_cross_entropy(
+        transform(states), decoder.weight, decoder.bias, targets, scale=scale, chunk_bytes=chunk_bytes
     )
-    return MaskedLMLoss(loss=loss, total=total, num_masked=num_masked)
+    return MaskedLMLoss(loss=loss, total=losses.sum(), num_masked=num_masked, losses=losses)
 
 
 def linear_cross_entropy(
@@ -93,7 +101,7 @@ def linear_cross_entropy(
     bias: torch.Tensor | None,
     targets: torch.Tensor,
     *,
-    scale: float = 1.0,
+    scale: float | torch.Tensor = 1.0,
     chunk_bytes: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`scale` times the summed cross-entropy of `states @ weight.T + bias`, with gradients made in the forward pass.
@@ -107,9 +115,9 @@ def linear_cross_entropy(
         weight (`torch.Tensor`): Shapes: (vocabulary, hidden).
         bias (`torch.Tensor`, *optional*): Shapes: (vocabulary,).
         targets (`torch.Tensor`): Shapes: (tokens,), each in [0, vocabulary).
-        scale (`float`, *optional*, defaults to 1.0):
+        scale (`float` or `torch.Tensor`, *optional*, defaults to 1.0):
             A factor that goes into the gradients as they are made; scaling the result afterwards would cost another
-            pass over the (vocabulary, hidden) gradient.
+            pass over the (vocabulary, hidden) gradient. As a tensor, one factor a token, Shapes: (tokens,).
         chunk_bytes (`int`, *optional*, defaults to 256 MiB on CPU and 512 MiB elsewhere): one chunk of fp32 logits.
 
     Returns:
@@ -118,6 +126,20 @@ def linear_cross_entropy(
     Raises:
         ValueError: if a target lies outside the vocabulary.
     """
+    scaled, losses = _linear_cross_entropy(states, weight, bias, targets, scale=scale, chunk_bytes=chunk_bytes)
+    return scaled, losses.sum()
+
+
+def _linear_cross_entropy(
+    states: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    targets: torch.Tensor,
+    *,
+    scale: float | torch.Tensor,
+    chunk_bytes: int | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scaled sum, with a graph, and the loss of each token, (tokens,), without."""
     vocabulary = weight.shape[0]
     if targets.numel():
         low, high = (int(bound) for bound in torch.aminmax(targets))
@@ -172,7 +194,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if grad is None:
                 continue
             grad.scatter_add_(-1, target, grad.new_full(target.shape, -1.0))
-            if scale != 1.0:
+            if isinstance(scale, torch.Tensor):
+                grad.mul_(scale[rows].to(grad.dtype).unsqueeze(-1))
+            elif scale != 1.0:
                 grad.mul_(scale)
             if grad_bias is not None:
                 grad_bias += grad.sum(0)
@@ -187,9 +211,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None if grad_weight is None else grad_weight.to(weight.dtype),
             None if grad_bias is None else grad_bias.to(bias.dtype),
         )
-        total = losses.sum()
-        ctx.mark_non_differentiable(total)
-        return total * scale, total
+        ctx.mark_non_differentiable(losses)
+        total = (losses * scale).sum() if isinstance(scale, torch.Tensor) else losses.sum() * scale
+        return total, losses
 
     @staticmethod
     @once_differentiable

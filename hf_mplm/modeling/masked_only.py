@@ -197,7 +197,8 @@ class MaskedOnlyLM(_PreTrainedModel):
             inputs_embeds (`torch.Tensor`, *optional*): in place of `input_ids`. Shapes: (batch, sequence, hidden).
             labels (`torch.Tensor`, *optional*): Shapes: (batch, sequence), -100 where nothing is to be predicted.
             num_items_in_batch (`torch.Tensor` or `int`, *optional*):
-                What the summed loss is divided by; by default this batch's masked tokens.
+                What the summed loss is divided by; by default this batch's masked tokens. With one number a token,
+                Shapes: (batch, sequence), `loss_components["tokens"]` holds the loss of each masked token.
             return_logits (`bool`, *optional*, defaults to `False`): logits of every position even with labels.
             return_dict (`bool`, *optional*): `False` for a tuple.
             **kwargs: of the encoder, such as `output_hidden_states`.
@@ -256,15 +257,19 @@ class MaskedOnlyLM(_PreTrainedModel):
         shape = hidden.shape[:2]
         loss = logits = components = None
         if labels is not None:
-            loss = masked_lm_loss(
+            result = masked_lm_loss(
                 hidden,
                 labels,
                 self._transform,
                 decoder,
                 num_items_in_batch=num_items_in_batch,
                 addend=None if addend is None else lambda positions: addend(shape, positions),
-            ).loss
+            )
+            loss = result.loss
             components = {"mlm": loss.detach()}
+            if isinstance(num_items_in_batch, torch.Tensor) and num_items_in_batch.dim():
+                # For those who weighted the tokens, and want the parts of the sum.
+                components["tokens"] = result.losses
         if labels is None or return_logits:
             added = None if addend is None else addend(shape, None)
             logits = decoder(self._transform(hidden if added is None else hidden + added))
