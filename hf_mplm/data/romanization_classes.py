@@ -58,7 +58,8 @@ class CharacterClasses:
       vowel: a unit may end between either and a `b` of the same script; `t`: as `a`, the Thai vowels that are written
       before their consonant: a unit may begin with them;
     - `d`, `.`, space: ASCII digits; the point, which joins them into numbers; U+0020;
-    - `l`: changes or is absorbed by what stands before it (viramas, small kana); `r`: doubles what follows it;
+    - `l`: changes or is absorbed by what stands before it (viramas, small kana, numbers without letters); `r`: doubles
+      what follows it;
     - `z`: romanised with a space at its border (wide punctuation, U+00A0), dropped at the start of a line and beside
       U+0020; `Z`: and begins a key.
 
@@ -187,6 +188,9 @@ class CharacterClasses:
         if char in _DOUBLES_RIGHT:
             return "r"
         if char in _ABSORBED_BY_LEFT or self._engine.flag("is-virama", char):
+            return "l"
+        # uroman fails where it asks of such a number, which has no letters, whether a word ends before it.
+        if not char.isalpha() and any(rule["t"] is None for rule in self._engine.rules[char]):
             return "l"
         if self.is_space(char):
             return "Z" if char in self._heads else "z"

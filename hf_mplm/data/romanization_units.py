@@ -33,7 +33,7 @@ _UNIT = re.compile(
       | [hCA][hmCAcabvt]+ | tm[hmCAcabvt]*       # what begins a key, with what may go on with it
       | Z[hmCAcabvtZz\ ]+
       | [CAZcabvtz]
-      | d | (?<=[CAcabvd])\.(?=[CAcabvd])        # numbers
+      | d | (?<=[CAcabvdl])\.(?=[CAcabvdl])      # numbers
     )+""",
     re.DOTALL | re.VERBOSE,
 )
