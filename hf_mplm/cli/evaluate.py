@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,10 +37,10 @@ class EvaluationArguments:
     )
     special_tokens: bool = field(default=True, metadata={"help": "Count <s> and </s> in the mean, as the papers do."})
     csls_neighbours: int = field(default=10, metadata={"help": "Neighbours of CSLS."})
-    max_sentences: dict[str, Any] | None = field(
+    max_sentences: str | None = field(
         default=None, metadata={"help": 'Most sentence pairs of a language by task, as JSON: {"bible": 500}.'}
     )
-    finetuning: dict[str, Any] | None = field(
+    finetuning: str | None = field(
         default=None,
         metadata={
             "help": 'Hyper-parameters by task, as JSON: {"sib200": {"learning_rate": 2e-5}, "all": {"patience": 3}}; '
@@ -83,8 +84,8 @@ def run(argv: Sequence[str]) -> int:
         layer=args.layer,
         special_tokens=args.special_tokens,
         csls_neighbours=args.csls_neighbours,
-        max_sentences=args.max_sentences,
-        finetuning=args.finetuning,
+        max_sentences=_mapping("max_sentences", args.max_sentences),
+        finetuning=_mapping("finetuning", args.finetuning),
         tokens_per_batch=args.tokens_per_batch,
         train_file=args.train_file,
         hub_revision=args.revision,
@@ -97,6 +98,18 @@ def run(argv: Sequence[str]) -> int:
     print(f"\n{len(rows)} results in {args.output}/results.parquet")
     print(f"Compare with another run: hf-mplm compare {args.output} OTHER_RUN")
     return 0
+
+
+def _mapping(flag: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--{flag} is not JSON ({error}); it takes a task and its values, as in --help") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"--{flag} is {text}, which is no mapping from task to values, as in --help")
+    return value
 
 
 def _split(text: str) -> list[str]:

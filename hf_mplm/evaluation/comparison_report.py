@@ -105,8 +105,8 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
     page = Page(f"Comparison of {', '.join(names)}")
     page.paragraph(
         "All numbers are percentages: means over languages, each language being the mean over its seeds. Intervals "
-        "are 95% bootstrap intervals over languages. p is the p-value of a paired permutation test over languages against "
-        f"the first model; the fewer the languages, the less it can tell. The first model is {names[0]}."
+        "are 95% bootstrap intervals over languages. p is the p-value of a paired permutation test over languages "
+        f"against the first model; the fewer the languages, the less it can tell. The first model is {names[0]}."
     )
     for run, name in enumerate(names[1:], start=1):
         page.heading(f"{name} against {names[0]}")
