@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hf_mplm.cli.main import main
+from hf_mplm.cli.prepare import summary
+from hf_mplm.data.store import load_store
+
+
+def prepare(corpus: Path, tokenizer: Path, output: Path, *flags: str) -> int:
+    return main(["prepare", "--corpus", str(corpus), "--tokenizer", str(tokenizer), "--output", str(output), *flags])
+
+
+def test_prints_a_table_and_where_the_store_is(
+    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_corpus / "swh_Latn.part2.txt").write_bytes(b"\xff\n\nmoja\r\n")
+    output = tmp_path / "store"
+    flags = ("--chunk_length", "32", "--holdout", "1", "--languages", "swh_Latn", "srp")
+    assert prepare(tiny_corpus, tiny_tokenizer_folder, output, *flags) == 0
+    store = load_store(output)
+    assert store.languages == ["srp_Cyrl", "srp_Latn", "swh_Latn"] and store.info["chunk_length"] == 32
+    lines = capsys.readouterr().out.splitlines()
+    counts = store.info["languages"]["swh_Latn"]
+    row = next(line.split() for line in lines if line.startswith("swh_Latn "))
+    assert row[1:6] == [f"{counts[key]:,}" for key in ("sentences", "tokens", "chunks", "holdout_sentences")] + ["2"]
+    place = f"{tiny_corpus}/swh_Latn.part2.txt:1"
+    assert f"Dropped 1 lines: not valid UTF-8 (first at {place})" in lines
+    assert "Dropped 1 lines: nothing but white space" in lines
+    assert any(line.startswith("swh_Latn is read from ") and "part2" in line for line in lines)
+    assert lines[-1] == f"The token store is in {output}"
+
+
+def test_long_tables_are_cut_but_not_their_totals(tmp_path: Path) -> None:
+    keys = ("sentences", "tokens", "chunks", "holdout_sentences", "holdout_tokens", "holdout_chunks")
+    numbers = {**dict.fromkeys(keys, 1), "unknown_tokens": 0, "long_sentences": 0}
+    languages = {f"l{i:02d}_Latn": {**numbers, "sentences": i} for i in range(60)}
+    totals = {key: sum(counts[key] for counts in languages.values()) for key in numbers}
+    report = {"dropped": {}, "cleaned": {}, "where": {}, "files": {}}
+    lines = summary(
+        {"languages": languages, "totals": totals, "report": report, "identity": {"holdout": 0}}
+    ).splitlines()
+    assert lines[1].startswith("l59_Latn") and lines[40].startswith("l20_Latn")
+    assert lines[41].startswith("... and 20 more") and lines[42].split()[:3] == ["all", "60", "1,770"]
+
+
+def test_errors_are_one_message(
+    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare(tmp_path / "nowhere", tiny_tokenizer_folder, tmp_path / "store") == 2
+    assert "hf-mplm prepare: error:" in (error := capsys.readouterr().err) and "no such folder" in error
+    (tiny_corpus / "swahili_Latn.txt").write_text("x\n")
+    assert prepare(tiny_corpus, tiny_tokenizer_folder, tmp_path / "store") == 2
+    assert "swahili_Latn.txt" in (error := capsys.readouterr().err) and "nearest" in error
+    assert prepare(tiny_corpus, tiny_corpus, tmp_path / "store", "--languages", "swh_Latn") == 2
+    assert "holds no tokenizer" in capsys.readouterr().err
+    assert not list(tmp_path.glob("store*"))
+
+
+def test_recipe_keys_are_flags(
+    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "recipe.yaml").write_text("chunk_length: 16\nlanguages: [swh_Latn]\n")
+    assert (
+        prepare(tiny_corpus, tiny_tokenizer_folder, tmp_path / "store", "--config", str(tmp_path / "recipe.yaml")) == 0
+    )
+    assert load_store(tmp_path / "store").info["chunk_length"] == 16
