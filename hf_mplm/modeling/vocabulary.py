@@ -80,9 +80,7 @@ def extend_vocabulary(
     sources: Sequence[Sequence[int]] = [ordinary]
     if initialization == "subwords":
         known_added = new_tokenizer.get_added_vocab()
-        pieces = (
-            old_tokenizer.backend_tokenizer.model
-        )  # read once: each reading costs as much as the vocabulary is long
+        pieces = old_tokenizer.backend_tokenizer.model
         sources = [_old_ids(token, token in known_added, old_tokenizer, pieces) or ordinary for _, token in added]
 
     old_rows = embedding.weight.detach().clone()
@@ -142,6 +140,8 @@ def _initial_rows(
     if std is not None:
         rows = torch.randn((count, *before.shape[1:]), generator=generator) * std
     else:
-        rows = torch.stack([before[list(source)].float().mean(dim=0) for source in sources])
-        rows = rows.expand(count, *before.shape[1:])
+        # New tokens of which no part is known share one source, all old tokens: its mean is taken once.
+        distinct = {id(source): source for source in sources}
+        means = {key: before[list(source)].float().mean(dim=0) for key, source in distinct.items()}
+        rows = torch.stack([means[id(source)] for source in sources]).expand(count, *before.shape[1:])
     return rows.to(device=before.device, dtype=before.dtype)
