@@ -21,6 +21,9 @@ TASKS: dict[str, str] = {
     "ner": "hf_mplm.evaluation.ner",
     "pos": "hf_mplm.evaluation.pos",
     "parsing": "hf_mplm.evaluation.parsing",
+    "xquad": "hf_mplm.evaluation.xquad",
+    "tydiqa": "hf_mplm.evaluation.tydiqa",
+    "mlqa": "hf_mplm.evaluation.mlqa",
 }
 
 
