@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from .words import WordTokenizer, gather_words, pad_words
 
 
 __all__ = ["TaggedCorpus", "TaggingTask", "named"]
+
+logger = logging.getLogger(__name__)
 
 # A file in the folder of a benchmark that names its labels, where they are not the usual ones.
 LABELS_FILE = "labels.txt"
@@ -144,6 +147,8 @@ class TaggingTask(TransferTask[TaggedSentence]):
             for index, example in enumerate(examples)
             for window in words.windows(example.words)
         ]
+        if words.n_empty:
+            logger.info("%d different words have no subwords and are read as the unknown token", words.n_empty)
         return Features(rows)
 
     def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:

@@ -24,6 +24,7 @@ TASKS: dict[str, str] = {
     "xquad": "hf_mplm.evaluation.xquad",
     "tydiqa": "hf_mplm.evaluation.tydiqa",
     "mlqa": "hf_mplm.evaluation.mlqa",
+    "neutrality": "hf_mplm.evaluation.neutrality",
 }
 
 
