@@ -12,7 +12,7 @@ from torch import nn
 from transformers import AutoConfig
 
 from .configuration_langscript import LangScriptConfigMixin, split_codes
-from .masked_only import MaskedOnlyLM, MaskedOnlyOutput
+from .masked_only_lm import MaskedOnlyLM, MaskedOnlyOutput
 from .remote_code import RemoteCode
 
 

@@ -22,7 +22,7 @@ SHARED_FILES = (
     "configuration_langscript.py",
     "langscript.py",
     "masked_lm.py",
-    "masked_only.py",
+    "masked_only_lm.py",
     "remote_code.py",
     "stock.py",
 )

@@ -17,7 +17,7 @@ from transformers.activations import gelu
 from transformers.models.bert.modeling_bert import BertOnlyMLMHead
 from transformers.models.xlm_roberta.modeling_xlm_roberta import XLMRobertaLMHead
 
-from .masked_only import KeepsPooler, KeptPooler, MaskedOnlyLM
+from .masked_only_lm import KeepsPooler, KeptPooler, MaskedOnlyLM
 
 
 __all__ = ["BertForMaskedLM", "ModernBertForMaskedLM", "XLMRobertaForMaskedLM", "load_masked_lm", "masked_only"]

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.modeling.models import ARCHITECTURES, Architecture
+
+
+@pytest.fixture(params=ARCHITECTURES, ids=lambda architecture: architecture.name)
+def architecture(request: pytest.FixtureRequest) -> Architecture:
+    return request.param
