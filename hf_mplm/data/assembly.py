@@ -167,7 +167,6 @@ def move_into_place(folder: Path, output: Path, info: dict[str, Any], *, replace
     if output.is_dir() and not any(output.iterdir()):
         output.rmdir()
     elif output.exists() and replace:
-        json.loads((output / STORE_FILE).read_text(encoding="utf-8"))
         os.rename(output, folder.with_name("replaced"))
     os.rename(folder, output)
     sync_folder(output.parent)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .corpus_report import CorpusReport
@@ -70,8 +73,17 @@ def read_segment(segment: Segment, options: ReadOptions, report: CorpusReport) -
         `tuple[str, str]`: code and sentence.
 
     Raises:
-        ValueError: on a code that is none, with its place.
+        ValueError: on a code that is none, with its place, and on a compressed or Parquet file that is damaged.
     """
+    try:
+        yield from _read(segment, options, report)
+    except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowInvalid) as error:
+        raise ValueError(
+            f"{segment.file.name} is damaged or cut short ({error}); fetch it again, and repeat the command"
+        ) from error
+
+
+def _read(segment: Segment, options: ReadOptions, report: CorpusReport) -> Iterator[tuple[str, str]]:
     kind = segment.file.kind
     if kind in ("text", "verses"):
         yield from _read_lines(segment, report)

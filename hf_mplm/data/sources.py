@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -202,9 +203,15 @@ def _local_files(paths: list[Path], root: Path, shown_root: str, options: ReadOp
             logger.warning("%s is empty", name)
             continue
         try:
-            language = _language_of(path, kind, relative, resolver)
+            columns, text = _look_into(path, kind, options)
+        except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowInvalid) as error:
+            raise ValueError(f"{name} is damaged or cut short ({error}); fetch it again") from error
         except ValueError as error:
-            # With --languages the files that carry none of them are not asked for, whatever they are.
+            raise ValueError(f"{name}: {error}") from error
+        try:
+            language = _language_of(relative, columns, text, resolver)
+        except ValueError as error:
+            # With --languages a file whose name is no code is not asked for.
             if options.languages is None:
                 problems.append(f"{name}: {error}")
             continue
@@ -228,21 +235,25 @@ def _hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def _language_of(path: Path, kind: str, relative: PurePosixPath, resolver: CodeResolver) -> str | None:
-    scripted = next(
-        (match[1] for part in (relative.name, *relative.parts[-2::-1]) if (match := _SCRIPTED.match(part))), None
-    )
-    if kind in ("text", "verses"):
-        with open_binary(path) as handle:
-            sample = handle.read(_SAMPLE_BYTES)
-        if sample[:2] in _UTF16_MARKS:
-            raise ValueError(f"this is UTF-16, needed is UTF-8: iconv -f UTF-16 -t UTF-8 {path.name} > NEW_FILE")
-        text = sample.decode("utf-8", errors="ignore")
-    else:
-        columns, text = _peek(path, kind, resolver.options)
-        if resolver.options.language_column in columns:
-            return resolver.parse(scripted) if scripted else None
+def _language_of(relative: PurePosixPath, columns: set[str], text: str, resolver: CodeResolver) -> str | None:
+    """The code that a file's name carries; None if its rows say it and the name does not."""
+    # The file's own name first, then its folders from the inside out, as in swh_Latn/train/0001.parquet.
+    matches = (_SCRIPTED.match(part) for part in reversed(relative.parts))
+    scripted = next((match[1] for match in matches if match), None)
+    if resolver.options.language_column in columns:
+        return resolver.parse(scripted) if scripted else None
     return resolver.parse(scripted or relative.name.split(".")[0], text=text)
+
+
+def _look_into(path: Path, kind: str, options: ReadOptions) -> tuple[set[str], str]:
+    """The columns of a file, none of a text, and some text of it."""
+    if kind not in ("text", "verses"):
+        return _peek(path, kind, options)
+    with open_binary(path) as handle:
+        sample = handle.read(_SAMPLE_BYTES)
+    if sample[:2] in _UTF16_MARKS:
+        raise ValueError(f"this is UTF-16, needed is UTF-8: iconv -f UTF-16 -t UTF-8 {path.name} > NEW_FILE")
+    return set(), sample.decode("utf-8", errors="ignore")
 
 
 def _peek(path: Path, kind: str, options: ReadOptions) -> tuple[set[str], str]:

@@ -220,6 +220,27 @@ def test_errors_say_what_is_needed(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("kept", [20, 60_000])
+def test_compressed_file_cut_short_is_named(tmp_path: Path, kept: int) -> None:
+    lines = "\n".join(f"{i} {i * 2654435761 % 2**32}" for i in range(20_000)).encode()
+    path = write(tmp_path, "swh_Latn.txt.gz", lines)
+    assert path.stat().st_size > kept
+    with open(path, "r+b") as handle:
+        handle.truncate(kept)
+    with pytest.raises(ValueError, match="swh_Latn.txt.gz is damaged or cut short"):
+        read(tmp_path)
+
+
+def test_parquet_file_cut_short_is_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a"] * 100}), tmp_path / "swh_Latn.parquet")
+    with open(tmp_path / "swh_Latn.parquet", "r+b") as handle:
+        handle.truncate(100)
+    # Choosing languages must not turn what is broken into what was not asked for.
+    for languages in (None, ["swh_Latn"]):
+        with pytest.raises(ValueError, match="swh_Latn.parquet is damaged or cut short"):
+            read(tmp_path, languages=languages)
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands in for `owner/corpus` on the Hub."""
