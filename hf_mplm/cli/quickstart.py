@@ -170,7 +170,7 @@ class Job:
 
     def _make_encoder(self, store: TokenStore) -> None:
         """The random weights that both models start from, and the table's first row."""
-        from ..data.tokenizers import load_tokenizer
+        from ..data.tokenizers import load_tokenizer, save_tokenizer
         from ..trainers.from_scratch import build_encoder
 
         folder = self.models["untrained"]
@@ -188,7 +188,7 @@ class Job:
             attention_probs_dropout_prob=0.0,
         )
         model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(tokenizer, folder)
 
     def _choose_steps(self, store: TokenStore, evaluation: float) -> int:
         """One number of steps for both models, so that all of it ends within `--minutes`."""
