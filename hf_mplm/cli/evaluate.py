@@ -50,6 +50,9 @@ class EvaluationArguments:
     tokens_per_batch: int | None = field(default=None, metadata={"help": "Size of an encoding batch in tokens."})
     train_file: str | None = field(default=None, metadata={"help": "Training data for tasks that come without any."})
     revision: str | None = field(default=None, metadata={"help": "Commit, tag or branch of a Hub model."})
+    update_card: bool = field(
+        default=False, metadata={"help": "Write the scores into the card of --model, which must be a folder of yours."}
+    )
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
 
 
@@ -95,6 +98,12 @@ def run(argv: Sequence[str]) -> int:
     from ..evaluation.summary import means_table
 
     print(means_table(rows))
+    if args.update_card:
+        from ..hub.cards import add_results_to_card
+
+        # A folder that was evaluated, trained on and evaluated again has rows of two models.
+        current = [row for row in rows if row.revision == rows[-1].revision]
+        print(f"scores written into {add_results_to_card(args.model, current)}")
     print(f"\n{len(rows)} results in {args.output}/results.parquet")
     print(f"Compare with another run: hf-mplm compare {args.output} OTHER_RUN")
     return 0
