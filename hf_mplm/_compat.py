@@ -6,10 +6,13 @@ Each entry names the change upstream and the version at which it can go.
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
-__all__ = ["TRANSFORMERS_5", "express_warmup_share"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TRANSFORMERS_5", "express_warmup_share", "segment_attention_mask"]
 
 TRANSFORMERS_5 = int(version("transformers").partition(".")[0]) >= 5
 
@@ -28,3 +31,24 @@ def express_warmup_share(args: Any) -> None:
     if 0 < args.warmup_steps < 1:
         args.warmup_ratio, args.warmup_steps = args.warmup_steps, 0
     args.warmup_steps = int(args.warmup_steps)
+
+
+def segment_attention_mask(together: torch.Tensor, implementation: str) -> torch.Tensor:
+    """The mask that lets the tokens of a row see those of their own text only, as the encoder's `attention_mask`.
+
+    transformers 5 hands a mask of four dimensions on to the attention as it is
+    (https://github.com/huggingface/transformers/pull/41265); XLM-R and BERT of 4.57 take one of three, and turn it
+    into what is added to the scores. Remove when transformers 4 is no longer supported.
+
+    Args:
+        together (`torch.Tensor`): whether two places of a row belong to one text. Shapes: (rows, width, width), bool.
+        implementation (`str`): `"sdpa"`, which takes booleans, or `"eager"`, which adds.
+    """
+    import torch
+
+    if not TRANSFORMERS_5:
+        return together.to(torch.float32)
+    if implementation == "sdpa":
+        return together[:, None]
+    lowest = torch.finfo(torch.float32).min
+    return torch.zeros(together.shape, device=together.device).masked_fill(~together, lowest)[:, None]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 
-__all__ = ["default_layer", "encode_to_layer", "mean_pool", "truncated_encoder"]
+__all__ = ["capture_layer", "default_layer", "encode_to_layer", "mean_pool", "truncated_encoder"]
 
 
 def default_layer(num_layers: int) -> int:
@@ -86,8 +86,7 @@ def truncated_encoder(model: PreTrainedModel, layer: int) -> Iterator[PreTrained
     base = cast(PreTrainedModel, model.base_model)
     owner, name = _layer_stack(base)
     layers = getattr(owner, name)
-    if not 0 <= layer <= len(layers):
-        raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {len(layers)}")
+    _check_layer(layer, len(layers))
     swapped: list[tuple[nn.Module, str, nn.Module | None]] = [(owner, name, layers)]
     try:
         setattr(owner, name, nn.ModuleList(list(layers)[:layer]))
@@ -100,6 +99,47 @@ def truncated_encoder(model: PreTrainedModel, layer: int) -> Iterator[PreTrained
     finally:
         for module, attribute, value in swapped:
             setattr(module, attribute, value)
+
+
+@contextmanager
+def capture_layer(model: PreTrainedModel, layer: int) -> Iterator[list[torch.Tensor]]:
+    """Keep `hidden_states[layer]` of the forward passes inside, with their graphs, in the dtype they are computed in.
+
+    `output_hidden_states=True` would hand over every layer, each copied to single precision under mixed precision.
+
+    Args:
+        model (`PreTrainedModel`): an encoder, with or without a head; it may run inside a wrapper such as DDP.
+        layer (`int`): 0 (the embeddings' output) to the depth; at full depth the final-normed states.
+
+    Yields:
+        `list[torch.Tensor]`: grows by one tensor a forward pass. Shapes: (batch, sequence, hidden).
+
+    Raises:
+        ValueError: if there is no such layer, or the architecture's layers are not found.
+    """
+    base = cast(PreTrainedModel, model.base_model)
+    owner, name = _layer_stack(base)
+    layers = getattr(owner, name)
+    _check_layer(layer, len(layers))
+    if layer == len(layers):
+        module = base  # type: ignore[assignment]
+    else:
+        module = layers[layer - 1] if layer else base.get_submodule("embeddings")
+    captured: list[torch.Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: Any) -> None:
+        captured.append(output if isinstance(output, torch.Tensor) else output[0])
+
+    handle = module.register_forward_hook(keep)
+    try:
+        yield captured
+    finally:
+        handle.remove()
+
+
+def _check_layer(layer: int, depth: int) -> None:
+    if not 0 <= layer <= depth:
+        raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {depth}")
 
 
 def _layer_stack(base: PreTrainedModel) -> tuple[nn.Module, str]:
