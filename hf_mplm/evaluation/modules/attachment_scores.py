@@ -35,8 +35,7 @@ class AttachmentScores(evaluate.Metric):
     """`uas` and `las` over words."""
 
     def _info(self) -> evaluate.MetricInfo:
-        words = {"heads": datasets.Value("int32"), "relations": datasets.Value("string")}
-        tree = {name: datasets.Sequence(value) for name, value in words.items()}
+        tree = {
             "heads": datasets.Sequence(datasets.Value("int32")),
             "relations": datasets.Sequence(datasets.Value("string")),
         }
