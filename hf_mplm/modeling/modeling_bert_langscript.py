@@ -10,8 +10,13 @@ from transformers import (
     BertModel,
 )
 
+# From a local folder, transformers copied only the files that this one imports itself, and not what those import, before
+# https://github.com/huggingface/transformers/pull/46022. The unused ones can go when older versions are not supported.
+from ._compat import TRANSFORMERS_5  # noqa: F401
 from .configuration_langscript import BertLangScriptConfig
 from .langscript import LangScriptLM
+from .masked_lm import masked_lm_loss  # noqa: F401
+from .masked_only_lm import MaskedOnlyOutput  # noqa: F401
 from .remote_code import RemoteCode
 from .stock import BertForMaskedLM
 
