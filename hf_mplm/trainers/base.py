@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -16,20 +15,19 @@ from transformers.trainer_utils import TrainOutput
 from ..data.sampling import LanguageSampler, SampledDataset, language_labels, row_lengths
 from .arguments import MplmTrainingArguments
 from .callbacks import EpochByDrawsCallback, TrainingProgressCallback
+from .counting import count_labels, label_keys
 from .guard import FiniteGuardCallback
+from .held_out import HeldOutEvaluation
 from .loading import DrawSampler
-from .meters import SumMeter
+from .meters import LogWindow
 from .random_state import preserve_training_state
 from .resumable import ResumableTrainer
 
 
 __all__ = ["MplmTrainer"]
 
-LABELS = "labels"
-ATTENTION_MASK = "attention_mask"
 
-
-class MplmTrainer(ResumableTrainer):
+class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
     """What the trainers of all methods share.
 
     A method subclasses it with class attributes and one function, [`~MplmTrainer.loss_terms`]. The base does the rest:
@@ -88,20 +86,17 @@ class MplmTrainer(ResumableTrainer):
                 f"{type(self).__name__} got args of class {type(args).__name__} and needs {self.args_class.__name__}: "
                 f"{type(self).__name__}(model, {self.args_class.__name__}(output_dir=...), ...)"
             )
+        per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         self.languages: list[str] = []
         if train_dataset is not None:
             self._labels = language_labels(train_dataset)
             self.languages = list(train_dataset.features["language"].names)
             if args.max_steps <= 0:
                 # Length is counted in steps: every schedule and every draw of a run refers to it.
-                per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
                 args.max_steps = math.ceil(args.num_train_epochs * len(train_dataset) / per_step)
-        self.num_draws = max(args.max_steps, 0) * (
-            args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        )
+        self.num_draws = max(args.max_steps, 0) * per_step
         self._sampler: LanguageSampler | None = None
-        self._window, self._window_started = SumMeter(), 0.0
-        self._logged_step = 0
+        self._window = LogWindow()
         if data_collator is None and self.collator_class is not None:
             data_collator = self.collator_class(**self.collator_arguments(args, model, processing_class))
         super().__init__(
@@ -154,7 +149,7 @@ class MplmTrainer(ResumableTrainer):
             `dict[str, torch.Tensor]`: name to scalar with a graph; their sum is the loss. Shapes: ().
         """
         outputs = model(**{key: value for key, value in inputs.items() if key not in ("draw", "language")})
-        return {"loss": self.per_item(outputs["loss"] * _count(inputs, LABELS), counts[LABELS])}
+        return {"model": self.per_item(outputs["loss"] * count_labels(inputs, "labels"), counts["labels"])}
 
     # ---- Loss ----
 
@@ -181,25 +176,21 @@ class MplmTrainer(ResumableTrainer):
         """Sum the terms, and note them for the log."""
         counts = num_items_in_batch
         if counts is None:
-            counts = {key: _count(inputs, key) for key in _label_keys(inputs)}
+            counts = {key: count_labels(inputs, key) for key in label_keys(inputs)}
         terms = self.loss_terms(model, inputs, counts)
         loss = torch.stack([term.reshape(()) for term in terms.values()]).sum()
         if self.model.training:
             self._guard.note(loss, inputs.get("language"))
-            for name, term in terms.items():
-                self._window.add(f"{name}_loss" if name != "loss" else name, term)
-            for key in inputs:
-                if key.endswith(ATTENTION_MASK):
-                    self._window.add("tokens", inputs[key].sum())
+            self._window.note(terms, inputs)
         return (loss, {"loss": loss, **terms}) if return_outputs else loss
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Any:
         # Trainer counts only the key `labels`; a method with several streams has a count for each.
-        keys = _label_keys(batch_samples[0]) if batch_samples else []
+        keys = label_keys(batch_samples[0]) if batch_samples else []
         if not keys:
             return {}
         counts = torch.stack(
-            [torch.stack([_count(batch, key) for batch in batch_samples]).sum().to(device) for key in keys]
+            [torch.stack([count_labels(batch, key) for batch in batch_samples]).sum().to(device) for key in keys]
         )
         return dict(zip(keys, self.accelerator.reduce(counts, reduction="sum")))
 
@@ -232,20 +223,19 @@ class MplmTrainer(ResumableTrainer):
             batch_size=self.draws_per_step if by_length else None,
         )
         rows = SampledDataset(self.train_dataset, self._sampler)
-        return self.accelerator.prepare(self._loader(rows, sampler=draws, batch_size=self._train_batch_size))
-
-    def _loader(self, dataset: Any, **kwargs: Any) -> DataLoader:
         workers = self.args.dataloader_num_workers
-        return DataLoader(
-            dataset,
-            collate_fn=kwargs.pop("collate_fn", self.data_collator),
+        loader = DataLoader(
+            rows,
+            batch_size=self._train_batch_size,
+            sampler=draws,
+            collate_fn=self.data_collator,
             num_workers=workers,
             pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
             persistent_workers=self.args.dataloader_persistent_workers and workers > 0,
             prefetch_factor=self.args.dataloader_prefetch_factor if workers else None,
             generator=torch.Generator(),
-            **kwargs,
         )
+        return self.accelerator.prepare(loader)
 
     def _set_signature_columns_if_needed(self) -> None:
         # Collators read these columns; the model's signature, which Trainer would keep, knows none of them.
@@ -255,7 +245,7 @@ class MplmTrainer(ResumableTrainer):
 
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """As [`~hf_mplm.trainers.resumable.ResumableTrainer.train`], with the log's window opened."""
-        self._window, self._window_started, self._logged_step = SumMeter(), time.perf_counter(), 0
+        self._window = LogWindow()
         return super().train(*args, **kwargs)
 
     # Overridden so that evaluating leaves random states and modes as they were, and does not count as training time.
@@ -268,32 +258,23 @@ class MplmTrainer(ResumableTrainer):
             metrics = super().evaluate(
                 eval_dataset=eval_dataset, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix
             )
-        self._idle_seconds += time.perf_counter() - started
+        self._window.rest(time.perf_counter() - started)
         return metrics
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        started = time.perf_counter()
+        super()._save_checkpoint(model, trial)
+        self._window.rest(time.perf_counter() - started)
 
     # ---- Log ----
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the terms' means, tokens per second and draws per language to a line of the training log."""
-        steps = self.state.global_step - max(self._logged_step, self._start_step)
-        if "loss" in logs and self.is_in_train and steps > 0:
-            sums = self._window.drain(self.accelerator)
-            now = time.perf_counter()
-            seconds = now - self._window_started - self._idle_seconds
-            tokens = sums.pop("tokens", 0.0)
-            sums.pop("loss", None)
-            logs.update({name: total / self.args.world_size / steps for name, total in sums.items()})
-            logs["tokens_per_second"] = tokens / max(seconds, 1e-9)
-            logs.update(self._draw_counts())
-            self._logged_step, self._window_started, self._idle_seconds = self.state.global_step, now, 0.0
-        if "train_runtime" in logs:
-            logs.update(self._draw_counts())
+        if "loss" in logs and self.is_in_train:
+            logs.update(self._window.close(self.accelerator, self.state.global_step, self._start_step))
+        if ("loss" in logs and self.is_in_train) or "train_runtime" in logs:
+            logs.update({f"draws_{name}": count for name, count in zip(self.languages, self.draws_per_language())})
         super().log(logs, start_time)
-
-    def _draw_counts(self) -> dict[str, int]:
-        if len(self.languages) < 2:
-            return {}
-        return {f"draws_{name}": count for name, count in zip(self.languages, self.draws_per_language())}
 
     def draws_per_language(self) -> list[int]:
         """Rows drawn so far of each language, in the order of `self.languages`, those before a resume included."""
@@ -325,11 +306,3 @@ class MplmTrainer(ResumableTrainer):
             tags=[*self.tags, *([tags] if isinstance(tags, str) else tags)],
             template=self.card_template,
         )
-
-
-def _label_keys(batch: dict[str, Any]) -> Sequence[str]:
-    return [key for key in batch if key == LABELS or key.endswith(f"_{LABELS}")]
-
-
-def _count(batch: dict[str, Any], key: str) -> torch.Tensor:
-    return batch[key].ne(-100).sum()

@@ -47,6 +47,10 @@ class FiniteGuardCallback(TrainerCallback):
         if languages is not None:
             self._languages.append(languages)
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Forget a step that was given up half-way, as when a batch size turns out too large."""
+        self._finite, self._languages = [], []
+
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Raise `NonFiniteLossError` on every rank if any rank met something that is not finite."""
         finite, self._finite = self._finite, []

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-from transformers.trainer_utils import EvalLoopOutput
 
 from ..data.collators import DataCollatorForMaskedLM
-from ..data.sampling import SampledDataset, language_labels
 from ..data.tokenizers import load_tokenizer
 from .arguments import MplmTrainingArguments
 from .base import MplmTrainer
 from .language_ids import LanguageIds
-from .loading import HeldOutBatches
 from .mlm_loss import MaskedLMForward
 
 
@@ -118,7 +112,6 @@ class MaskedLMTrainer(MplmTrainer):
             store.check_tokenizer(processing_class)
         self.store = store
         self._forward = MaskedLMForward(model)
-        self._eval_collator: Any = None
         super().__init__(
             model=model,
             args=args,
@@ -155,79 +148,17 @@ class MaskedLMTrainer(MplmTrainer):
         mean = self._forward(model, self._ids.add_to(inputs), counts["labels"])
         return {"mlm": mean * self.accelerator.num_processes}
 
-    # ---- Held-out loss ----
+    def held_out_sums(
+        self, model: torch.nn.Module, inputs: dict[str, Any]
+    ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """The masked tokens' summed loss, and their number."""
+        count = inputs["labels"].ne(-100).sum()
+        return {"mlm": (self._forward(model, self._ids.add_to(inputs), torch.ones_like(count)), count)}
 
-    # Overridden because batches of one language, dealt to the ranks without padding, are not a sampler's business.
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """Held-out rows in batches of one language each, with masks that are the same every time."""
-        if eval_dataset is None:
-            eval_dataset = self.eval_dataset
-        elif isinstance(eval_dataset, str):
-            eval_dataset = self.eval_dataset[eval_dataset]
-        if eval_dataset is None:
-            raise ValueError(
-                "there is nothing held out to evaluate on: hf-mplm prepare --holdout 100, or pass eval_dataset="
-            )
-        if self._eval_collator is None:
-            self._eval_collator = self.data_collator.for_evaluation(mask_rate=self.args.eval_mask_rate)
-        batches = HeldOutBatches(
-            language_labels(eval_dataset).tolist(),
-            self.args.eval_batch_size,
-            rank=self.args.process_index,
-            world_size=self.args.world_size,
-        )
-        return self._loader(SampledDataset(eval_dataset), batch_sampler=batches, collate_fn=self._eval_collator)
-
-    # Overridden because Trainer's loop keeps logits and averages over batches; this needs two sums a language.
-    def evaluation_loop(
-        self,
-        dataloader: DataLoader,
-        description: str,
-        prediction_loss_only: bool | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> EvalLoopOutput:
-        """The loss of each language, of all tokens, and the mean over languages."""
-        names = self.languages
-        device = self.args.device
-        sums = torch.zeros(
-            len(names), 2, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device
-        )
-        self.callback_handler.eval_dataloader = dataloader
-        # Called without DDP: ranks have different numbers of batches, and there are no gradients to exchange.
-        model = self.accelerator.unwrap_model(self.model)
-        model.eval()
-        one = torch.ones((), device=device)
-        with torch.no_grad(), self.accelerator.autocast():
-            for batch in dataloader:
-                inputs = self._prepare_inputs(batch)
-                language = int(batch["language"][0])
-                sums[language, 0] += self._forward(model, self._ids.add_to(inputs), one).detach()
-                sums[language, 1] += inputs["labels"].ne(-100).sum()
-                self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
-        totals = self.accelerator.reduce(sums, reduction="sum").cpu()
-        metrics = _losses(totals, names, f"{metric_key_prefix}_loss")
-        return EvalLoopOutput(
-            predictions=np.empty(0),
-            label_ids=None,
-            metrics=metrics,
-            num_samples=len(dataloader.dataset),  # type: ignore[arg-type]
-        )
-
-
-def _losses(totals: torch.Tensor, names: Sequence[str], prefix: str) -> dict[str, float]:
-    seen = [index for index in range(len(names)) if totals[index, 1] > 0]
-    if not seen:
-        return {prefix: 0.0}
-    means = {index: float(totals[index, 0] / totals[index, 1]) for index in seen}
-    metrics = {
-        prefix: float(totals[:, 0].sum() / totals[:, 1].sum()),
-        f"{prefix}_macro": sum(means.values()) / len(means),
-    }
-    return metrics | {f"{prefix}_{names[index]}": mean for index, mean in means.items()}
+    def eval_collator(self) -> Any:
+        """The collator with the constant mask rate of held-out text."""
+        return self.data_collator.for_evaluation(mask_rate=self.args.eval_mask_rate)
 
 
 def _first(datasets: Any) -> Any:
-    return (
-        next(iter(datasets.values())) if isinstance(datasets, dict) and not hasattr(datasets, "features") else datasets
-    )
+    return next(iter(datasets.values())) if isinstance(datasets, dict) else datasets

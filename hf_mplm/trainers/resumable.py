@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..data.tokenizers import save_tokenizer
 from .checkpoints import (
     UNFINISHED_PREFIX,
     find_last_checkpoint,
+    list_checkpoints,
     publish_checkpoint,
     read_manifest,
     remove_unfinished,
@@ -26,6 +27,8 @@ from .checkpoints import (
 
 
 __all__ = ["ResumableTrainer"]
+
+logger = logging.getLogger(__name__)
 
 ARGUMENTS_NAME = "training_args.json"
 
@@ -44,8 +47,6 @@ class ResumableTrainer(Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._staging: Path | None = None
         self._start_draw, self._start_step = 0, 0
-        # Seconds of the current window of the log that were not training.
-        self._idle_seconds = 0.0
         super().__init__(*args, **kwargs)
 
     @property
@@ -100,6 +101,12 @@ class ResumableTrainer(Trainer):
     def _checkpoint_to_resume(self, resume: str | Path | bool | None) -> Path | None:
         output_dir = Path(self.args.output_dir)
         if not resume:
+            if list_checkpoints(output_dir):
+                logger.warning(
+                    "%s holds checkpoints of another run, which a resume would take for this one's; delete them, or "
+                    "give another output_dir",
+                    output_dir,
+                )
             return None
         if resume is True:
             last = find_last_checkpoint(output_dir)
@@ -127,7 +134,6 @@ class ResumableTrainer(Trainer):
         return super()._get_output_dir(trial) if self._staging is None else str(self._staging)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        started = time.perf_counter()
         output_dir = Path(self._get_output_dir(trial))
         name = f"checkpoint-{self.state.global_step}"
         staging = output_dir / f"{UNFINISHED_PREFIX}{name}"
@@ -152,7 +158,6 @@ class ResumableTrainer(Trainer):
         if self.args.should_save:
             self._finish_checkpoint(staging / name, output_dir / name)
         self.accelerator.wait_for_everyone()
-        self._idle_seconds += time.perf_counter() - started
 
     def _finish_checkpoint(self, written: Path, final: Path) -> None:
         self.state.save_to_json(str(written / "trainer_state.json"))
