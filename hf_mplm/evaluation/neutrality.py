@@ -25,7 +25,7 @@ __all__ = ["TASK", "NeutralityTask", "ParallelSentences", "centred_cosine", "iso
 PROBE_TRAIN, PROBE_DEV = 100, 40
 # Fewest sentences of a language of which a third can be left to score a probe on.
 FEWEST_SENTENCES = 6
-PAIR = "pair"
+CENTRED = "centred"
 
 
 class ParallelSentences(FloresCorpus):
@@ -53,8 +53,9 @@ class NeutralityTask:
 
     Each language has the metrics `cosine` (mean over the other languages, see below), `isotropy`,
     `language_probe_accuracy` and `script_probe_accuracy` (share of its unseen sentences whose language, or script, a
-    linear probe names), under a setting that names the set of languages, on which all but the second depend. Each pair
-    of languages has its own `cosine` under the setting `"pair"`.
+    linear probe names), under a setting that names the set of languages, on which all but the second depend. Under the
+    setting `"centred"` there is the `cosine` of each language with each source language of the run: with all languages
+    as source languages this is the matrix of LangSAMP's figure 5.
 
     Args:
         name (`str`, *optional*, defaults to `"neutrality"`): Name of the task.
@@ -105,7 +106,12 @@ class NeutralityTask:
         codes = sorted(self._readable(context, languages))
         setting = _setting(codes)
         singles = [self._cell(context, code, setting) for code in codes]
-        pairs = [self._cell(context, one, PAIR, source=other) for one in codes for other in codes if one != other]
+        pairs = [
+            self._cell(context, code, CENTRED, source=source)
+            for source in context.source_languages
+            for code in codes
+            if source in codes and code != source
+        ]
         if all(cell in context.finished for cell in [*singles, *pairs]):
             return
         corpus = ParallelSentences(context.data_dir)

@@ -107,7 +107,7 @@ def _text_sentences(path: Path) -> list[_Raw]:
         if len(columns) != 2:
             columns = [column for column in columns if column]
         # A lone no-break space is a word of WikiANN: only what separates columns is taken for empty.
-        if not any(columns) or columns[0] == DOCUMENT_START:
+        if not line.strip(" \t") or columns[0] == DOCUMENT_START:
             open_sentence = False
             continue
         if len(columns) < 2 or not columns[-1]:
