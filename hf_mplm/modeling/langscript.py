@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -12,13 +11,12 @@ from torch import nn
 from transformers import AutoConfig
 
 from .configuration_langscript import LangScriptConfigMixin, split_codes
+from .language_tables import LangScriptEmbedding, embed_ids
 from .masked_only_lm import MaskedOnlyLM, MaskedOnlyOutput
 from .remote_code import RemoteCode
 
 
-__all__ = ["LangScriptEmbedding", "LangScriptLM"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["LangScriptLM"]
 
 # Settings of a checkpoint's configuration that say where it came from, and nothing about the model.
 PROVENANCE = (
@@ -32,25 +30,6 @@ PROVENANCE = (
     "torch_dtype",
     "transformers_version",
 )
-
-
-class LangScriptEmbedding(nn.Embedding):
-    """A table of languages or of scripts, drawn from N(0, 0.02) whatever the encoder's own initialisation is."""
-
-    def reset_parameters(self) -> None:
-        """Draw all rows anew."""
-        nn.init.normal_(self.weight, std=0.02)
-
-    def grow(self, size: int) -> None:
-        """Add rows until there are `size`; the old ones keep their values.
-
-        Args:
-            size (`int`): number of rows afterwards.
-        """
-        added = self.weight.new_empty((size - self.num_embeddings, self.embedding_dim))
-        nn.init.normal_(added, std=0.02)
-        self.weight = nn.Parameter(torch.cat([self.weight.detach(), added]), requires_grad=self.weight.requires_grad)
-        self.num_embeddings = size
 
 
 class LangScriptLM(RemoteCode, MaskedOnlyLM):
@@ -148,8 +127,8 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         script_ids: torch.Tensor | None,
     ) -> torch.Tensor | None:
         language_default, script_default = self._ids_when_none or (-1, -1)
-        language = _rows("language", self.language_embeddings, language_ids, language_default, shape, positions)
-        script = _rows("script", self.script_embeddings, script_ids, script_default, shape, positions)
+        language = embed_ids("language", self.language_embeddings, language_ids, language_default, shape, positions)
+        script = embed_ids("script", self.script_embeddings, script_ids, script_default, shape, positions)
         if language is None or script is None:
             return script if language is None else language
         return language + script
@@ -311,44 +290,6 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         encoder.save_pretrained(path)
         if tokenizer is not None:
             tokenizer.save_pretrained(path)
-
-
-def _rows(
-    name: str,
-    table: LangScriptEmbedding | None,
-    ids: torch.Tensor | None,
-    default: int,
-    shape: torch.Size,
-    positions: torch.Tensor | None,
-) -> torch.Tensor | None:
-    """The table's rows for masked positions (masked, hidden), or for all positions (batch, 1 or sequence, hidden)."""
-    if table is None:
-        return None
-    batch, sequence = shape
-    device = table.weight.device
-    if ids is None:
-        # In training every parameter takes part in every step, with or without ids: DDP waits for all gradients.
-        if default < 0 and not (torch.is_grad_enabled() and table.weight.requires_grad):
-            return None
-        ids = torch.full((batch,), default, device=device)
-    ids = ids.to(device)
-    if tuple(ids.shape) not in ((batch,), (batch, sequence)):
-        raise ValueError(
-            f"{name}_ids of shape {tuple(ids.shape)} do not fit a batch of {batch} x {sequence}; "
-            f"give ({batch},) or ({batch}, {sequence})"
-        )
-    if ids.numel():
-        low, high = (int(bound) for bound in torch.aminmax(ids))
-        if low < -1 or high >= table.num_embeddings:
-            raise ValueError(
-                f"{name} id {low if low < -1 else high} lies beyond the table of {table.num_embeddings} {name}s: give "
-                f"ids from 0 to {table.num_embeddings - 1}, -1 for none, or call add_languages first"
-            )
-    if positions is not None:
-        ids = ids.index_select(0, positions // sequence) if ids.dim() == 1 else ids.flatten()[positions]
-    elif ids.dim() == 1:
-        ids = ids.unsqueeze(-1)
-    return table(ids.clamp(min=0)).masked_fill((ids < 0).unsqueeze(-1), 0.0)
 
 
 def _position(listed: Sequence[str], wanted: str, kind: str, code: str) -> int:

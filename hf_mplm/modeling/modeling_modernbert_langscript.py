@@ -10,11 +10,12 @@ from transformers import (
     ModernBertModel,
 )
 
-# From a local folder, transformers copied only the files that this one imports itself, and not what those import, before
-# https://github.com/huggingface/transformers/pull/46022. The unused ones can go when older versions are not supported.
+# Before https://github.com/huggingface/transformers/pull/46022, transformers copied from a local folder only what this
+# file imports itself, and not what those files import. The unused imports can go with the older versions.
 from ._compat import TRANSFORMERS_5  # noqa: F401
 from .configuration_langscript import ModernBertLangScriptConfig
 from .langscript import LangScriptLM
+from .language_tables import LangScriptEmbedding  # noqa: F401
 from .masked_lm import masked_lm_loss  # noqa: F401
 from .masked_only_lm import MaskedOnlyOutput  # noqa: F401
 from .remote_code import RemoteCode

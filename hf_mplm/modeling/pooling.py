@@ -121,9 +121,8 @@ def capture_layer(model: PreTrainedModel, layer: int) -> Iterator[list[torch.Ten
     owner, name = _layer_stack(base)
     layers = getattr(owner, name)
     _check_layer(layer, len(layers))
-    if layer == len(layers):
-        module = base  # type: ignore[assignment]
-    else:
+    module: nn.Module = base
+    if layer < len(layers):
         module = layers[layer - 1] if layer else base.get_submodule("embeddings")
     captured: list[torch.Tensor] = []
 

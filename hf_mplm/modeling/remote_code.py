@@ -21,6 +21,7 @@ SHARED_FILES = (
     "_compat.py",
     "configuration_langscript.py",
     "langscript.py",
+    "language_tables.py",
     "masked_lm.py",
     "masked_only_lm.py",
     "remote_code.py",

@@ -60,6 +60,24 @@ ARCHITECTURES = [
 ]
 
 
+ROW_IDS = {"language_ids": torch.tensor([0, 2, 1]), "script_ids": torch.tensor([0, 2, 1])}
+
+
+def loaded(architecture: Architecture, folder: Path) -> Any:
+    """The class of the architecture, from a checkpoint, after checking that nothing was missing or left over."""
+    model, report = architecture.masked_lm.from_pretrained(folder, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"] and not report["mismatched_keys"]
+    return model
+
+
+def zeroed(model: Any) -> Any:
+    """The model, with both tables set to zero in place."""
+    with torch.no_grad():
+        model.language_embeddings.weight.zero_()
+        model.script_embeddings.weight.zero_()
+    return model
+
+
 def make_batch(rows: int = 3, length: int = 11, seed: int = 0) -> dict[str, torch.Tensor]:
     """Ids with padding in one row, and labels at about a third of the real positions; a row may hold none."""
     generator = torch.Generator().manual_seed(seed)

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 import hf_mplm
 from hf_mplm import modeling
-from tests.modeling.models import Architecture
+from tests.modeling.models import ARCHITECTURES, Architecture
 
 
 HEADS = {
@@ -39,8 +39,6 @@ print(json.dumps([before, kinds]))
 
 @pytest.mark.parametrize("imports", ["import hf_mplm", "from transformers import AutoModel\nimport hf_mplm"])
 def test_importing_the_package_is_all_that_the_auto_classes_need(tmp_path: Path, imports: str) -> None:
-    from tests.modeling.models import ARCHITECTURES
-
     for architecture in ARCHITECTURES:
         settings = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
         settings |= {"vocab_size": 9, "model_type": f"{architecture.model_type}-langscript", "pad_token_id": 1}
@@ -64,6 +62,7 @@ def test_importing_the_package_is_all_that_the_auto_classes_need(tmp_path: Path,
 
 
 def test_every_class_has_its_config_class(architecture: Architecture) -> None:
+    architecture.config()
     for auto, name in HEADS.items():
         kind = getattr(modeling, name.format(architecture.name))
         assert kind.config_class is architecture.config
@@ -79,8 +78,6 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_a_tokenizer_without_a_class_of_its_own_is_found_by_the_model_type(tiny_tokenizer, tmp_path: Path) -> None:
-    from tests.modeling.models import ARCHITECTURES
-
     ARCHITECTURES[0].langscript(tmp_path / "source").save_pretrained(tmp_path / "saved")
     tiny_tokenizer.save_pretrained(tmp_path / "saved")
     file = tmp_path / "saved" / "tokenizer_config.json"
