@@ -8,7 +8,7 @@ from pathlib import PurePath
 import numpy as np
 
 from .results import ResultRow
-from .summary import Measurement, group_mean, groups_of, language_means, measurement
+from .summary import Measurement, group_mean, groups_of, language_means, measurement, source_means
 
 
 __all__ = ["Comparison", "GroupScore", "bootstrap_interval", "compare_runs", "paired_p_value", "split_by_model"]
@@ -18,6 +18,8 @@ SIGN_FLIPS = 10_000
 # Up to this number of pairs every assignment of signs is tried, which makes the test exact.
 EXACT_PAIRS = 13
 CONFIDENCE = 0.95
+# The group of the source language itself, whose own test set asks for no transfer.
+SOURCE = "source"
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,10 @@ def compare_runs(runs: Sequence[Sequence[ResultRow]], *, seed: int = 0) -> list[
         if len(models) > 1:
             raise ValueError(f"a run must hold one model, but one holds {', '.join(models)}; split it first")
     means = [language_means(rows) for rows in runs]
+    own = [source_means(rows) for rows in runs]
     shared = [key for key in means[0] if all(key in other for other in means[1:])]
-    if not shared:
+    alone = [key for key in own[0] if key not in shared and all(key in other for other in own[1:])]
+    if not shared and not alone:
         raise ValueError("the runs have no measurement in common: same task, metric, setting, source and layer")
     members = groups_of([row for rows in runs for row in rows])
     seeds = [_seed_counts(rows) for rows in runs]
@@ -96,12 +100,15 @@ def compare_runs(runs: Sequence[Sequence[ResultRow]], *, seed: int = 0) -> list[
         common = sorted(set.intersection(*(set(values) for values in measured)))
         if not common:
             continue
+        sources = sorted(set.intersection(*(set(run.get(key, {})) for run in own)))
         everything = set.union(*(set(values) for values in measured))
         groups = tuple(
             _group_score(name, [language for language in languages if language in common], measured, seed)
             for name, languages in members.items()
             if any(language in common for language in languages)
         )
+        if sources:
+            groups += (_group_score(SOURCE, sources, [run[key] for run in own], seed),)
         comparisons.append(
             Comparison(
                 key,
@@ -111,6 +118,12 @@ def compare_runs(runs: Sequence[Sequence[ResultRow]], *, seed: int = 0) -> list[
                 tuple(counts[key] for counts in seeds),
             )
         )
+    for key in alone:
+        # Nothing but the source language was scored, as on a benchmark of which there is only the English part.
+        sources = sorted(set.intersection(*(set(run[key]) for run in own)))
+        score = _group_score(SOURCE, sources, [run[key] for run in own], seed)
+        values = {source: tuple(run[key][source] for run in own) for source in sources}
+        comparisons.append(Comparison(key, (score,), values, 0, tuple(counts[key] for counts in seeds)))
     return comparisons
 
 

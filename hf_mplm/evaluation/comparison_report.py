@@ -15,7 +15,7 @@ from .summary import describe
 
 __all__ = ["latex_table", "markdown_report", "write_comparison"]
 
-PAPER_GROUPS = ("head", "tail", "Latn", "non-Latn", "all")
+PAPER_GROUPS = ("head", "tail", "Latn", "non-Latn", "all", "source")
 SIGNIFICANT = 0.05
 # Languages of one bar chart, beyond which it cannot be read.
 LANGUAGES_PER_CHART = 40
@@ -117,7 +117,7 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
             for column, group in enumerate(groups):
                 if group in scores:
                     matrix[row, column] = 100 * scores[group].differences[run - 1][0]
-        labels = [describe(comparison.key) for comparison in comparisons]
+        labels = _short_labels(comparisons)
         picture = plots.heat_map(matrix, labels, groups, label="difference in points")
         page.figure(picture, f"{name} minus {names[0]}, in percentage points, by measurement and group of languages.")
     for comparison in comparisons:
@@ -138,6 +138,17 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
     return page.html()
 
 
+def _short_labels(comparisons: Sequence[Comparison]) -> list[str]:
+    """Name measurements by task and metric and by what else differs between them, in two short lines."""
+    labels = []
+    varying = [len({comparison.key[field] for comparison in comparisons}) > 1 for field in range(6)]
+    for comparison in comparisons:
+        task, metric, *details = comparison.key
+        shown = [str(detail) for detail, varies in zip(details, varying[2:]) if varies and detail not in ("", -1)]
+        labels.append("\n".join([f"{task} {metric}", ", ".join(shown)]).rstrip())
+    return labels
+
+
 def _by_group(comparison: Comparison) -> dict[str, GroupScore]:
     return {score.group: score for score in comparison.groups}
 
@@ -155,6 +166,13 @@ def _cells(score: GroupScore) -> list[str]:
     # Families are grouped by Glottolog's identifiers, which say little to a reader.
     name = score.group if score.group in (*PAPER_GROUPS, "unknown") else family_name(score.languages[0])
     cells = [name, str(len(score.languages))]
+    if len(score.languages) == 1:
+        # One language has neither an interval nor a test over languages.
+        for mean in score.means:
+            cells += [f"{100 * mean:.1f}", "–"]
+        for mean, _, _ in score.differences:
+            cells += [f"{100 * mean:+.1f}", "–", "–"]
+        return cells
     for mean, (low, high) in zip(score.means, score.intervals):
         cells += [f"{100 * mean:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"]
     for (mean, low, high), p_value in zip(score.differences, score.p_values):

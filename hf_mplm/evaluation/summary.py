@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from .results import ResultRow
 
@@ -15,6 +16,7 @@ __all__ = [
     "language_means",
     "means_table",
     "measurement",
+    "source_means",
 ]
 
 # What a number is a measurement of, languages and seeds aside.
@@ -59,10 +61,39 @@ def language_means(rows: Iterable[ResultRow]) -> dict[Measurement, dict[str, flo
         if row.source_language == row.language and row.setting != "in-language":
             continue
         values[measurement(row)][row.language].append(row.value)
+    return _seed_means(values)
+
+
+def source_means(rows: Iterable[ResultRow]) -> dict[Measurement, dict[str, float]]:
+    """Average over seeds what a source language reached on its own test set, without any transfer.
+
+    Args:
+        rows (`Iterable[ResultRow]`): Results of one model.
+
+    Returns:
+        `dict[Measurement, dict[str, float]]`: Measurement to the source language and its mean.
+    """
+    values: dict[Measurement, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row.source_language == row.language and row.setting != "in-language":
+            values[measurement(row)][row.language].append(row.value)
+    return _seed_means(values)
+
+
+def _seed_means(
+    values: Mapping[Measurement, Mapping[str, Sequence[float]]],
+) -> dict[Measurement, dict[str, float]]:
     return {
-        key: {language: sum(seeds) / len(seeds) for language, seeds in sorted(languages.items())}
-        for key, languages in sorted(values.items())
+        key: {language: sum(seeds) / len(seeds) for language, seeds in sorted(values[key].items())}
+        for key in sorted(values, key=_order)
     }
+
+
+def _order(key: Measurement) -> tuple[Any, ...]:
+    """Sort accuracy@5 before accuracy@10."""
+    task, metric, *rest = key
+    name, _, k = metric.partition("@")
+    return (task, name, rest, int(k or 0))
 
 
 def groups_of(rows: Iterable[ResultRow]) -> dict[str, list[str]]:
@@ -118,14 +149,17 @@ def means_table(rows: Sequence[ResultRow], groups: Sequence[str] = ("head", "tai
         groups (`Sequence[str]`, *optional*): The groups, of those that occur.
 
     Returns:
-        `str`: A table with one measurement a line, in percent.
+        `str`: A table with one measurement a line, in percent, and a column for the source language's own score.
     """
     from .page import markdown_table
 
     members = groups_of(rows)
     columns = [name for name in groups if name in members]
+    targets, sources = language_means(rows), source_means(rows)
     lines = []
-    for key, values in language_means(rows).items():
+    for key in sorted({*targets, *sources}, key=_order):
+        values = targets.get(key, {})
         means = [group_mean(values, members[name]) for name in columns]
+        means.append(group_mean(sources.get(key, {}), list(sources.get(key, {}))))
         lines.append([describe(key), *("-" if mean is None else f"{100 * mean:.1f}" for mean in means), len(values)])
-    return markdown_table(["percent", *columns, "languages"], lines)
+    return markdown_table(["percent", *columns, "source", "languages"], lines)
