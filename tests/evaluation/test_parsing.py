@@ -167,10 +167,8 @@ def test_a_target_without_text_is_skipped_and_a_source_refused(tmp_path, tiny_en
     columns = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n")]
     text = "\n".join("\t".join([row[0], "_", *row[2:]]) if len(row) > 1 else "" for row in columns)
     path.write_text(text, encoding="utf-8")
-    options = {"parsing": {**LEARN, "num_train_epochs": 1}}
-    rows = evaluate(
-        tiny_encoder_folder, "parsing", data, "deu_Latn,swe_Latn", source_languages=("deu_Latn",), finetuning=options
-    )
+    german = {"source_languages": ("deu_Latn",), "finetuning": {"parsing": {**LEARN, "num_train_epochs": 1}}}
+    rows = evaluate(tiny_encoder_folder, "parsing", data, "deu_Latn,swe_Latn", **german)
     assert {row.language for row in rows} == {"deu_Latn"}
     assert "swe_Latn" in caplog.text and "has no text" in caplog.text
     (data / "ud" / "de_gsd-ud-train.conllu").write_text(text, encoding="utf-8")
