@@ -18,6 +18,9 @@ DROPPED = {
     "missing_language": "no language: the column is null or not a string",
     "no_script": "the code names no script, and the text has no letter to tell it from",
     "no_tokens": "the tokenizer makes nothing of it",
+    "no_romanization": "nothing but white space is left of it in Latin letters",
+    "uroman_failed": "uroman itself fails on it",
+    "no_romanized_tokens": "the tokenizer makes nothing of its romanisation",
 }
 
 CLEANED = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["STORE_FORMAT", "TokenStore", "list_store_files", "load_store", "read_store_info"]
+__all__ = ["STORE_FORMAT", "TokenStore", "check_store_files", "list_store_files", "load_store", "read_store_info"]
 
 STORE_FORMAT = "hf_mplm token store 1"
 STORE_FILE = "store.json"
@@ -73,8 +73,12 @@ def list_store_files(path: Path) -> dict[str, int]:
     return {file.relative_to(path).as_posix(): file.stat().st_size for file in sorted(files)}
 
 
-def read_store_info(path: str | Path) -> dict[str, Any]:
+def read_store_info(path: str | Path, store_format: str = STORE_FORMAT) -> dict[str, Any]:
     """Read `store.json`.
+
+    Args:
+        path (`str` or `Path`): the folder.
+        store_format (`str`, *optional*): which kind of store it must be; one of chunks by default.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -95,12 +99,26 @@ def read_store_info(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not a token store: it has no {STORE_FILE}. Make one: {_PREPARE} STORE") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path / STORE_FILE} is cut short or damaged ({error}); copy or prepare it again") from error
-    if not isinstance(info, dict) or info.get("format") != STORE_FORMAT:
+    if not isinstance(info, dict) or info.get("format") != store_format:
         raise ValueError(
             f"{path} is not a token store that this version reads: {STORE_FILE} says format "
-            f"{info.get('format') if isinstance(info, dict) else None!r}, needed is {STORE_FORMAT!r}"
+            f"{info.get('format') if isinstance(info, dict) else None!r}, needed is {store_format!r}"
         )
     return info
+
+
+def check_store_files(path: Path, info: dict[str, Any]) -> None:
+    """Make sure that every file that `store.json` lists is there, whole.
+
+    Raises:
+        ValueError: if one is missing or cut short.
+    """
+    for name, size in info["files"].items():
+        file = path / name
+        found = file.stat().st_size if file.is_file() else None
+        if found != size:
+            state = "is missing" if found is None else f"has {found} bytes instead of {size}"
+            raise ValueError(f"{file} {state}: the store is not whole. Copy it again, or prepare it again")
 
 
 def load_store(path: str | Path) -> TokenStore:
@@ -124,11 +142,6 @@ def load_store(path: str | Path) -> TokenStore:
 
     path = Path(path)
     info = read_store_info(path)
-    for name, size in info["files"].items():
-        file = path / name
-        found = file.stat().st_size if file.is_file() else None
-        if found != size:
-            state = "is missing" if found is None else f"has {found} bytes instead of {size}"
-            raise ValueError(f"{file} {state}: the store is not whole. Copy it again, or prepare it again")
+    check_store_files(path, info)
     splits = load_from_disk(str(path))
     return TokenStore(path, splits["train"], splits.get("holdout"), info)
