@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "tokenizer": ("tokenizer", "train a SentencePiece tokenizer, or extend the vocabulary of a model"),
     "prepare": ("prepare", "turn text into a token store"),
     "pretrain": ("pretrain", "continue the pretraining of a masked language model, with LangSAMP or without"),
+    "align-scripts": ("align_scripts", "align an encoder across scripts, by text and its romanisation"),
     "romanize": ("romanize", "write the Latin transliteration of a corpus"),
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),

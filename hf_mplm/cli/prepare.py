@@ -41,6 +41,13 @@ class PrepareArguments:
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
     revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     seed: int = field(default=42, metadata={"help": "chooses the held-out sentences"})
+    romanize: bool = field(
+        default=False,
+        metadata={"help": "write a pair store: a sentence and its Latin transliteration a row, for align-scripts"},
+    )
+    use_language_codes: bool = field(
+        default=False, metadata={"help": "with --romanize: tell uroman the language, which the papers do not"}
+    )
     engine: Literal["local", "ray"] = field(
         default="local", metadata={"help": "where the processes run: this machine, or a Ray cluster"}
     )
@@ -68,6 +75,15 @@ def run(argv: Sequence[str]) -> int:
 
     settings = asdict(arguments)
     corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
+    if settings.pop("romanize"):
+        from ..data.pair_store import prepare_pair_store
+
+        pairs = prepare_pair_store(corpus, tokenizer, output, **settings)
+        print(pair_summary(pairs.info))
+        print(f"\nThe pair store is in {pairs.path}")
+        return 0
+    if settings.pop("use_language_codes"):
+        raise ValueError("--use_language_codes is for --romanize, which is not given")
     store = prepare_store(corpus, tokenizer, output, **settings)
     print(summary(store.info))
     print(f"\nThe token store is in {store.path}")
@@ -80,8 +96,6 @@ def summary(info: dict[str, Any]) -> str:
     Args:
         info (`dict[str, Any]`): what `store.json` says.
     """
-    from ..data.corpora import CLEANED, DROPPED
-
     dropped = {code: sum(reasons.values()) for code, reasons in info["report"]["dropped"].items()}
     languages = sorted(info["languages"], key=lambda code: (-info["languages"][code]["sentences"], code))
     head = ("language", "sentences", "tokens", "chunks", "held out", "dropped", "unknown")
@@ -91,15 +105,7 @@ def summary(info: dict[str, Any]) -> str:
     lines = _align([head, *rows[:_MOST_ROWS], total])
     if rest:
         lines.insert(-1, f"... and {len(rest)} more, which store.json lists")
-    for title, counts, reasons in (("Dropped", "dropped", DROPPED), ("Changed", "cleaned", CLEANED)):
-        sums: dict[str, int] = {}
-        for by_reason in info["report"][counts].values():
-            for reason, n in by_reason.items():
-                sums[reason] = sums.get(reason, 0) + n
-        for reason, n in sorted(sums.items()):
-            places = info["report"]["where"].get(reason, [])
-            seen = f" (first at {', '.join(places[:3])})" if places else ""
-            lines.append(f"{title} {n:,} lines: {reasons[reason]}{seen}")
+    lines += _changes(info)
     several = [code for code, files in sorted(info["report"]["files"].items()) if len(files) > 1]
     for code in several[:_MOST_MERGED]:
         lines.append(f"{code} is read from {_some(info['report']['files'][code], 3)}")
@@ -117,6 +123,43 @@ def summary(info: dict[str, Any]) -> str:
     if n_long := info["totals"]["long_sentences"]:
         lines.append(f"{n_long:,} sentences are longer than a chunk and go on in the next one")
     return "\n".join(lines)
+
+
+def pair_summary(info: dict[str, Any]) -> str:
+    """What is in a pair store, as a table, and what was dropped and why.
+
+    Args:
+        info (`dict[str, Any]`): what `store.json` says.
+    """
+    dropped = {code: sum(reasons.values()) for code, reasons in info["report"]["dropped"].items()}
+    languages = sorted(info["languages"], key=lambda code: (-info["languages"][code]["pairs"], code))
+    rows = [("language", "pairs", "unchanged", "tokens", "romanised", "held out", "cut", "dropped")]
+    for code, counts, lost in [
+        *((code, info["languages"][code], dropped.get(code, 0)) for code in languages[:_MOST_ROWS]),
+        (f"all {len(languages)}", info["totals"], sum(dropped.values())),
+    ]:
+        keys = ("pairs", "unchanged", "tokens", "romanized_tokens", "holdout_pairs", "long_sentences")
+        rows.append((code, *(f"{counts[key]:,}" for key in keys), f"{lost:,}"))
+    lines = _align(rows)
+    if len(languages) > _MOST_ROWS:
+        lines.insert(-1, f"... and {len(languages) - _MOST_ROWS} more, which store.json lists")
+    return "\n".join(lines + _changes(info))
+
+
+def _changes(info: dict[str, Any]) -> list[str]:
+    from ..data.corpora import CLEANED, DROPPED
+
+    lines = []
+    for title, counts, reasons in (("Dropped", "dropped", DROPPED), ("Changed", "cleaned", CLEANED)):
+        sums: dict[str, int] = {}
+        for by_reason in info["report"][counts].values():
+            for reason, n in by_reason.items():
+                sums[reason] = sums.get(reason, 0) + n
+        for reason, n in sorted(sums.items()):
+            places = info["report"]["where"].get(reason, [])
+            seen = f" (first at {', '.join(places[:3])})" if places else ""
+            lines.append(f"{title} {n:,} lines: {reasons[reason]}{seen}")
+    return lines
 
 
 def _some(names: Sequence[str], n: int) -> str:

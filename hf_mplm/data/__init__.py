@@ -9,19 +9,23 @@ if TYPE_CHECKING:
     from .columns import language_labels, row_lengths
     from .corpora import CorpusReport, CorpusRow, iter_corpus, list_languages
     from .masking import MaskedTokens, mask_tokens
+    from .pair_store import PairStore, load_pair_store, prepare_pair_store
     from .prepare import prepare_store
     from .sampling import LanguageSampler, SampledDataset
     from .schedules import Schedule
     from .store import TokenStore, load_store
     from .tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint, train_tokenizer
+    from .transliteration_collator import DataCollatorForTransliteration
 
 
 __all__ = [
     "CorpusReport",
     "CorpusRow",
     "DataCollatorForMaskedLM",
+    "DataCollatorForTransliteration",
     "LanguageSampler",
     "MaskedTokens",
+    "PairStore",
     "SampledDataset",
     "Schedule",
     "TokenStore",
@@ -29,9 +33,11 @@ __all__ = [
     "iter_corpus",
     "language_labels",
     "list_languages",
+    "load_pair_store",
     "load_store",
     "load_tokenizer",
     "mask_tokens",
+    "prepare_pair_store",
     "prepare_store",
     "row_lengths",
     "tokenizer_fingerprint",
@@ -43,11 +49,13 @@ _MODULES = {
     "columns": ["language_labels", "row_lengths"],
     "corpora": ["CorpusReport", "CorpusRow", "iter_corpus", "list_languages"],
     "masking": ["MaskedTokens", "mask_tokens"],
+    "pair_store": ["PairStore", "load_pair_store", "prepare_pair_store"],
     "prepare": ["prepare_store"],
     "sampling": ["LanguageSampler", "SampledDataset"],
     "schedules": ["Schedule"],
     "store": ["TokenStore", "load_store"],
     "tokenizers": ["extend_tokenizer", "load_tokenizer", "tokenizer_fingerprint", "train_tokenizer"],
+    "transliteration_collator": ["DataCollatorForTransliteration"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -7,6 +7,8 @@ from .base import MplmTrainer
 from .checkpoints import find_last_checkpoint
 from .guard import NonFiniteLossError
 from .masked_lm import MaskedLMTrainer, MaskedLMTrainingArguments
+from .script_alignment import ScriptAlignmentTrainer
+from .script_alignment_arguments import ScriptAlignmentArguments
 
 
 __all__ = [
@@ -15,5 +17,7 @@ __all__ = [
     "MplmTrainer",
     "MplmTrainingArguments",
     "NonFiniteLossError",
+    "ScriptAlignmentArguments",
+    "ScriptAlignmentTrainer",
     "find_last_checkpoint",
 ]

@@ -1,0 +1,173 @@
+"""`hf-mplm align-scripts`: align an encoder across scripts, by sentences and their romanisations."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .parser import MplmArgumentParser
+
+
+logger = logging.getLogger(__name__)
+
+_READING = ("languages", "text_column", "language_column", "fold_han", "split", "revision")
+
+
+@dataclass
+class AlignScriptsArguments:
+    """Flags of `hf-mplm align-scripts` beside those of `ScriptAlignmentArguments`."""
+
+    model: str = field(
+        metadata={"help": "masked-LM checkpoint to start from (XLM-R, BERT, ModernBERT): a folder or an id on the Hub"}
+    )
+    corpus: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "text to align on, as for `hf-mplm prepare`, or what `hf-mplm romanize` wrote; it is prepared "
+            "first, into --store"
+        },
+    )
+    store: str | None = field(
+        default=None,
+        metadata={"help": "pair store; with --corpus where to prepare it, OUTPUT/pairs by default"},
+    )
+    languages: list[str] | None = field(default=None, metadata={"help": "codes to read; all by default"})
+    text_column: str = field(default="text", metadata={"help": "column of JSONL, Parquet and Hub datasets"})
+    language_column: str = field(default="language", metadata={"help": "column of the language's code"})
+    fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
+    split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
+    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    use_language_codes: bool = field(
+        default=False, metadata={"help": "tell uroman the language, which the papers do not"}
+    )
+    holdout: int = field(default=0, metadata={"help": "pairs of each language set aside for a held-out loss"})
+    num_proc: int = field(default=1, metadata={"help": "processes that romanise and tokenize"})
+    engine: Literal["local", "ray"] = field(default="local", metadata={"help": "where those processes run"})
+    romanized_vocab_size: int = field(
+        default=0,
+        metadata={
+            "help": "beyond the paper: learn a vocabulary of this size from the romanised text, and add the subwords "
+            "that the model lacks; 0 leaves the vocabulary as it is"
+        },
+    )
+    resume: Literal["auto", "never"] = field(
+        default="auto",
+        metadata={"help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some"},
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `hf-mplm align-scripts`: its own flags and all of Trainer's."""
+    from ..trainers.script_alignment_arguments import ScriptAlignmentArguments
+
+    return MplmArgumentParser(
+        [AlignScriptsArguments, ScriptAlignmentArguments],
+        prog="hf-mplm align-scripts",
+        description="Align an encoder across scripts: masked LM on sentences and on their romanisations, a contrast "
+        "of the two, and TLM. From raw text alone, or from a prepared --store, alone or under a launcher: accelerate "
+        "launch -m hf_mplm align-scripts .... Interrupted, the same command goes on where it stopped. The result is "
+        "an ordinary checkpoint of the model's own class.",
+    )
+
+
+def run(argv: Sequence[str]) -> int:
+    """Prepare pairs where there are none, train, and write model, tokenizer, card and state into `--output`."""
+    arguments, args = make_parser().parse(argv)  # type: ignore[attr-defined]
+    _check(arguments)
+    import transformers
+
+    is_main = int(os.environ.get("RANK", "0")) == 0
+    if not is_main:
+        logging.getLogger().setLevel(logging.ERROR)
+        transformers.utils.logging.set_verbosity_error()
+    model_path, store = _prepare(arguments, args)
+
+    from ..data.tokenizers import load_tokenizer
+    from ..modeling.stock import load_masked_lm
+    from ..trainers.script_alignment import ScriptAlignmentTrainer
+
+    checkpoint = _find_checkpoint(Path(args.output_dir), arguments.resume)
+    if checkpoint is not None:
+        logger.info("Going on from %s. (--resume never, with another --output, starts anew.)", checkpoint)
+    transformers.set_seed(args.seed)
+    model = load_masked_lm(checkpoint or model_path)
+    trainer = ScriptAlignmentTrainer(model, args, store=store, processing_class=load_tokenizer(model_path))
+    trainer.train(resume_from_checkpoint=checkpoint)
+    held_out = trainer.evaluate()["eval_loss"] if trainer.eval_dataset is not None else None
+    trainer.save_model()
+    trainer.save_state()
+    trainer.create_model_card(finetuned_from=arguments.model)
+    if is_main:
+        loss = "" if held_out is None else f" Held-out loss {held_out:.4f}."
+        print(
+            f"Aligned in {trainer.state.global_step:,} steps.{loss} Model, tokenizer and card are in {args.output_dir}"
+        )
+    trainer.accelerator.end_training()
+    return 0
+
+
+def _check(arguments: AlignScriptsArguments) -> None:
+    if arguments.corpus is None and arguments.store is None:
+        raise ValueError("give --corpus TEXT to prepare and align on, or --store PAIRS that is prepared already")
+    if arguments.corpus is None and arguments.romanized_vocab_size:
+        raise ValueError("--romanized_vocab_size learns from text; give --corpus too")
+    if arguments.corpus is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        corpus = " ".join(arguments.corpus)
+        raise ValueError(
+            "nothing is prepared under torchrun or accelerate launch, where every process would do it. First, alone:\n"
+            f"  hf-mplm prepare --romanize --corpus {corpus} --tokenizer {arguments.model} --output PAIRS\n"
+            "then launch with --store PAIRS in place of --corpus"
+        )
+
+
+def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
+    """The model to start from, and the pairs."""
+    from ..data.pair_store import load_pair_store, prepare_pair_store
+
+    if arguments.corpus is None:
+        return arguments.model, load_pair_store(str(arguments.store))
+    reading = {name: value for name, value in asdict(arguments).items() if name in _READING}
+    model, output = arguments.model, Path(args.output_dir)
+    if arguments.romanized_vocab_size:
+        from ..trainers.romanized_vocabulary import extend_for_romanized
+
+        model = str(
+            extend_for_romanized(
+                model,
+                arguments.corpus,
+                output / "extended-model",
+                vocab_size=arguments.romanized_vocab_size,
+                use_language_codes=arguments.use_language_codes,
+                num_threads=arguments.num_proc,
+                **reading,
+            )
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    store = prepare_pair_store(
+        arguments.corpus,
+        model,
+        arguments.store or output / "pairs",
+        chunk_length=args.max_length or 512,
+        holdout=arguments.holdout,
+        num_proc=arguments.num_proc,
+        engine=arguments.engine,
+        use_language_codes=arguments.use_language_codes,
+        **reading,
+    )
+    return model, store
+
+
+def _find_checkpoint(output_dir: Path, resume: str) -> Path | None:
+    from ..trainers.checkpoints import find_last_checkpoint, list_checkpoints
+
+    if resume == "never" and list_checkpoints(output_dir):
+        raise ValueError(
+            f"{output_dir} holds checkpoints of another run, which a later --resume auto would take for this one's: "
+            "give another --output, or delete them"
+        )
+    return find_last_checkpoint(output_dir)
