@@ -104,7 +104,9 @@ class Job:
         """From text to report."""
         import transformers
 
+        # Bars for the training and the corpus; not for loading a few megabytes.
         transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
         self._open_folder()
         store = self._prepare()
         self._make_encoder(store)
