@@ -10,10 +10,12 @@ from typing import Any
 from .romanization_engine import UromanEngine
 
 
-__all__ = ["THAI_O_ANG", "CharacterClasses"]
+__all__ = ["THAI_CONSONANTS", "THAI_O_ANG", "CharacterClasses"]
 
 # The letter that uroman drops unless what it finds to its left, however far away, is a consonant.
 THAI_O_ANG = "\u0e2d"
+
+THAI_CONSONANTS = "".join(map(chr, range(0x0E01, 0x0E2F)))
 
 # Characters of which uroman's code (not its tables) says that they change a neighbour.
 _ABSORBED_BY_LEFT = frozenset("ゃゅょャュョー\u0300")
@@ -56,7 +58,8 @@ class CharacterClasses:
       and begins a key;
     - `b`, `v`: as `a`, the letters of an abugida that continue no key, and its signs that are always one and the same
       vowel: a unit may end between either and a `b` of the same script; `t`: as `a`, the Thai vowels that are written
-      before their consonant: a unit may begin with them;
+      before their consonant: a unit may begin with them; `w`, `x`: as `a`, those that are written after it, and tone
+      marks: a unit may end between either and a consonant;
     - `d`, `.`, space: ASCII digits; the point, which joins them into numbers; U+0020;
     - `l`: changes or is absorbed by what stands before it (viramas, small kana, numbers without letters); `r`: doubles
       what follows it;
@@ -75,6 +78,7 @@ class CharacterClasses:
         self._heads: set[str] = set()
         self._plain_members: set[str] = set()
         self._ascii_keys = False
+        self.pairs: set[str] = set()
         self._ending: dict[str, list[str]] = {}
         self._silent: dict[str, bool] = {}
         self.romanized = _Table(self._romanize)
@@ -83,8 +87,9 @@ class CharacterClasses:
         self.lower, self.upper = self._stand_ins()
 
     def _read_keys(self) -> None:
-        for key in self._engine.keys():
+        for key in self._engine.keys:
             self._ending.setdefault(key[-1], [key[-1]]).append(key)
+            self.pairs.update(key[at : at + 2] for at in range(len(key) - 1))
             rules = self._engine.active_rules(key, self._code)
             # A key of another language makes no edge, but uroman still reads it to see where a word ends, unless its
             # first character is a letter, which answers that question by itself.
@@ -219,6 +224,12 @@ class CharacterClasses:
         # end in a character of class `a` or `l`; so for the vowels of class `t` beginning a key is no obstacle.
         if engine.syllable_info(char) and char not in self._members:
             return "t"
+        if engine.script(char) == "Thai" and char > THAI_CONSONANTS[-1]:
+            targets = {rule["t"] for key in self._ending.get(char, [char]) for rule in engine.rules[key]}
+            if engine.is_tone_mark(char) and targets == {""}:
+                return "x"
+            if targets and all(target and target[-1] in "aeiou" for target in targets):
+                return "w"
         if char in self._heads:
             return "A"
         if char in self._members or engine.script(char) not in engine.abugidas - _CONTEXTUAL_SCRIPTS:
@@ -253,7 +264,7 @@ class CharacterClasses:
 
     def line_pattern(self) -> re.Pattern[str]:
         """Matches the lines that may not be cut at U+0020: Braille, other spaces, keys that hold a space."""
-        spaces = [char for char in self._engine.rules if len(char) == 1 and self.is_space(char)]
-        spaced = {key[at - 1 : at + 2] for key in self._engine.keys() for at, char in enumerate(key) if char == " "}
+        spaces = filter(self.is_space, self._engine.spaces)
+        spaced = {key[at - 1 : at + 2] for key in self._engine.keys for at, char in enumerate(key) if char == " "}
         alternatives = [re.escape(part) for part in sorted(spaced)]
         return re.compile("|".join(["[\u2800-\u28ff" + re.escape("".join(sorted(spaces))) + "]", *alternatives]))

@@ -11,7 +11,7 @@ import gc
 import importlib.util
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -90,6 +90,10 @@ class UromanEngine:
         proven (`bool`): Whether this is the version that units smaller than a line were proven for.
         rules (`dict`): Source string -> uroman's rules for it.
         codes (`frozenset[str]`): The language codes that change anything in uroman.
+        abugidas (`frozenset[str]`): The scripts whose consonants carry a vowel.
+        keys (`list[str]`): Every key of more than one character.
+        spaces (`list[str]`): Every character that a rule romanises with a space at its border.
+        signs (`frozenset[str]`): Plus and minus signs.
     """
 
     def __init__(self) -> None:
@@ -121,6 +125,12 @@ class UromanEngine:
         self.abugidas = frozenset(
             script["script-name"] for script in uroman.scripts.values() if script["abugida-default-vowels"]
         )
+        self.keys = [key for key, rules in self.rules.items() if len(key) > 1 and rules]
+        self.spaces = [
+            key
+            for key, rules in self.rules.items()
+            if len(key) == 1 and any((target := rule["t"]) and " " in (target[0], target[-1]) for rule in rules)
+        ]
         self.signs = frozenset([*uroman.minus_signs, *uroman.plus_signs])
 
     def romanize(self, text: str, code: str | None = None) -> str:
@@ -168,6 +178,10 @@ class UromanEngine:
         """Whether a vowel is written before the consonant that it is spoken after, as five of Thai are."""
         return bool(self._uroman.dict_str[("syllable-info", char)])
 
+    def is_tone_mark(self, char: str) -> bool:
+        """Whether uroman reads past a character to see how a syllable ends."""
+        return bool(self._uroman.dict_str[("tone-mark", char)])
+
     def joins_left(self, char: str) -> bool:
         """Whether uroman takes a character to change the vowel of the consonant before it."""
         return (
@@ -193,10 +207,6 @@ class UromanEngine:
     def active_rules(self, key: str, code: str | None) -> list[Any]:
         """The rules of a key that can apply to text of this language."""
         return [rule for rule in self.rules[key] if not rule["lcodes"] or code in rule["lcodes"]]
-
-    def keys(self) -> Iterable[str]:
-        """Every key of more than one character."""
-        return [key for key, rules in self.rules.items() if len(key) > 1 and rules]
 
 
 def _lean_lattice(module: ModuleType) -> type:

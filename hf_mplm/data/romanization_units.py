@@ -20,7 +20,7 @@ import re
 import unicodedata
 
 from .romanization_cache import GenerationCache
-from .romanization_classes import THAI_O_ANG, CharacterClasses
+from .romanization_classes import THAI_CONSONANTS, THAI_O_ANG, CharacterClasses
 from .romanization_engine import UromanEngine
 
 
@@ -28,12 +28,12 @@ __all__ = ["Unit", "UnitRomanizer"]
 
 _UNIT = re.compile(
     r"""(?:
-        .?l                                      # what is absorbed, with what absorbs it
-      | r+(?:[imhCAcabvt]+|.)?                   # what doubles, with what is doubled
-      | [hCA][hmCAcabvt]+ | tm[hmCAcabvt]*       # what begins a key, with what may go on with it
-      | Z[hmCAcabvtZz\ ]+
-      | [CAZcabvtz]
-      | d | (?<=[CAcabvdl])\.(?=[CAcabvdl])      # numbers
+        .?l                                     # what is absorbed, with what absorbs it
+      | r+(?:[imhCAcabvtwx]+|.)?                # what doubles, with what is doubled
+      | [hCA][hmCAcabvtwx]+ | tm[hmCAcabvtwx]*  # what begins a key, with what may go on with it
+      | Z[hmCAcabvtwxZz\ ]+
+      | [CAZcabvtwxz]
+      | d | (?<=[CAcabvwxdl])\.(?=[CAcabvwxdl]) # numbers
     )+""",
     re.DOTALL | re.VERBOSE,
 )
@@ -41,9 +41,12 @@ _UNIT = re.compile(
 # Units that uroman asks of their neighbours no more than whether they are letters.
 _INEXACT = re.compile(r"[CcdhmpirlZz. ]*")
 
-# Where a unit may end inside an abugida or Thai: before a letter that follows a letter or a vowel sign; before a Thai
-# vowel that is written before its consonant.
-_CUT = re.compile(r"(?<=[bv])(?=b)|(?<=[aA])(?=t)")
+# Where a unit may end inside an abugida: before a letter that follows a letter or a vowel sign. Inside Thai: before a
+# vowel that is written before its consonant; after one that is written after it, and its tone.
+_CUT = re.compile(r"(?<=[bv])(?=b)|(?<=[aAwx])(?=t)|(?:(?<=w)|(?<=wx))(?=A)")
+
+# The consonants before which a vowel sign ends a unit; O ANG asks what stands before the sign.
+_CUT_BEFORE = frozenset(THAI_CONSONANTS) - {THAI_O_ANG}
 
 # A Thai vowel before its consonant is never passed by when uroman looks left, unless what follows it is silent.
 _SPOKEN_AFTER = re.compile("[\u0e01-\u0e2e][^\u0e4c]?(?:[^\u0e4c]|$)")
@@ -171,7 +174,7 @@ class UnitRomanizer:
                     after = right
             if before and not spaced:
                 before = self._neighbour_before(before, exact)
-        if "t" not in classes and "b" not in classes:
+        if not _CUT.search(classes):
             return self._piece(text, start, end, before, after)
         return self._pieces(text, start, classes, before, after)
 
@@ -186,17 +189,22 @@ class UnitRomanizer:
             name = script(text[cut])
             if script(text[cut - 1]) != name:
                 continue
-            if classes[cut - start] == "b":
-                stand_in, vowel = self._stand_in(name, text[cut]), False
+            kind = classes[cut - start]
+            if kind == "b":
+                right = left = self._stand_in(name, text[cut])
+            elif kind == "A":
+                if text[cut] not in _CUT_BEFORE or text[cut - 1 : cut + 1] in self._chars.pairs:
+                    continue
+                left, right = text[cut - 1], ""
             elif text[cut - 1] != THAI_O_ANG and _SPOKEN_AFTER.match(text, cut + 1, cut + 4):
-                stand_in, vowel = "", True
+                left = right = ""
             else:
                 continue
-            piece = self._piece(text, begin, cut, before, stand_in, bounded)
+            piece = self._piece(text, begin, cut, before, right, bounded)
             if piece is None:
                 return None
             romanized.append(piece)
-            begin, before, bounded = cut, stand_in, vowel
+            begin, before, bounded = cut, left, kind == "t"
         piece = self._piece(text, begin, start + len(classes), before, after, bounded)
         return None if piece is None else "".join(romanized) + piece
 

@@ -82,7 +82,7 @@ def romanize_by_uroman(text: str, code: str | None = None) -> str | None:
 
 
 def random_line(random_state: random.Random, words: list[str]) -> str:
-    """Words of several scripts, parts of words, characters of a block and special ones, joined with and without space."""
+    """Words of several scripts, parts of words, characters of a block and special ones, with and without spaces."""
 
     def piece() -> str:
         kind = random_state.random()

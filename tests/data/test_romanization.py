@@ -34,7 +34,17 @@ def lines() -> list[str]:
 
 def differences(texts: list[str], romanized: list[str], code: str | None = None) -> list[tuple[str, str | None, str]]:
     expected = [romanize_by_uroman(text, code) for text in texts]
-    return [(t, e, r) for t, e, r in zip(texts, expected, romanized) if (e or "") != r]
+    return [
+        (text, theirs, mine)
+        for text, theirs, mine in zip(texts, expected, romanized)
+        if (theirs or "") != mine and not is_one_of_several(text, mine, code)
+    ]
+
+
+def is_one_of_several(text: str, romanized: str, code: str | None) -> bool:
+    """Whether uroman gives one text several romanisations, as it does for some Braille, of which this is one."""
+    answers = {romanize_by_uroman(text, code) for _ in range(20)}
+    return len(answers) > 1 and romanized in answers
 
 
 def test_the_engine_runs_the_version_that_units_were_shown_for() -> None:
