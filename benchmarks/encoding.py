@@ -19,7 +19,6 @@ import numpy as np
 
 from benchmarks._encoders import DATA_DIR, make_encoder, make_tokenizer
 from benchmarks._report import report
-from hf_mplm._imports import require
 from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.tatoeba import TatoebaCorpus
 
@@ -32,9 +31,10 @@ def main() -> None:
     parser.add_argument("--hidden_size", type=int, default=768)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    require("sentence_transformers", extra="dev")
-    from sentence_transformers import SentenceTransformer
-
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise SystemExit(f"{error}; this benchmark compares with it: pip install sentence-transformers") from error
     corpus = TatoebaCorpus(DATA_DIR)
     texts = list(dict.fromkeys(text for code in corpus.languages() for text in corpus.pair("eng_Latn", code).target))
     tokenizer = make_tokenizer(texts)

@@ -10,6 +10,7 @@ from hf_mplm.languages import family_name
 from . import plots
 from .compare import Comparison, GroupScore
 from .page import Page, markdown_table
+from .results import NOT_APPLICABLE
 from .summary import describe
 
 
@@ -141,10 +142,16 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
 def _short_labels(comparisons: Sequence[Comparison]) -> list[str]:
     """Name measurements by task and metric and by what else differs between them, in two short lines."""
     labels = []
-    varying = [len({comparison.key[field] for comparison in comparisons}) > 1 for field in range(6)]
+    keys = [comparison.key for comparison in comparisons]
+    # An empty field is one that does not apply, not another value.
+    varying = [len({key[field] for key in keys} - {"", NOT_APPLICABLE}) > 1 for field in range(6)]
     for comparison in comparisons:
         task, metric, *details = comparison.key
-        shown = [str(detail) for detail, varies in zip(details, varying[2:]) if varies and detail not in ("", -1)]
+        shown = [
+            str(detail)
+            for detail, varies in zip(details, varying[2:])
+            if varies and detail not in ("", NOT_APPLICABLE)
+        ]
         labels.append("\n".join([f"{task} {metric}", ", ".join(shown)]).rstrip())
     return labels
 

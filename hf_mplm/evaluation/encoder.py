@@ -196,10 +196,9 @@ class TransformerEncoder:
             pooled[index, : len(row)] = 1 if self.special_tokens else ~mask
         inputs = {"input_ids": torch.from_numpy(input_ids).to(self.device)}
         inputs["attention_mask"] = torch.from_numpy(attention).to(self.device)
-        if self.stops_early:
-            hidden = self.model(**inputs, return_dict=True).last_hidden_state
-        else:
-            hidden = self.model(**inputs, return_dict=True, output_hidden_states=True).hidden_states[self.layer]
+        whole = self.stops_early or self.layer == self.model.config.num_hidden_layers
+        outputs = self.model(**inputs, return_dict=True, output_hidden_states=not whole)
+        hidden = outputs.last_hidden_state if whole else outputs.hidden_states[self.layer]
         return mean_pool(hidden, torch.from_numpy(pooled).to(self.device))
 
     @contextmanager

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from hf_mplm.modeling.pooling import default_layer
 
 from .context import Context, MissingDataError, Skip, row_cell
 from .encoder import Encoder, TransformerEncoder
+from .finetuning import finetuning_settings
 from .loading import model_revision
 from .results import ResultRow, read_metadata, read_results, run_metadata, write_results
 from .tasks import TASKS, get_task
+from .transfer import PROBE, TransferTask
 
 
 __all__ = ["evaluate"]
@@ -112,6 +115,12 @@ def evaluate(
         "finetuning": {task: dict(values) for task, values in (finetuning or {}).items()},
         "train_file": str(train_file) if train_file is not None else None,
     }
+    tuned = [name for name, task in found if isinstance(task, TransferTask) and set(transfer_settings) - {PROBE}]
+    if tuned and not isinstance(model, (str, Path)):
+        raise ValueError(
+            f"{', '.join(tuned)} would fine-tune the model, which takes a Hub id or a folder rather than an encoder; "
+            'give one, or transfer_settings=["probe"]'
+        )
     context = Context(
         **_describe_model(model, layer, special_tokens, tokens_per_batch, hub_revision, trust_remote_code),
         data_dir=data_dir,
@@ -125,6 +134,8 @@ def evaluate(
         task.check(context, wanted[name])
     arguments = {"model": context.model, "data_dir": str(data_dir), "layer": context.layer, **settings}
     table = _Table(output, context, arguments)
+    # The hyper-parameters in full, for whoever reads the table without this version of the recipe.
+    table.metadata["finetuning"] = {name: asdict(finetuning_settings(name, finetuning)) for name in tuned}
     try:
         for name, task in found:
             for rows in task.evaluate(context, wanted[name]):
@@ -189,6 +200,7 @@ class _Table:
     def __init__(self, output: str | Path | None, context: Context, arguments: Mapping[str, Any]) -> None:
         self.output = Path(output) if output is not None else None
         self.context, self.arguments = context, dict(arguments)
+        self.metadata: dict[str, Any] = {}
         self.rows: list[ResultRow] = []
         self.written = time.monotonic()
         if self.output is None or not (self.output / "results.parquet").is_file():
@@ -207,7 +219,7 @@ class _Table:
     def write(self) -> None:
         if self.output is None:
             return
-        metadata = run_metadata(self.arguments)
+        metadata = {**run_metadata(self.arguments), **self.metadata}
         metadata["skipped"] = [Skip(*skip)._asdict() for skip in self.context.skips]
         write_results(self.output, self.rows, metadata)
         self.written = time.monotonic()

@@ -132,6 +132,7 @@ def test_averages_are_over_languages_then_tasks():
         downstream_metrics(rows[2:3])
 
 
+@pytest.mark.slow
 def test_fine_tuning_runs_beside_training(sib_data, tiny_tokenizer):
     model = tiny_xlm_roberta(len(tiny_tokenizer))
     fast = {"sib200": {"learning_rate": 1e-3, "num_train_epochs": 1, "batch_size": 14}}

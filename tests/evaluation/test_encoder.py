@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import DistilBertConfig, DistilBertModel
 
 from hf_mplm.evaluation.encoder import Encoder, TransformerEncoder, length_sorted_batches
 from tests.fixtures import corpus_lines, tiny_bert, tiny_modernbert, tiny_xlm_roberta
@@ -23,7 +24,9 @@ def stock_vectors(model, tokenizer, texts, layer, *, special_tokens=True):
     special = batch.pop("special_tokens_mask")
     batch.pop("token_type_ids", None)
     with torch.inference_mode():
-        states = model.base_model(**batch, output_hidden_states=True).hidden_states[layer]
+        outputs = model.base_model(**batch, output_hidden_states=True)
+    # At full depth the states are the final-normed ones, which 4.57 leaves out of ModernBERT's `hidden_states`.
+    states = outputs.last_hidden_state if layer == model.config.num_hidden_layers else outputs.hidden_states[layer]
     mask = batch["attention_mask"] if special_tokens else batch["attention_mask"] * (1 - special)
     return ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
 
@@ -38,6 +41,19 @@ def test_vectors_equal_stock_hidden_states(architecture, layer, tiny_tokenizer):
     np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=1e-6)
     other = stock_vectors(model, tiny_tokenizer, TEXTS, (layer + 1) % 3)
     assert np.abs(other - expected).max() > 1e-3
+
+
+def test_an_architecture_that_cannot_be_cut_short_is_measured_all_the_same(tiny_tokenizer):
+    sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
+    config = DistilBertConfig(vocab_size=len(tiny_tokenizer), pad_token_id=1, **sizes)
+    torch.manual_seed(0)
+    model = DistilBertModel(config).eval()
+    for layer in (0, 1, 2):
+        encoder = TransformerEncoder(model, tiny_tokenizer, layer=layer, device="cpu")
+        assert not encoder.stops_early
+        np.testing.assert_allclose(
+            encoder.encode(TEXTS), stock_vectors(model, tiny_tokenizer, TEXTS, layer), atol=1e-6
+        )
 
 
 def test_layers_after_the_pooled_one_are_not_computed(tiny_tokenizer):

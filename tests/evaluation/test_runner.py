@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModel
 
 from hf_mplm.evaluation import runner
+from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.loading import load_model, model_revision
 from hf_mplm.evaluation.results import RESULT_FIELDS, make_row, read_metadata, read_results, write_results
 from hf_mplm.evaluation.runner import evaluate
@@ -34,6 +35,7 @@ def test_one_table_with_every_column(sib_data, tiny_encoder_folder, tmp_path):
     metadata = read_metadata(tmp_path / "run")
     assert metadata["versions"]["transformers"] and metadata["hardware"]["cpu_count"]
     assert metadata["arguments"]["finetuning"] == FAST
+    assert metadata["finetuning"]["sib200"]["max_length"] == 160
 
 
 def test_finished_cells_are_not_computed_again(sib_data, tiny_encoder_folder, tmp_path, monkeypatch):
@@ -123,6 +125,15 @@ def test_wrong_arguments_are_named(arguments, message, sib_data, tiny_encoder_fo
     given = {"tasks": "sib200", **arguments}
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         evaluate(tiny_encoder_folder, data_dir=sib_data, **given)
+
+
+def test_an_encoder_cannot_be_fine_tuned(sib_data, tiny_encoder_folder):
+    encoder = TransformerEncoder.from_pretrained(tiny_encoder_folder)
+    with pytest.raises(ValueError, match="sib200 would fine-tune the model, which takes a Hub id or a folder"):
+        evaluate(encoder, "sib200", sib_data)
+    by_encoder = evaluate(encoder, "sib200,flores", sib_data, transfer_settings=["probe"])
+    by_folder = evaluate(tiny_encoder_folder, "sib200,flores", sib_data, transfer_settings=["probe"])
+    assert by_encoder == by_folder
 
 
 def test_every_registered_task_has_its_name():
