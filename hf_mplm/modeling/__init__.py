@@ -25,6 +25,7 @@ _MODULE_OF = {
     "XLMRobertaLangScriptForSequenceClassification": "modeling_xlm_roberta_langscript",
     "XLMRobertaLangScriptForTokenClassification": "modeling_xlm_roberta_langscript",
     "XLMRobertaLangScriptModel": "modeling_xlm_roberta_langscript",
+    "capture_layer": "pooling",
     "default_layer": "pooling",
     "encode_to_layer": "pooling",
     "extend_vocabulary": "vocabulary",

@@ -106,7 +106,7 @@ def linear_cross_entropy(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`scale` times the summed cross-entropy of `states @ weight.T + bias`, with gradients made in the forward pass.
 
-    Fused linear cross-entropy (Hsu et al. 2024, "Liger Kernel", section 3.2; Wijmans et al. 2024, "Cut Your Losses"):
+    Fused linear cross-entropy (Hsu et al. 2024, "Liger Kernel"; Wijmans et al. 2024, "Cut Your Losses in LLMs"):
     the logits of a chunk turn into their own gradient in place, which is multiplied out at once, so that what is kept
     for the backward pass is no larger than the inputs, and nothing is computed twice.
 
