@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import AutoModel
 
+from hf_mplm import XLMRobertaForLangScriptMLM
 from hf_mplm.evaluation import runner
 from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.loading import load_model, model_revision
@@ -183,3 +184,17 @@ def test_rows_hold_finite_numbers_and_known_languages(tmp_path):
     assert read_results(tmp_path / "empty.parquet") == []
     with pytest.raises(FileNotFoundError, match="hf-mplm evaluate"):
         read_results(tmp_path / "nowhere")
+
+
+def test_a_langsamp_checkpoint_is_measured_as_its_encoder(sib_data, tiny_encoder_folder, tiny_tokenizer, tmp_path):
+    """The tables of a LangSAMP model belong to its LM head: neither retrieval nor a classifier may see them."""
+    model = XLMRobertaForLangScriptMLM.from_encoder(tiny_encoder_folder, languages=["eng"], scripts=["Latn"])
+    model.save_pretrained(tmp_path / "langsamp")
+    tiny_tokenizer.save_pretrained(tmp_path / "langsamp")
+    model.export_encoder(tmp_path / "encoder")
+    tiny_tokenizer.save_pretrained(tmp_path / "encoder")
+    values = [
+        [row.value for row in evaluate(tmp_path / name, "flores,sib200", sib_data, **BOTH)]
+        for name in ("langsamp", "encoder")
+    ]
+    assert values[0] == values[1]
