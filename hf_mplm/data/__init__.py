@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .masking import MaskedTokens, mask_tokens
     from .pair_store import PairStore, load_pair_store, prepare_pair_store
     from .prepare import prepare_store
+    from .romanization import Romanizer
+    from .romanized_corpus import romanize_corpus
     from .sampling import LanguageSampler, SampledDataset
     from .schedules import Schedule
     from .store import TokenStore, load_store
@@ -26,6 +28,7 @@ __all__ = [
     "LanguageSampler",
     "MaskedTokens",
     "PairStore",
+    "Romanizer",
     "SampledDataset",
     "Schedule",
     "TokenStore",
@@ -39,6 +42,7 @@ __all__ = [
     "mask_tokens",
     "prepare_pair_store",
     "prepare_store",
+    "romanize_corpus",
     "row_lengths",
     "tokenizer_fingerprint",
     "train_tokenizer",
@@ -51,6 +55,8 @@ _MODULES = {
     "masking": ["MaskedTokens", "mask_tokens"],
     "pair_store": ["PairStore", "load_pair_store", "prepare_pair_store"],
     "prepare": ["prepare_store"],
+    "romanization": ["Romanizer"],
+    "romanized_corpus": ["romanize_corpus"],
     "sampling": ["LanguageSampler", "SampledDataset"],
     "schedules": ["Schedule"],
     "store": ["TokenStore", "load_store"],
