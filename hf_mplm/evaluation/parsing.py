@@ -125,6 +125,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
     name: str = "parsing"
     subtypes: bool = False
     selection_metric = "las"
+    options = ("subtypes",)
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> ParsingCorpus:
         """Open the benchmark.
@@ -145,7 +146,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
             context (`Context`): The settings.
             languages (`Sequence[str]`): Codes of the languages to score.
         """
-        task, context = with_options(self, context, ["subtypes"])
+        task, context = with_options(self, context)
         super(ParsingTask, task).check(context, languages)
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
@@ -158,7 +159,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
         Yields:
             `list[ResultRow]`: UAS and LAS of one language.
         """
-        task, context = with_options(self, context, ["subtypes"])
+        task, context = with_options(self, context)
         yield from super(ParsingTask, task).evaluate(context, languages)
 
     def make_model(self, context: Context) -> PreTrainedModel:

@@ -26,7 +26,6 @@ from .transfer import ZERO_SHOT, Features, Scores, TransferTask
 __all__ = ["QuestionAnsweringTask"]
 
 NORMALIZATIONS = {"squad": normalize_squad, "mlqa": normalize_mlqa}
-OPTIONS = ("normalization", "n_best", "max_answer_length")
 
 
 @dataclass
@@ -47,6 +46,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
     n_best: int = 20
     max_answer_length: int = 30
     selection_metric = "f1"
+    options = ("normalization", "n_best", "max_answer_length")
 
     def __post_init__(self) -> None:
         if self.normalization not in NORMALIZATIONS:
@@ -97,7 +97,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
             context (`Context`): The settings.
             languages (`Sequence[str]`): Codes of the languages to score.
         """
-        task, context = with_options(self, context, OPTIONS)
+        task, context = with_options(self, context)
         super(QuestionAnsweringTask, task).check(context, languages)
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
@@ -111,7 +111,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
         Yields:
             `list[ResultRow]`: F1 and exact match of one language.
         """
-        task, context = with_options(self, context, OPTIONS)
+        task, context = with_options(self, context)
         yield from super(QuestionAnsweringTask, task).evaluate(context, languages)
 
     def make_model(self, context: Context) -> PreTrainedModel:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from hf_mplm.modeling.pooling import default_layer
 
 from .context import Context, MissingDataError, Skip, row_cell
 from .encoder import Encoder, TransformerEncoder
-from .finetuning import finetuning_settings
 from .loading import model_revision
 from .results import ResultRow, read_metadata, read_results, run_metadata, write_results
+from .task_options import full_settings
 from .tasks import TASKS, get_task
 from .transfer import PROBE, TransferTask
 
@@ -135,7 +134,7 @@ def evaluate(
     arguments = {"model": context.model, "data_dir": str(data_dir), "layer": context.layer, **settings}
     table = _Table(output, context, arguments)
     # The hyper-parameters in full, for whoever reads the table without this version of the recipe.
-    table.metadata["finetuning"] = {name: asdict(finetuning_settings(name, finetuning)) for name in tuned}
+    table.metadata["finetuning"] = {name: full_settings(task, finetuning) for name, task in found if name in tuned}
     try:
         for name, task in found:
             for rows in task.evaluate(context, wanted[name]):

@@ -12,6 +12,7 @@ from hf_mplm.evaluation.finetuning import FineTuningSettings, predict
 from hf_mplm.evaluation.loading import load_model
 from hf_mplm.evaluation.parsing import RELATIONS, TASK, ParsedSentence, ParsingTask
 from hf_mplm.evaluation.readers import DataError
+from hf_mplm.evaluation.results import read_metadata
 from hf_mplm.evaluation.runner import evaluate
 from hf_mplm.evaluation.trees import best_tree
 from tests.fixtures import corpus_lines
@@ -148,6 +149,8 @@ def test_subtypes_are_an_option(tmp_path, tiny_encoder_folder):
     arguments = {"source_languages": ("deu_Latn",), "finetuning": {"parsing": options}}
     rows = evaluate(tiny_encoder_folder, "parsing", data, **arguments, output=tmp_path / "run")
     assert len(rows) == 2
+    described = read_metadata(tmp_path / "run")["finetuning"]["parsing"]
+    assert described["subtypes"] is True and described["learning_rate"] == LEARN["learning_rate"]
     # Finished cells are known again, although the options were taken out of the settings on the way.
     assert evaluate(tiny_encoder_folder, "parsing", data, **arguments, output=tmp_path / "run") == rows
     with pytest.raises(ValueError, match="fine-tuning of parsing: subtype is none of"):
