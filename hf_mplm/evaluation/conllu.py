@@ -11,7 +11,7 @@ from .context import MissingDataError
 from .readers import DataError, read_lines
 
 
-__all__ = ["Tree", "read_conllu", "universal_relation"]
+__all__ = ["Tree", "read_conllu", "universal_relation", "with_text"]
 
 COLUMNS = 10
 WORD_ID = re.compile(r"[1-9]\d*")
@@ -66,6 +66,21 @@ def read_conllu(path: Path) -> list[Tree]:
     trees = [_tree(lines, path) for lines in _blocks(path)]
     if not trees:
         raise DataError(f"{path} has no sentences")
+    return with_text(trees)
+
+
+def with_text(trees: list[Tree]) -> list[Tree]:
+    """Check that a treebank comes with its text.
+
+    Args:
+        trees (`list[Tree]`): Its sentences.
+
+    Returns:
+        `list[Tree]`: The same.
+
+    Raises:
+        MissingDataError: If a sentence of three words or more has nothing but underscores for them.
+    """
     for tree in trees:
         # A lone underscore can be a word; three words in a row that are nothing else are a text that was taken out.
         if len(tree.words) > 2 and set(tree.words) == {"_"}:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .readers import DataError, Record, read_lines, read_records
 
 
-__all__ = ["TaggedSentence", "read_tagged_files", "read_words"]
+__all__ = ["TaggedSentence", "first_lines", "list_class_names", "read_tagged_files", "read_words"]
 
 # What WikiANN puts before each token, such as `en:` and `zh-classical:`.
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
@@ -83,20 +84,42 @@ def read_words(paths: Sequence[Path], limit: int = 200) -> str:
 
     Args:
         paths (`Sequence[Path]`): The files of the split.
-        limit (`int`, *optional*, defaults to 200): The most sentences to take.
+        limit (`int`, *optional*, defaults to 200): The most sentences to take from Parquet and JSON lines.
 
     Returns:
         `str`: The words with spaces between them.
     """
-    sentences = [raw for path in paths[:1] for raw in list(_sentences(path, ()))[:limit]]
-    return " ".join(word for raw in sentences for word in raw.words if word)
+    if _suffix(paths[0]) in TABULAR_SUFFIXES:
+        words = [str(word) for record in read_records(paths[:1])[:limit] for word in record.values.get("tokens") or ()]
+    else:
+        words = [line.split("\t" if "\t" in line else " ")[0] for line in first_lines(paths[0])]
+    return " ".join(LANGUAGE_PREFIX.sub("", word, count=1) for word in words)
+
+
+def first_lines(path: Path, size: int = 1 << 16) -> list[str]:
+    """Read the beginning of a text file, whatever faults it may have.
+
+    Args:
+        path (`Path`): A UTF-8 file, which may be gzipped.
+        size (`int`, *optional*, defaults to 65,536): The most bytes to read.
+
+    Returns:
+        `list[str]`: Its first lines, the last of which may be cut.
+    """
+    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        text: str = file.read(size).decode("utf-8", errors="ignore")
+    return text.split("\n")
 
 
 def _sentences(path: Path, labels: Sequence[str]) -> list[_Raw]:
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if suffix in TABULAR_SUFFIXES:
+    if _suffix(path) in TABULAR_SUFFIXES:
         return _table_sentences(path, labels)
     return _text_sentences(path)
+
+
+def _suffix(path: Path) -> str:
+    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
 
 
 def _text_sentences(path: Path) -> list[_Raw]:
@@ -135,7 +158,7 @@ def _without_prefix(sentences: list[_Raw]) -> list[_Raw]:
 
 
 def _table_sentences(path: Path, labels: Sequence[str]) -> list[_Raw]:
-    names = _nested_class_names(path) if path.suffix == ".parquet" else {}
+    names = list_class_names(path) if path.suffix == ".parquet" else {}
     sentences = []
     for record in read_records([path]):
         column = next((column for column in LABEL_COLUMNS if record.values.get(column) is not None), None)
@@ -163,8 +186,15 @@ def _label_name(tag: Any, names: Sequence[str], record: Record) -> str:
     return names[int(tag)]
 
 
-def _nested_class_names(path: Path) -> Mapping[str, list[str]]:
-    """Read the names of labels in lists, which `datasets` keeps in the schema of its Parquet files."""
+def list_class_names(path: Path) -> Mapping[str, list[str]]:
+    """Read the names of labels in lists, which `datasets` keeps in the schema of its Parquet files.
+
+    Args:
+        path (`Path`): A Parquet file.
+
+    Returns:
+        `Mapping[str, list[str]]`: Names of the labels of each column that has any.
+    """
     import pyarrow.parquet as pq
 
     metadata = pq.read_schema(path).metadata or {}

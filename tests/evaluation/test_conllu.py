@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
 from hf_mplm.evaluation.conllu import read_conllu, universal_relation
 from hf_mplm.evaluation.context import MissingDataError
@@ -87,6 +88,32 @@ def test_treebanks_are_found_by_language_and_split(tmp_path):
     with pytest.raises(MissingDataError, match="no train treebank of fra_Latn"):
         treebanks.trees("fra_Latn", "train")
     assert Treebanks(tmp_path / "absent").languages() == []
+
+
+def test_the_hubs_tables_give_the_same_trees(tmp_path):
+    (expected,) = read_conllu(write(tmp_path, FUSED))
+    upos = ["DET", "NOUN", "PRON", "VERB", "_", "ADP", "PUNCT"]
+    rows = {
+        "tokens": [["Il", "va", "au", "à", "le", "parc", "va", "."]],
+        "upos": [[upos.index(tag) for tag in ("PRON", "VERB", "_", "ADP", "DET", "NOUN", "VERB", "PUNCT")]],
+        "head": [["2", "0", "None", "5", "5", "2", "None", "2"]],
+        "deprel": [["nsubj", "root", "_", "case", "det", "obl:mod", "_", "punct"]],
+    }
+    strings = Sequence(Value("string"))
+    columns = {"tokens": strings, "upos": Sequence(ClassLabel(names=upos)), "head": strings, "deprel": strings}
+    folder = tmp_path / "hub" / "ud" / "fr_gsd"
+    (folder / "test").mkdir(parents=True)
+    for name in ("validation-00000-of-00001.parquet", "test/0000.parquet"):
+        Dataset.from_dict(rows, features=Features(columns)).to_parquet(folder / name)
+    treebanks = Treebanks(tmp_path / "hub" / "ud")
+    assert treebanks.languages() == ["fra_Latn"]
+    for split in ("dev", "test"):
+        (tree,) = treebanks.trees("fra_Latn", split)
+        assert tree[:4] == expected[:4]
+    wrong = {**rows, "head": [["2", "0", "None", "5", "7", "2", "None", "2"]]}
+    Dataset.from_dict(wrong, features=Features(columns)).to_parquet(folder / "test" / "0000.parquet")
+    with pytest.raises(DataError, match="0000.parquet:1 has the head '7', but the sentence has 6 words"):
+        treebanks.trees("fra_Latn", "test")
 
 
 def test_real_treebanks(shared_data):
