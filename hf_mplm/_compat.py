@@ -52,3 +52,17 @@ def segment_attention_mask(together: torch.Tensor, implementation: str) -> torch
         return together[:, None]
     lowest = torch.finfo(torch.float32).min
     return torch.zeros(together.shape, device=together.device).masked_fill(~together, lowest)[:, None]
+
+
+def load_tensors_to_indexed_cpu() -> None:
+    """Let `torch.load` restore tensors to "cpu:0", a name that torch knows for no storage.
+
+    transformers 4.57 asks for it when several processes resume on CPUs (`Trainer._load_optimizer_and_scheduler` takes
+    `args.device` for the place); 5.x has "cpu" there. Remove when transformers 4 is no longer supported.
+    """
+    if not TRANSFORMERS_5:
+        torch.serialization.register_package(100, lambda _: None, _stay_on_cpu)
+
+
+def _stay_on_cpu(storage: Any, location: str) -> Any:
+    return storage if location.startswith("cpu:") else None

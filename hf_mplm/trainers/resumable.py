@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import Trainer
 from transformers.trainer_utils import TrainOutput
 
+from .._compat import load_tensors_to_indexed_cpu
 from ..data.tokenizers import save_tokenizer
 from .checkpoints import (
     UNFINISHED_PREFIX,
@@ -86,6 +87,7 @@ class ResumableTrainer(Trainer):
         if checkpoint is not None:
             manifest = read_manifest(checkpoint)
             self._start_draw, self._start_step = manifest["draws"], manifest["step"]
+            load_tensors_to_indexed_cpu()
         # The sampler starts where the run stopped, so Trainer has no batches to skip.
         self.args.ignore_data_skip = True
         return super().train(

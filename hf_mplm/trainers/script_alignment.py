@@ -118,11 +118,11 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         rows = self._rows(inputs)
         self._count_pairs(inputs, rows)
         with self._captured() as states:
-            terms = self._masked_terms(model, rows, inputs["language"], counts)
+            terms, graph = self._masked_terms(model, rows, inputs["language"], counts)
         if self._aligns:
             representations = self._representations(states[0], rows, inputs)
             terms |= self._alignment_terms(representations, inputs)
-        return terms
+        return _carry(terms, graph)
 
     @property
     def _aligns(self) -> bool:
@@ -144,7 +144,8 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         rows: StreamRows,
         languages: torch.Tensor,
         counts: dict[str, torch.Tensor],
-    ) -> dict[str, torch.Tensor]:
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The terms without a graph, and their sum with one: the head makes all of them in one product."""
         scales = [
             weight * self.accelerator.num_processes / counts[f"{name}_labels"].clamp(min=1)
             for name, weight in zip(STREAMS, self._weights.values())
@@ -152,10 +153,7 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         ]
         total, parts = self._losses(model, self._encoding(rows), rows, languages, torch.stack(scales))
         terms = {name: part for (name, weight), part in zip(self._weights.items(), parts) if weight}
-        # The head makes all of them in one product, so that their common gradient hangs on one of them.
-        first = next(iter(terms), "mlm")
-        terms[first] = terms.get(first, torch.zeros_like(total.detach())) + (total - total.detach())
-        return terms
+        return terms, total
 
     def _representations(
         self, states: torch.Tensor, rows: StreamRows, inputs: dict[str, Any]
@@ -236,12 +234,9 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
     ) -> dict[str, torch.Tensor]:
         piece = inputs["piece"]
         with self._captured() as states:
-            terms = self._masked_terms(model, piece, inputs["language"], counts)
-        surrogate = surrogate_loss(self._representations(states[0], piece, inputs), inputs["gradients"])
-        first = next(iter(terms))
-        # Its gradient is wanted, its value is no loss.
-        terms[first] = terms[first] + (surrogate - surrogate.detach())
-        return terms
+            terms, graph = self._masked_terms(model, piece, inputs["language"], counts)
+        representations = self._representations(states[0], piece, inputs)
+        return _carry(terms, graph + surrogate_loss(representations, inputs["gradients"]))
 
     # ---- Held-out loss ----
 
@@ -279,6 +274,12 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         if "loss" in logs and self.is_in_train:
             logs.update(self._counted.drain(self.accelerator))
         super().log(logs, start_time)
+
+
+def _carry(terms: dict[str, torch.Tensor], graph: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The terms, one of which has the gradient of `graph`, and not its value, added."""
+    first = next(iter(terms), "seq")
+    return {**terms, first: terms.get(first, torch.zeros_like(graph.detach())) + (graph - graph.detach())}
 
 
 def _poolable(inputs: dict[str, Any]) -> torch.Tensor:

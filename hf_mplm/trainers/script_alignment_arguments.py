@@ -77,7 +77,10 @@ class ScriptAlignmentArguments(MaskedLMTrainingArguments):
             kwargs: dict[str, Any] = {**(self.gradient_checkpointing_kwargs or {})}  # type: ignore[dict-item]
             if kwargs.setdefault("use_reentrant", False):
                 raise ValueError(
-                    "gradient_checkpointing_kwargs has use_reentrant=True, under which the pooled layer has no "
-                    "gradients; leave it out"
+                    "gradient checkpointing has use_reentrant=True, under which the pooled layer has no gradients; "
+                    "leave it out"
                 )
-            self.gradient_checkpointing_kwargs = kwargs
+            # transformers 5 has a second name for it, which wins.
+            for name in ("gradient_checkpointing_kwargs", "activation_checkpointing_kwargs"):
+                if name in self.__dataclass_fields__:
+                    setattr(self, name, kwargs)

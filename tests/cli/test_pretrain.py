@@ -185,9 +185,20 @@ def test_a_langsamp_model_of_fewer_languages_needs_leave_to_grow(store, start, t
 
 
 @pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
-def test_two_processes_give_what_one_gives(launcher, store, start, tmp_path):
+def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tmp_path):
     flags = ["--model", start, "--store", store, "--max_steps", 2, "--use_cpu", "--learning_rate", 1e-2, "--seed", 5]
-    flags += ["--disable_tqdm", "true", "--adam_epsilon", 1.0, "--max_grad_norm", 0, "--warmup_steps", 0]
+    flags += [
+        "--save_steps",
+        1,
+        "--disable_tqdm",
+        "true",
+        "--adam_epsilon",
+        1.0,
+        "--max_grad_norm",
+        0,
+        "--warmup_steps",
+        0,
+    ]
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(["pretrain", *map(str, [*flags, "--per_device_train_batch_size", 4, "--output", one])]) == 0
     launch = {
@@ -206,3 +217,13 @@ def test_two_processes_give_what_one_gives(launcher, store, start, tmp_path):
     moved = max(float((expected[name] - before[name]).abs().max()) for name in before)
     assert moved > 1e-4
     assert max(float((expected[name] - found[name]).abs().max()) for name in expected) < 1e-5 * moved + 1e-8
+    if launcher == "torchrun":
+        # As if killed while it wrote its last checkpoint.
+        (two / "checkpoint-2").rename(two / "_unfinished-checkpoint-2")
+        (two / "model.safetensors").unlink()
+        done = subprocess.run(
+            [str(part) for part in command], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0 and f"Going on from {two / 'checkpoint-1'}" in done.stderr, done.stderr[-4000:]
+        again = load_file(two / "model.safetensors")
+        assert all(torch.equal(found[name], again[name]) for name in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -59,6 +60,8 @@ def train(
 ) -> None:
     """Train, from the last whole checkpoint if there is one, and die where told."""
     torch.set_num_threads(1)
+    # The loader's workers would inherit the fork server of the test, and outlive a parent that is killed.
+    multiprocessing.set_start_method("fork", force=True)
     tokenizer = load_tokenizer(tokenizer_folder)
     model = tiny_xlm_roberta(len(tokenizer), hidden_dropout_prob=0.1)
     trainer = make_trainer(

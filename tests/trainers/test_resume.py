@@ -35,11 +35,17 @@ def run(tiny_tokenizer_folder: Path) -> Callable[..., int]:
     return start
 
 
-@pytest.mark.parametrize("workers,accumulation", [(0, 1), (2, 2)])
+@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_killed_and_resumed_is_the_run_that_was_not_killed(workers, accumulation, run, tmp_path):
     assert run(tmp_path / "whole", workers, accumulation) == 0
-    generator, output = random.Random(workers), tmp_path / "killed"
-    kills = [{"kill_step": generator.randint(3, 4)}, {"kill_write": generator.randint(1, 9)}]
+    generator, output = random.Random(10 * workers + accumulation), tmp_path / "killed"
+    kills = [
+        {"kill_step": generator.randint(3, 4)},
+        {"kill_write": generator.randint(1, 9)},
+        {"kill_write": generator.randint(1, 9)},
+        {"kill_step": 7},
+    ]
     killed = [run(output, workers, accumulation, **kill) for kill in kills]
     assert killed == [-signal.SIGKILL] * len(kills)
     assert run(output, workers, accumulation) == 0
