@@ -14,6 +14,7 @@ import argparse
 import copy
 import gc
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -54,13 +55,19 @@ class _Tokenizer:
         return [int(token <= self.mask_token_id) for token in ids]
 
 
-def build(vocab: int, layers: int, device: str) -> PreTrainedModel:
+def build(args: argparse.Namespace, vocab: int) -> PreTrainedModel:
     """XLM-R base, or a shallower one."""
     config = XLMRobertaConfig(
-        vocab_size=vocab, num_hidden_layers=layers, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5
+        vocab_size=vocab,
+        num_hidden_layers=args.layers,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        hidden_dropout_prob=args.dropout,
+        attention_probs_dropout_prob=args.dropout,
     )
     torch.manual_seed(0)
-    return XLMRobertaForMaskedLM(config).to(device).train()
+    return XLMRobertaForMaskedLM(config).to(args.device).train()  # type: ignore[arg-type]
 
 
 def batch_of(vocab: int, rows: int, length: int, device: str) -> dict[str, torch.Tensor]:
@@ -100,7 +107,7 @@ def time_step(step: Callable[[dict], None], batch: dict[str, torch.Tensor], devi
 
 def timed(args: argparse.Namespace, vocab: int, rows: int, length: int, with_optimizer: bool) -> dict[str, object]:
     """Median tokens/s of both sides and the median of the rounds' ratios."""
-    stock = build(vocab, args.layers, args.device)
+    stock = build(args, vocab)
     ours = masked_only(copy.copy(stock))
     optimizer = torch.optim.AdamW(stock.parameters(), fused=True) if with_optimizer else None
     steps = {"stock": step_of(stock, optimizer, args.device), "ours": step_of(ours, optimizer, args.device)}
@@ -141,8 +148,10 @@ def memory(args: argparse.Namespace, side: str, vocab: int, rows: int, length: i
     """GiB at the peak of forward and backward beyond parameters and gradients, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.masked_lm_step", "--memory_of", side, "--vocab", str(vocab)]
     command += ["--shape", f"{rows}x{length}", "--layers", str(args.layers), "--device", args.device]
-    command += ["--threads", str(args.threads)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command += ["--threads", str(args.threads), "--dropout", str(args.dropout)]
+    # Freed blocks go back to the system at once, so that what is resident is what is in use.
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"{side} at {vocab} {rows}x{length} failed with exit status {done.returncode}: out of memory?")
         return None
@@ -151,7 +160,7 @@ def memory(args: argparse.Namespace, side: str, vocab: int, rows: int, length: i
 
 def measure_memory(args: argparse.Namespace, vocab: int, rows: int, length: int) -> float:
     """The child's part of [`memory`]."""
-    model = build(vocab, args.layers, args.device)
+    model = build(args, vocab)
     if args.memory_of == "ours":
         model = masked_only(model)
     torch.manual_seed(1)
@@ -207,6 +216,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--vocab", type=int, nargs="+", default=[250002, 401145])
     parser.add_argument("--shape", nargs="+", default=["4x256", "8x512"], help="rows x tokens")
     parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--dropout", type=float, default=0.1, help="the same on both sides")
     parser.add_argument("--repeats", type=int, default=5, help="rounds, after one that is not counted")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

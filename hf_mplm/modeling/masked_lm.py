@@ -45,6 +45,7 @@ def masked_lm_loss(
     *,
     num_items_in_batch: torch.Tensor | int | None = None,
     addend: Callable[[torch.Tensor], torch.Tensor | None] | None = None,
+    weight: torch.Tensor | None = None,
     chunk_bytes: int | None = None,
 ) -> MaskedLMLoss:
     """The masked-LM loss of encoder states; the whole LM head (`transform` and `decoder`) sees masked positions only.
@@ -61,6 +62,8 @@ def masked_lm_loss(
         addend (`Callable`, *optional*):
             Given the masked positions, indices into the flattened (batch * sequence), what is added to their states
             before the head, Shapes: (masked, hidden); or `None`.
+        weight (`torch.Tensor`, *optional*): stands for the decoder's weight in the graph, see
+            [`~hf_mplm.modeling.tied_lookup.tied_lookup`]. Shapes: (vocabulary, hidden).
         chunk_bytes (`int`, *optional*): size of one chunk of logits; see [`linear_cross_entropy`].
 
     Returns:
@@ -89,8 +92,9 @@ def masked_lm_loss(
         scale = 1.0 / items.to(torch.promote_types(hidden_states.dtype, torch.float32))
     else:
         scale = 1.0 / max(float(num_masked if num_items_in_batch is None else num_items_in_batch), 1.0)
+    weight = decoder.weight if weight is None else weight
     loss, losses = _linear_cross_entropy(
-        transform(states), decoder.weight, decoder.bias, targets, scale=scale, chunk_bytes=chunk_bytes
+        transform(states), weight, decoder.bias, targets, scale=scale, chunk_bytes=chunk_bytes
     )
     return MaskedLMLoss(loss=loss, total=losses.sum(), num_masked=num_masked, losses=losses)
 

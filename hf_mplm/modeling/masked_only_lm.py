@@ -12,6 +12,7 @@ from torch import nn
 from transformers.utils import ModelOutput
 
 from .masked_lm import masked_lm_loss
+from .tied_lookup import tied_lookup
 
 
 __all__ = ["KeepsPooler", "KeptPooler", "MaskedOnlyLM", "MaskedOnlyOutput"]
@@ -250,9 +251,10 @@ class MaskedOnlyLM(_PreTrainedModel):
                 to the states before the head. Shapes: (masked, hidden), or broadcasting to (batch, sequence, hidden).
         """
         decoder = self.get_output_embeddings()
-        outputs = self.base_model(
-            **{name: value for name, value in encoder_inputs.items() if value is not None}, return_dict=True
-        )
+        given = {name: value for name, value in encoder_inputs.items() if value is not None}
+        # Without labels the stock decoder runs, which would add its gradient to the weight by itself.
+        with tied_lookup(self.get_input_embeddings() if labels is not None else nn.Identity(), decoder) as weights:
+            outputs = self.base_model(**given, return_dict=True)
         hidden = outputs.last_hidden_state
         shape = hidden.shape[:2]
         loss = logits = components = None
@@ -264,6 +266,7 @@ class MaskedOnlyLM(_PreTrainedModel):
                 decoder,
                 num_items_in_batch=num_items_in_batch,
                 addend=None if addend is None else lambda positions: addend(shape, positions),
+                weight=weights[-1] if weights else None,
             )
             loss = result.loss
             components = {"mlm": loss.detach()}

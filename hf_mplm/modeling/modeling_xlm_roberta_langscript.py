@@ -20,6 +20,7 @@ from .masked_lm import masked_lm_loss  # noqa: F401
 from .masked_only_lm import MaskedOnlyOutput  # noqa: F401
 from .remote_code import RemoteCode
 from .stock import XLMRobertaForMaskedLM
+from .tied_lookup import tied_lookup  # noqa: F401
 
 
 __all__ = [

@@ -26,6 +26,7 @@ SHARED_FILES = (
     "masked_only_lm.py",
     "remote_code.py",
     "stock.py",
+    "tied_lookup.py",
 )
 
 
