@@ -67,8 +67,8 @@ class TransformerEncoder:
         special_tokens (`bool`, *optional*, defaults to `True`): Whether `<s>` and `</s>` count in the mean, as in the
             papers' evaluation. They are always part of the input.
         max_length (`int`, *optional*, defaults to 512): Longest input in tokens, special tokens included.
-        tokens_per_batch (`int`, *optional*): Size of a batch in tokens, padding included; by default 4,096 on a CPU
-            and 65,536 on an accelerator.
+        tokens_per_batch (`int`, *optional*): Size of a batch in tokens, padding included; by default 512 on a CPU and
+            65,536 on an accelerator.
         device (`str` or `torch.device`, *optional*): By default an accelerator if there is one.
         name (`str`, *optional*): What the results call the model.
         revision (`str`, *optional*, defaults to `""`): Which version of it this is.
@@ -98,7 +98,7 @@ class TransformerEncoder:
         self.layer = layer
         self.special_tokens = special_tokens
         self.max_length = min(max_length, position_limit(model, tokenizer))
-        self.tokens_per_batch = tokens_per_batch or (4096 if self.device.type == "cpu" else 65536)
+        self.tokens_per_batch = tokens_per_batch or default_tokens_per_batch(self.device)
         self.name = name or str(model.config.name_or_path)
         self.revision = revision
         try:
@@ -247,6 +247,18 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def default_tokens_per_batch(device: torch.device) -> int:
+    """Choose the size of a batch in tokens.
+
+    Args:
+        device (`torch.device`): Where the model is.
+
+    Returns:
+        `int`: 512 on a CPU, whose caches then hold the activations and where little is padded; 65,536 elsewhere.
+    """
+    return 512 if device.type == "cpu" else 65536
 
 
 def default_device() -> torch.device:

@@ -14,7 +14,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from hf_mplm.recipes import load_recipe
 
-from .encoder import default_device, evaluation_mode, length_sorted_batches
+from .encoder import default_device, default_tokens_per_batch, evaluation_mode, length_sorted_batches
 
 
 __all__ = ["FineTuner", "FineTuningSettings", "finetune", "finetuning_settings", "pad_rows", "predict", "with_seed"]
@@ -299,13 +299,13 @@ def predict(
         rows (`Sequence[dict]`): Tokenised items, each with `input_ids`.
         collate (`Callable`): Makes a batch of rows.
         decode (`Callable`): Takes the model and a batch and returns one prediction a row.
-        tokens_per_batch (`int`, *optional*): Size of a batch in tokens; by default 4,096 on a CPU, 65,536 elsewhere.
+        tokens_per_batch (`int`, *optional*): Size of a batch in tokens; by default 512 on a CPU, 65,536 elsewhere.
 
     Returns:
         `list[Any]`: One prediction a row, in the order of the rows.
     """
     device = model.device
-    budget = tokens_per_batch or (4096 if device.type == "cpu" else 65536)
+    budget = tokens_per_batch or default_tokens_per_batch(device)
     predictions: list[Any] = [None] * len(rows)
     with torch.inference_mode(), evaluation_mode(model):
         for indices in length_sorted_batches([len(row["input_ids"]) for row in rows], budget):
