@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TRANSFORMERS_5", "express_warmup_share", "segment_attention_mask"]
+__all__ = ["TRANSFORMERS_5", "express_warmup_share", "load_tensors_to_indexed_cpu", "segment_attention_mask"]
 
 TRANSFORMERS_5 = int(version("transformers").partition(".")[0]) >= 5
 
@@ -60,6 +60,8 @@ def load_tensors_to_indexed_cpu() -> None:
     transformers 4.57 asks for it when several processes resume on CPUs (`Trainer._load_optimizer_and_scheduler` takes
     `args.device` for the place); 5.x has "cpu" there. Remove when transformers 4 is no longer supported.
     """
+    import torch
+
     if not TRANSFORMERS_5:
         torch.serialization.register_package(100, lambda _: None, _stay_on_cpu)
 
