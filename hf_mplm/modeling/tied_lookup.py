@@ -19,8 +19,9 @@ def tied_lookup(embeddings: nn.Module, decoder: nn.Linear) -> Iterator[list[torc
     """Let a look-up inside add its gradient to the decoder's, instead of making a second one of the same size.
 
     The gradient of a look-up is a (vocabulary, hidden) buffer of which few rows are not zero; making it, filling it
-    and adding it to the decoder's takes three passes over memory, and the room of a second gradient. Here the weight passes through the look-up's node on its way to the decoder, so that this node is
-    handed the decoder's gradient and adds its few rows to it.
+    and adding it to the decoder's takes three passes over memory, and the room of a second gradient. Here the weight
+    passes through the look-up's node on its way to the decoder, so that this node is handed the decoder's gradient and
+    adds its few rows to it.
 
     Where the weights are not tied, not trained, or looked up in a way of their own, nothing changes.
 
