@@ -1,12 +1,11 @@
-"""Scoring of tagging and classification against padding to the window.
+"""Scoring of tagging against padding to the window.
 
     python -m benchmarks.tagging                                  # whole test sets: hours on a small machine
-    python -m benchmarks.tagging --languages 3 --sentences 48     # the same comparison on a part of them
+    python -m benchmarks.tagging --languages 3 --sentences 40     # the same comparison on a part of them
 
-The plain way is that of the papers' scripts: each word (or text) is tokenised by a call of its own, each example is
-padded to the window of the task (256 tokens for tagging, 160 for SIB-200), batches follow the order of the file, and
-the logits of all tokens are copied to the host. Both sides share one set of weights and are timed in turn,
-tokenisation included; their predictions must be the same.
+The plain way is that of the papers' scripts: each word is tokenised by a call of its own, each sentence is padded to
+the window of 256 tokens, batches follow the order of the file, and the logits of all tokens are copied to the host.
+Both sides share one set of weights and are timed in turn, tokenisation included; their predictions must be the same.
 """
 
 from __future__ import annotations
@@ -22,23 +21,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, XLMRobertaConfig
-from transformers import XLMRobertaForSequenceClassification as SequenceClassifier
-from transformers import XLMRobertaForTokenClassification as TokenClassifier
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    XLMRobertaConfig,
+    XLMRobertaForTokenClassification,
+)
 
 from benchmarks._encoders import DATA_DIR
 from benchmarks._report import report
 from hf_mplm.data.tokenizers import load_tokenizer, train_tokenizer
-from hf_mplm.evaluation import ner, pos, sib200
-from hf_mplm.evaluation.classification import LabelledText
+from hf_mplm.evaluation import ner, pos
 from hf_mplm.evaluation.context import MissingDataError
 from hf_mplm.evaluation.encoder import default_device
 from hf_mplm.evaluation.finetuning import FineTuningSettings, predict
 from hf_mplm.evaluation.tagged_files import TaggedSentence
 
 
-TASKS: dict[str, Any] = {"ner": ner.TASK, "pos": pos.TASK, "sib200": sib200.TASK}
-WINDOWS = {"ner": 256, "pos": 256, "sib200": 160}
+TASKS: dict[str, Any] = {"ner": ner.TASK, "pos": pos.TASK}
+WINDOW = 256
 PLAIN_BATCH = 32
 VOCAB_SIZE = 32_000
 # Rounding differs between batch shapes, and with random weights some logits are all but equal.
@@ -47,7 +48,6 @@ SAME_PREDICTIONS = 0.995
 
 def make_model(task: str, vocab_size: int, layers: int) -> PreTrainedModel:
     """XLM-R base with random weights, which cost what learned ones cost."""
-    head, labels = (SequenceClassifier, 7) if task == "sib200" else (TokenClassifier, 7 if task == "ner" else 17)
     config = XLMRobertaConfig(
         vocab_size=vocab_size,
         num_hidden_layers=layers,
@@ -55,34 +55,29 @@ def make_model(task: str, vocab_size: int, layers: int) -> PreTrainedModel:
         type_vocab_size=1,
         layer_norm_eps=1e-5,
     )
-    config.num_labels = labels
+    config.num_labels = {"ner": len(ner.LABELS), "pos": len(pos.LABELS)}[task]
     torch.manual_seed(0)
-    return head(config).eval().to(default_device())
+    return XLMRobertaForTokenClassification(config).eval().to(default_device())
 
 
 def ours(task: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Any]) -> list[int]:
-    """One label a word, or a text, by the task itself."""
-    settings = FineTuningSettings(1e-5, num_train_epochs=1, batch_size=8, max_length=WINDOWS[task])
+    """One label a word, by the task itself."""
+    settings = FineTuningSettings(1e-5, num_train_epochs=1, batch_size=8, max_length=WINDOW)
     evaluated = TASKS[task]
     features = evaluated.features(examples, tokenizer, settings, train=False)
     predictions = predict(
         model, features.rows, collate=lambda rows: evaluated.collate(rows, tokenizer), decode=evaluated.decode
     )
-    if task == "sib200":
-        return list(predictions)
     return [label for labels in evaluated.join(examples, features, predictions) for label in labels]
 
 
 def plain(task: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Any]) -> list[int]:
     """The same, padded to the window."""
-    rows = [
-        _plain_text(example, tokenizer) if task == "sib200" else _plain_words(example, tokenizer)
-        for example in examples
-    ]
-    window, predicted = WINDOWS[task], []
+    rows = [_plain_words(example, tokenizer) for example in examples]
+    predicted = []
     for start in range(0, len(rows), PLAIN_BATCH):
         batch = rows[start : start + PLAIN_BATCH]
-        ids = torch.full((len(batch), window), tokenizer.pad_token_id)
+        ids = torch.full((len(batch), WINDOW), tokenizer.pad_token_id)
         for number, (row, _) in enumerate(batch):
             ids[number, : len(row)] = torch.tensor(row)
         ids = ids.to(model.device)
@@ -90,15 +85,11 @@ def plain(task: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
             mask = (ids != tokenizer.pad_token_id).long()
             logits = model(input_ids=ids, attention_mask=mask).logits.cpu().numpy()
         for number, (_, positions) in enumerate(batch):
-            predicted.extend(np.atleast_1d(logits[number][positions].argmax(-1)).tolist())
+            predicted.extend(logits[number][positions].argmax(-1).tolist())
     return predicted
 
 
-def _plain_text(example: LabelledText, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], Any]:
-    return tokenizer(example.text, truncation=True, max_length=WINDOWS["sib200"])["input_ids"], slice(None)
-
-
-def _plain_words(example: TaggedSentence, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], Any]:
+def _plain_words(example: TaggedSentence, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     ids, positions = [tokenizer.bos_token_id], []
     for word in example.words:
         positions.append(len(ids))
@@ -126,17 +117,16 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerBase:
         return load_tokenizer(Path(folder))
 
 
-def text_of(example: Any) -> str:
-    return example.text if isinstance(example, LabelledText) else " ".join(example.words)
+def text_of(example: TaggedSentence) -> str:
+    return " ".join(example.words)
 
 
 def measure(
     task: str, examples: list[Any], tokenizer: PreTrainedTokenizerBase, layers: int, repeat: int
 ) -> dict[str, object]:
     """Seconds of both sides."""
-    if task != "sib200":
-        # The plain way cuts longer sentences, so that there would be nothing to compare.
-        examples = [e for e in examples if len(_plain_words(e, tokenizer)[0]) <= WINDOWS[task]]
+    # The plain way cuts longer sentences, so that there would be nothing to compare.
+    examples = [e for e in examples if len(_plain_words(e, tokenizer)[0]) <= WINDOW]
     model = make_model(task, len(tokenizer), layers)
     seconds: dict[str, list[float]] = {"plain": [], "ours": []}
     found: dict[str, list[int]] = {}
@@ -156,7 +146,7 @@ def measure(
         "layers": layers,
         "examples": len(examples),
         "tokens_an_example": tokens / len(examples),
-        "window": WINDOWS[task],
+        "window": WINDOW,
         "plain_seconds": before,
         "seconds": after,
         "times_faster": before / after,
@@ -166,7 +156,7 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", default=",".join(TASKS), help="of ner, pos and sib200")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="of ner and pos")
     parser.add_argument("--languages", type=int, help="the first so many languages of each task")
     parser.add_argument("--sentences", type=int, help="the first so many sentences of each language")
     parser.add_argument("--layers", type=int, default=12)
