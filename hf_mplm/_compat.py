@@ -5,6 +5,7 @@ Each entry names the change upstream and the version at which it can go.
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ def segment_attention_mask(together: torch.Tensor, implementation: str) -> torch
     return torch.zeros(together.shape, device=together.device).masked_fill(~together, lowest)[:, None]
 
 
+@functools.cache  # torch cannot sort two registrations of one priority
 def load_tensors_to_indexed_cpu() -> None:
     """Let `torch.load` restore tensors to "cpu:0", a name that torch knows for no storage.
 
