@@ -10,7 +10,8 @@ from hf_mplm.evaluation.biaffine import BiaffineHead, BiaffineParser
 from hf_mplm.evaluation.conllu import read_conllu
 from hf_mplm.evaluation.finetuning import FineTuningSettings, predict
 from hf_mplm.evaluation.loading import load_model
-from hf_mplm.evaluation.parsing import RELATIONS, TASK, ParsedSentence, ParsingTask
+from hf_mplm.evaluation.parsing import TASK, ParsingTask
+from hf_mplm.evaluation.parsing_corpus import RELATIONS, ParsedSentence
 from hf_mplm.evaluation.readers import DataError
 from hf_mplm.evaluation.results import read_metadata
 from hf_mplm.evaluation.runner import evaluate
