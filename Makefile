@@ -8,6 +8,9 @@ TORCH_INDEX ?=
 PIP_TORCH = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PIP_FLAGS = --quiet --disable-pip-version-check --no-input
 
+# One worker a core; the tests of a file stay together, because they share what takes long to make.
+PYTEST = -m pytest -n auto --maxprocesses 8 --dist loadfile
+
 STACK_FILES = setup.cfg setup.py pyproject.toml constraints.txt
 CHECKED = hf_mplm tests benchmarks examples setup.py
 
@@ -38,14 +41,14 @@ quickstart: .venv/.installed  ## Set up, then train, compare and report on the s
 test: test-default test-adapters  ## Set up, then run the whole suite on both stacks
 
 test-default: .venv/.installed
-	.venv/bin/python -m pytest
+	.venv/bin/python $(PYTEST)
 
 test-adapters: .venv-adapters/.installed
-	.venv-adapters/bin/python -m pytest
+	.venv-adapters/bin/python $(PYTEST)
 
 test-slow: setup  ## The slow tests, on both stacks
-	.venv/bin/python -m pytest -m slow
-	.venv-adapters/bin/python -m pytest -m slow
+	.venv/bin/python $(PYTEST) -m slow
+	.venv-adapters/bin/python $(PYTEST) -m slow
 
 style: .venv/.installed  ## Rewrite the code in the project's style
 	.venv/bin/ruff check --fix $(CHECKED)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from transformers import BertForMaskedLM, ModernBertForMaskedLM, PreTrainedTokenizerBase, XLMRobertaForMaskedLM
 
 
+# Tiny models are quickest on one thread, and workers of the suite do not fight over cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
