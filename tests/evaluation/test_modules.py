@@ -38,6 +38,21 @@ def test_attachment_scores_count_words(load):
         metric.compute(predictions=[{"heads": [1], "relations": ["root"]}], references=gold[:1])
 
 
+def test_transfer_scores_are_ours(load):
+    scores = load("transfer_score").compute(predictions=[[0.5, 0.6], [0.1]], references=[0.5, 0.2])
+    assert scores["transfer_scores"] == pytest.approx([0.1, -0.5])
+    assert scores["transfer_score"] == pytest.approx(-0.2)
+    assert scores["positive"] == 0.5
+
+
+def test_the_papers_example_of_interference_comes_out(load):
+    # Table 6 and appendix F of the transfer study.
+    cases = [[0.4, 0.4], [0.4, 0.6], [0.6, 0.4], [0.6, 0.4], [0.6, 0.4], [0.6, 0.6], [0.6, 0.6]]
+    scores = load("interference").compute(predictions=cases, references=[[0.5, 0.5]] * 7)
+    assert [round(value, 2) for value in scores["projection"]] == [0.43, -0.14]
+    assert scores["counts"] == {"++": 2, "+-": 3, "-+": 1, "--": 1}
+
+
 def test_an_unknown_metric_is_named():
-    with pytest.raises(ValueError, match="there are attachment_scores, retrieval_accuracy"):
+    with pytest.raises(ValueError, match="there are attachment_scores, interference, retrieval_accuracy"):
         module_path("bleu")

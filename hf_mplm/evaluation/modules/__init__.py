@@ -12,7 +12,7 @@ def module_path(name: str) -> str:
     """Find the script of a metric.
 
     Args:
-        name (`str`): `"retrieval_accuracy"` or `"attachment_scores"`.
+        name (`str`): `"retrieval_accuracy"`, `"attachment_scores"`, `"transfer_score"` or `"interference"`.
 
     Returns:
         `str`: What `evaluate.load` takes.

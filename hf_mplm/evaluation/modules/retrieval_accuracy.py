@@ -21,6 +21,7 @@ Args:
 
 Returns:
     accuracy@1, accuracy@5, accuracy@10 (float): between 0 and 1.
+    f1 (float): of bitext mining, as MTEB reports it; under "plain" only.
 
 Examples:
     >>> metric = evaluate.load(module_path("retrieval_accuracy"))
