@@ -12,7 +12,7 @@ from .context import Cell, Context, MissingDataError, training_free_cell
 from .encoder import Encoder
 from .readers import DataError
 from .results import ResultRow
-from .similarity import centre, retrieval_ranks
+from .similarity import centre, mining_f1, retrieve
 
 
 __all__ = ["ParallelCorpus", "ParallelText", "RetrievalTask", "retrieval_accuracy"]
@@ -72,7 +72,7 @@ def retrieval_accuracy(
         top_k (`Sequence[int]`, *optional*, defaults to `(1, 5, 10)`): The values of `k`.
 
     Returns:
-        `dict[str, float]`: `accuracy@k` for each `k`.
+        `dict[str, float]`: `accuracy@k` for each `k`, and `f1` of bitext mining under the plain setting.
 
     Raises:
         ValueError: If the direction or the setting is not known, or the sides differ in length.
@@ -86,8 +86,10 @@ def retrieval_accuracy(
     if "centred" in setting:
         source, target = centre(source), centre(target)
     queries, index = (source, target) if direction == SOURCE_TO_TARGET else (target, source)
-    ranks = retrieval_ranks(queries, index, csls=csls_neighbours if "csls" in setting else 0)
-    return {f"accuracy@{k}": float((ranks < k).mean()) for k in top_k}
+    ranks, nearest = retrieve(queries, index, csls=csls_neighbours if "csls" in setting else 0)
+    scores = {f"accuracy@{k}": float((ranks < k).mean()) for k in top_k}
+    # MTEB's main score, and MTEB compares plain cosines.
+    return {**scores, "f1": mining_f1(nearest)} if setting == "plain" else scores
 
 
 class ParallelCorpus(Protocol):
@@ -171,7 +173,8 @@ class RetrievalTask:
             languages (`Sequence[str]`): Codes of the languages to score.
 
         Yields:
-            `list[ResultRow]`: `accuracy@1`, `accuracy@5` and `accuracy@10` of one language under one setting.
+            `list[ResultRow]`: `accuracy@1`, `accuracy@5`, `accuracy@10` and, under the plain setting, `f1` of one
+            language.
         """
         for source in context.source_languages:
             wanted = [

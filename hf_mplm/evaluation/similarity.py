@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 
-__all__ = ["centre", "csls_penalty", "normalise", "retrieval_ranks"]
+__all__ = ["centre", "csls_penalty", "mining_f1", "normalise", "retrieval_ranks", "retrieve"]
 
 # Scores that are held at once: 4 million float32 are 16 MB, whatever the number of sentences.
 SCORES_PER_CHUNK = 4_000_000
@@ -59,8 +59,8 @@ def csls_penalty(vectors: np.ndarray, others: np.ndarray, k: int) -> np.ndarray:
     return penalty
 
 
-def retrieval_ranks(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> np.ndarray:
-    """Rank of each query's own answer: how many vectors of the index come before the one at its position.
+def retrieve(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rank of each query's own answer, that is how many vectors of the index come before it, and what comes first.
 
     Vectors are compared by cosine. Of equal scores the smaller position comes first, as in faiss' `IndexFlatL2` over
     unit vectors; equal vectors score equally to the last bit.
@@ -72,7 +72,8 @@ def retrieval_ranks(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) ->
             cosine.
 
     Returns:
-        `np.ndarray`: 0 where the answer was found first. Shape (n,), int64.
+        `tuple[np.ndarray, np.ndarray]`: Ranks, 0 where the answer was found first, and the position of what was found
+        first. Shapes (n,) and (n,), int64.
 
     Raises:
         ValueError: If there are fewer answers than queries.
@@ -86,7 +87,7 @@ def retrieval_ranks(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) ->
     members = members.reshape(-1)
     # Of a query only the order of its own scores matters, so its own penalty can be left out.
     penalty = csls_penalty(distinct, queries, csls) / 2 if csls else np.zeros(len(distinct), dtype=np.float32)
-    ranks = np.empty(len(queries), dtype=np.int64)
+    ranks, nearest = np.empty(len(queries), dtype=np.int64), np.empty(len(queries), dtype=np.int64)
     positions = np.arange(len(index))
     step = max(1, SCORES_PER_CHUNK // max(1, len(index)))
     for start in range(0, len(queries), step):
@@ -95,4 +96,36 @@ def retrieval_ranks(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) ->
         gold = scores[np.arange(len(scores)), own][:, None]
         before = (scores > gold) | ((scores == gold) & (positions < own[:, None]))
         ranks[start : start + step] = before.sum(axis=1)
-    return ranks
+        nearest[start : start + step] = scores.argmax(axis=1)
+    return ranks, nearest
+
+
+def retrieval_ranks(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> np.ndarray:
+    """Rank of each query's own answer.
+
+    Args:
+        queries (`np.ndarray`): Shape (n, dimension).
+        index (`np.ndarray`): Row i is the answer to query i. Shape (m, dimension), m >= n.
+        csls (`int`, *optional*, defaults to 0): Neighbours for CSLS; 0 is the plain cosine.
+
+    Returns:
+        `np.ndarray`: What [`retrieve`] returns first. Shape (n,), int64.
+    """
+    return retrieve(queries, index, csls=csls)[0]
+
+
+def mining_f1(nearest: np.ndarray) -> float:
+    """F1 of bitext mining as MTEB reports it (Muennighoff et al. 2023): each sentence of the index is a class.
+
+    It is never above the accuracy, because a sentence that several queries find is right for one of them only.
+
+    Args:
+        nearest (`np.ndarray`): What each query found first, query i having the answer i. Shape (n,), int64.
+
+    Returns:
+        `float`: The mean over the answers of their F1.
+    """
+    n = len(nearest)
+    found = np.bincount(nearest, minlength=n)[:n]
+    # One true item a class, so that precision and recall share their numerator: F1 = 2 TP / (found + 1).
+    return float((2.0 * (nearest == np.arange(n)) / (found + 1.0)).mean())

@@ -55,7 +55,7 @@ def test_an_encoder_from_outside_is_measured(task, data):
     rows = evaluate(LookupEncoder(), task, data, directions=["source->target", "target->source"])
     targets = {row.language for row in rows}
     assert targets == {"swh_Latn", "tha_Thai"}
-    assert {row.metric for row in rows} == {"accuracy@1", "accuracy@5", "accuracy@10"}
+    assert {row.metric for row in rows} == {"accuracy@1", "accuracy@5", "accuracy@10", "f1"}
     assert {row.direction for row in rows} == {"source->target", "target->source"}
     assert all(row.source_language == "eng_Latn" and row.n == 4 and row.layer == -1 for row in rows)
     forward = [row for row in rows if row.metric == "accuracy@1" and row.direction == "source->target"]

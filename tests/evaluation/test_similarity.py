@@ -3,10 +3,11 @@ from __future__ import annotations
 import faiss
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from hf_mplm.evaluation import similarity
 from hf_mplm.evaluation.retrieval import retrieval_accuracy
-from hf_mplm.evaluation.similarity import centre, csls_penalty, normalise, retrieval_ranks
+from hf_mplm.evaluation.similarity import centre, csls_penalty, mining_f1, normalise, retrieval_ranks, retrieve
 
 
 def faiss_ranks(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -112,3 +113,28 @@ def test_sides_must_be_aligned(vectors):
 def test_unknown_choices_are_named(vectors, name, value):
     with pytest.raises(ValueError, match=f"'{value}' is not known"):
         retrieval_accuracy(*vectors, **{name: value})
+
+
+def test_f1_of_bitext_mining_is_scikit_learns_weighted_f1():
+    generator = np.random.default_rng(0)
+    for n in (1, 2, 50):
+        nearest = generator.integers(0, n, n)
+        expected = f1_score(np.arange(n), nearest, average="weighted", zero_division=0)
+        assert mining_f1(nearest) == pytest.approx(expected)
+    # A hub that every query finds is right once and wrong n - 1 times.
+    assert mining_f1(np.zeros(10, dtype=np.int64)) == pytest.approx(2 / 11 / 10)
+    assert mining_f1(np.arange(10)) == 1.0
+
+
+def test_what_is_found_first_agrees_with_the_ranks(vectors):
+    queries, index = vectors
+    ranks, nearest = retrieve(queries, np.concatenate([index, index]))
+    np.testing.assert_array_equal(nearest == np.arange(len(queries)), ranks == 0)
+    assert (nearest < len(index)).all()
+    assert 0 < (ranks == 0).mean() < 1
+
+
+def test_only_the_plain_setting_has_the_f1(vectors):
+    plain = retrieval_accuracy(*vectors)
+    assert plain["f1"] <= plain["accuracy@1"]
+    assert "f1" not in retrieval_accuracy(*vectors, setting="csls")
