@@ -34,6 +34,11 @@ _TOLD = {
     "adam_epsilon": "Adam epsilon",
     "weight_decay": "weight decay",
     "mask_rate": "mask rate",
+    "mlm_weight": "weight of masked LM on the original text",
+    "romanized_mlm_weight": "weight of masked LM on the romanised text",
+    "seq_weight": "weight of the sentence contrast",
+    "tlm_weight": "weight of masked LM on both joined",
+    "token_weight": "weight of the alignment of words",
     "alpha": "language sampling exponent",
     "seed": "seed",
 }
@@ -105,7 +110,8 @@ def write_model_card(
         language_counts=", ".join(f"{code} ({count:,})" for code, count in sorted((language_counts or {}).items())),
         training=[f"{told}: {arguments[key]}" for key, told in _TOLD.items() if arguments.get(key) is not None],
         held_out=_held_out(state),
-        paper=dict(paper) if paper and has_tables else None,
+        # A baseline of LangSAMP's trainer, without its embeddings, is not the paper's method.
+        paper=dict(paper) if paper and (has_tables or template != "pretrain") else None,
         versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
     )
     card.save(path)

@@ -40,7 +40,7 @@ def sequence_contrast_loss(
     """Contrast every sentence with its romanisation against all other sentences and romanisations of the batch.
 
     `-log softmax(sim(x, x+) / t)`, averaged over both directions (Xhelili et al. 2024, section 3.2; TransliCo, Liu et
-    al. 2024, section 3.2). With G pairs in the batch of all processes, each of the 2G anchors has one positive and
+    al. 2024). With G pairs in the batch of all processes, each of the 2G anchors has one positive and
     2G - 2 negatives. The paper's similarity is the dot product at temperature 1. The published code multiplies by 0.5,
     which the formula does not have; give the term half its weight for that.
 

@@ -67,7 +67,7 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
 
     args_class: ClassVar[type[MplmTrainingArguments]] = ScriptAlignmentArguments
     collator_class: ClassVar[type | None] = DataCollatorForTransliteration
-    card_template: ClassVar[str] = "pretrain"
+    card_template: ClassVar[str] = "align"
     paper: ClassVar[dict[str, str]] = {
         "title": "Breaking the Script Barrier in Multilingual Pre-Trained Language Models with Transliteration-Based "
         "Post-Training Alignment",

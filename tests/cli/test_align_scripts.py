@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForMaskedLM
+
+from hf_mplm.cli import align_scripts
+from hf_mplm.cli.main import main
+from hf_mplm.recipes import list_recipes
+from tests.fixtures import tiny_xlm_roberta
+
+
+pytest.importorskip("uroman")
+
+RECIPES = [name for name in list_recipes() if name.startswith("ppa") or name == "translico"]
+
+
+@pytest.fixture
+def start(tiny_tokenizer, tmp_path) -> Path:
+    """A checkpoint with its tokenizer."""
+    tiny_xlm_roberta(len(tiny_tokenizer)).save_pretrained(tmp_path / "start")
+    tiny_tokenizer.save_pretrained(tmp_path / "start")
+    return tmp_path / "start"
+
+
+def command(start: Path, output: Path, *more: str) -> list[str]:
+    fixed = ["--model", str(start), "--output", str(output), "--use_cpu", "--disable_tqdm", "true"]
+    fixed += ["--max_steps", "2", "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "1"]
+    return ["align-scripts", *fixed, *more]
+
+
+def test_from_raw_text_to_a_plain_checkpoint(start, tiny_corpus, tmp_path, capsys):
+    output = tmp_path / "out"
+    more = ["--config", "ppa", "--corpus", str(tiny_corpus), "--max_length", "100", "--holdout", "1"]
+    assert main(command(start, output, *more)) == 0
+    assert "Aligned in 2 steps. Held-out loss" in capsys.readouterr().out
+    _, report = AutoModelForMaskedLM.from_pretrained(output, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert json.loads((output / "training_args.json").read_text())["learning_rate"] == 2e-5
+    assert json.loads((output / "pairs" / "store.json").read_text())["chunk_length"] == 100
+    assert "Breaking the Script Barrier" in (output / "README.md").read_text(encoding="utf-8")
+    # From the store that the first run prepared.
+    again = ["--store", str(output / "pairs"), "--max_length", "100", "--tlm_weight", "0"]
+    assert main(command(start, tmp_path / "again", *again)) == 0
+
+
+def test_the_vocabulary_grows_by_romanised_subwords(start, tiny_corpus, tiny_tokenizer, tmp_path):
+    more = ["--corpus", str(tiny_corpus), "--max_length", "100", "--romanized_vocab_size", "400"]
+    for _ in range(2):  # the second time all is there
+        assert main(command(start, tmp_path / "out", *more)) == 0
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
+    assert model.config.vocab_size > len(tiny_tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "give --corpus TEXT"),
+        (["--store", "x", "--romanized_vocab_size", "9"], "learns from text"),
+        (["--store", "nowhere"], "hf-mplm prepare --romanize"),
+    ],
+)
+def test_what_is_missing_is_said(more, message, start, tmp_path, capsys):
+    assert main(command(start, tmp_path / "out", *more)) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_nothing_is_prepared_under_a_launcher(start, tiny_corpus, tmp_path, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        with pytest.raises(ValueError, match="(?s)prepare --romanize --corpus .*--store PAIRS"):
+            align_scripts._check(align_scripts.AlignScriptsArguments(model=str(start), corpus=[str(tiny_corpus)]))
+
+
+def test_prepare_writes_a_pair_store(start, tiny_corpus, tmp_path, capsys):
+    arguments = ["--corpus", str(tiny_corpus), "--tokenizer", str(start), "--output", str(tmp_path / "pairs")]
+    assert main(["prepare", "--romanize", *arguments, "--languages", "ell_Grek", "deu_Latn"]) == 0
+    out = capsys.readouterr().out
+    assert "unchanged" in out and "ell_Grek" in out and "The pair store is in" in out
+    assert main(["prepare", "--use_language_codes", *arguments]) == 2
+    assert "--romanize" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_are_flags_of_the_verb(recipe, tmp_path):
+    parser = align_scripts.make_parser()
+    own, args = parser.parse(["--config", recipe, "--model", "m", "--output", str(tmp_path), "--use_cpu"])
+    assert args.learning_rate == 2e-5 and args.weight_decay == 0.01 and args.temperature == 1.0
+    weights = {
+        "ppa-mlm": (0.0, 0.0),
+        "ppa-mlm-seq": (1.0, 0.0),
+        "ppa-mlm-tlm": (0.0, 1.0),
+        "translico": (0.5, 0.0),
+    }
+    assert (args.seq_weight, args.tlm_weight) == weights.get(recipe, (1.0, 1.0))
+    groups = {"ppa-mediterranean": 2, "ppa-south-east-asian": 8}
+    if recipe in groups:
+        assert len(own.languages) == 10 and args.num_train_epochs == groups[recipe]
