@@ -16,6 +16,7 @@ __all__ = [
     "language_means",
     "means_table",
     "measurement",
+    "measurement_order",
     "source_means",
 ]
 
@@ -85,12 +86,19 @@ def _seed_means(
 ) -> dict[Measurement, dict[str, float]]:
     return {
         key: {language: sum(seeds) / len(seeds) for language, seeds in sorted(values[key].items())}
-        for key in sorted(values, key=_order)
+        for key in sorted(values, key=measurement_order)
     }
 
 
-def _order(key: Measurement) -> tuple[Any, ...]:
-    """Sort accuracy@5 before accuracy@10."""
+def measurement_order(key: Measurement) -> tuple[Any, ...]:
+    """Sort measurements by task and metric, accuracy@5 before accuracy@10.
+
+    Args:
+        key (`Measurement`): What [`measurement`] returns.
+
+    Returns:
+        `tuple`: To be given to `sorted` as `key`.
+    """
     task, metric, *rest = key
     name, _, k = metric.partition("@")
     return (task, name, rest, int(k or 0))
@@ -157,7 +165,7 @@ def means_table(rows: Sequence[ResultRow], groups: Sequence[str] = ("head", "tai
     columns = [name for name in groups if name in members]
     targets, sources = language_means(rows), source_means(rows)
     lines = []
-    for key in sorted({*targets, *sources}, key=_order):
+    for key in sorted({*targets, *sources}, key=measurement_order):
         values = targets.get(key, {})
         means = [group_mean(values, members[name]) for name in columns]
         means.append(group_mean(sources.get(key, {}), list(sources.get(key, {}))))

@@ -44,6 +44,16 @@ _TOLD = {
 }
 
 
+# Groups of languages with a column of their own.
+_GROUPS = ("tail", "head", "Latn", "non-Latn", "all")
+# The Hub's name of what a task asks for; retrieval and neutrality compare sentences.
+_TASK_TYPES = {
+    **dict.fromkeys(("taxi1500", "sib200", "xnli", "americasnli", "pawsx"), "text-classification"),
+    **dict.fromkeys(("ner", "pos", "parsing"), "token-classification"),
+    **dict.fromkeys(("xquad", "tydiqa", "mlqa"), "question-answering"),
+}
+
+
 def write_model_card(
     folder: str | Path,
     *,
@@ -125,9 +135,7 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
 
     Args:
         folder (`str` or `Path`): the checkpoint's folder, with a `README.md`.
-        rows (`Sequence` of result rows): of this model alone, as [`~hf_mplm.evaluation.results.read_results`] gives
-            them: objects with `task`, `setting`, `metric`, `source_language`, `language`, `resource`, `script_group`
-            and `value`.
+        rows (`Sequence[ResultRow]`): of this model alone, as [`~hf_mplm.evaluation.results.read_results`] gives them.
         name (`str`, *optional*): the model's name in the index; the folder's name by default.
 
     Returns:
@@ -142,34 +150,33 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
         raise FileNotFoundError(f"{path} does not exist; write_model_card({str(folder)!r}) makes one")
     if not rows:
         raise ValueError(f"no results to write into {path}")
-    groups: dict[tuple[str, str, str, str], list[Any]] = {}
-    for row in rows:
-        groups.setdefault((row.task, row.setting, row.source_language, row.metric), []).append(row)
-    lines = ["## Results", "", "Means over languages, as fractions.", ""]
-    lines += ["| task | setting | source | metric | tail | head | Latn | non-Latn | all | languages |"]
-    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
+    # Here, because trainers write cards and have no use for tables of results.
+    from hf_mplm.evaluation.summary import group_mean, groups_of, language_means, measurement_order, source_means
+
+    targets, sources, members = language_means(rows), source_means(rows), groups_of(rows)
+    lines = ["## Results", "", "Means over languages, as fractions; a source language's own score stands apart.", ""]
+    lines += [f"| task | setting | source | metric | {' | '.join(_GROUPS)} | source itself | languages |"]
+    lines += [f"|{'---|' * (len(_GROUPS) + 6)}"]
     index = []
-    for (task, setting, source, metric), members in sorted(groups.items()):
-        means = [
-            _mean(row.value for row in members if keep(row))
-            for keep in (
-                lambda row: row.resource == "tail",
-                lambda row: row.resource == "head",
-                lambda row: row.script_group == "Latn",
-                lambda row: row.script_group == "non-Latn",
-                lambda row: True,
-            )
-        ]
-        count = len({row.language for row in members})
+    for key in sorted({*targets, *sources}, key=measurement_order):
+        task, metric, setting, source, direction, layer = key
+        values, own = targets.get(key, {}), sources.get(key, {})
+        means = [group_mean(values, members.get(group, ())) for group in _GROUPS]
+        means.append(group_mean(own, list(own)))
         shown = " | ".join("–" if mean is None else f"{mean:.3f}" for mean in means)
-        lines.append(f"| {task} | {setting} | {source} | {metric} | {shown} | {count} |")
+        how = ", ".join(part for part in (setting, direction, f"layer {layer}" if layer >= 0 else "") if part)
+        lines.append(f"| {task} | {how} | {source or '–'} | {metric} | {shown} | {len(values)} |")
+        where = f"mean over {len(values)} languages" if values else "the source language itself"
+        value = means[_GROUPS.index("all")] if values else means[-1]
         index.append(
             EvalResult(
-                task_type="text-classification" if metric in ("macro_f1", "accuracy") else "sentence-similarity",
+                task_type=_TASK_TYPES.get(task, "sentence-similarity"),
                 dataset_type=task,
-                dataset_name=f"{task}, {setting}, from {source or 'none'}, mean over {count} languages",
+                dataset_name=f"{task}, {where}",
+                # Results of one type and configuration are merged into one by huggingface_hub, whatever their names.
+                dataset_config=f"{how}{f', from {source}' if source else ''}",
                 metric_type=metric,
-                metric_value=round(float(means[-1] or 0.0), 6),
+                metric_value=round(float(value or 0.0), 6),
             )
         )
     card = ModelCard.load(path)
@@ -210,11 +217,6 @@ def _architecture(config: Mapping[str, Any]) -> str:
 def _held_out(state: Mapping[str, Any]) -> str:
     losses = [entry["eval_loss"] for entry in state.get("log_history", []) if "eval_loss" in entry]
     return f"{losses[-1]:.4f}" if losses else ""
-
-
-def _mean(values: Any) -> float | None:
-    values = list(values)
-    return sum(values) / len(values) if values else None
 
 
 def _read(path: Path) -> dict[str, Any] | None:
