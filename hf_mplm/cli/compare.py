@@ -20,6 +20,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", default="comparison", help="Folder for comparison.md, .tex and .html (default: comparison)."
     )
+    parser.add_argument(
+        "--mteb", default=None, metavar="DIR", help="Folder for MTEB's result files of what MTEB measures too."
+    )
     parser.add_argument("--seed", type=int, default=0, help="Seed of the resampling (default: 0).")
     return parser
 
@@ -44,4 +47,9 @@ def run(argv: Sequence[str]) -> int:
     print(markdown_report(comparisons, names))
     for path in write_comparison(args.output, comparisons, names):
         print(f"wrote {path}")
+    if args.mteb is not None:
+        from .mteb import print_export
+
+        for run in args.runs:
+            print_export(read_results(run), args.mteb, run)
     return 0

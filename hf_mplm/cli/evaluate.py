@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -53,6 +54,10 @@ class EvaluationArguments:
     update_card: bool = field(
         default=False, metadata={"help": "Write the scores into the card of --model, which must be a folder of yours."}
     )
+    mteb: str | None = field(
+        default=None,
+        metadata={"help": "Folder for MTEB's result files of what MTEB measures too: Tatoeba and FLORES' devtest."},
+    )
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
 
 
@@ -71,6 +76,9 @@ def make_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Evaluate; see [`EvaluationArguments`]."""
     (args,) = make_parser().parse(argv)  # type: ignore[attr-defined]
+    if args.update_card:
+        # Before hours of evaluation rather than after them.
+        _require_checkpoint(Path(args.model))
     from ..evaluation.runner import evaluate
 
     rows = evaluate(
@@ -99,14 +107,28 @@ def run(argv: Sequence[str]) -> int:
 
     print(means_table(rows))
     if args.update_card:
-        from ..hub.cards import add_results_to_card
+        from ..hub.cards import add_results_to_card, write_model_card
 
+        if not (Path(args.model) / "README.md").is_file():
+            write_model_card(args.model)
         # A folder that was evaluated, trained on and evaluated again has rows of two models.
         current = [row for row in rows if row.revision == rows[-1].revision]
         print(f"scores written into {add_results_to_card(args.model, current)}")
+    if args.mteb is not None:
+        from .mteb import print_export
+
+        print_export(rows, args.mteb, args.output)
     print(f"\n{len(rows)} results in {args.output}/results.parquet")
     print(f"Compare with another run: hf-mplm compare {args.output} OTHER_RUN")
     return 0
+
+
+def _require_checkpoint(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise ValueError(
+            f"--update_card writes into {folder / 'README.md'}, but {folder} is no folder with a config.json; give "
+            "the folder of your checkpoint as --model, or leave --update_card out"
+        )
 
 
 def _mapping(flag: str, text: str | None) -> dict[str, Any] | None:

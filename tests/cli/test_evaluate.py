@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+
 import pytest
+from huggingface_hub import ModelCard
 
 from hf_mplm.cli.evaluate import make_parser, run
 from hf_mplm.cli.main import main
@@ -52,6 +55,42 @@ def test_a_recipe_of_the_paper_is_taken_by_name(flags, tmp_path):
             assert args.finetuning is not None
 
 
+def test_the_card_of_a_real_checkpoint_gets_the_scores(flags, tmp_path, capsys):
+    model = flags[1]
+    more = ["--tasks", "flores,sib200", "--transfer_settings", "probe", "--update_card"]
+    assert main(["evaluate", *flags, *more]) == 0
+    written = capsys.readouterr().out
+    card = ModelCard.load(f"{model}/README.md")
+    assert f"{model}/README.md" in written
+    rows = read_results(tmp_path / "run")
+    values = [row.value for row in rows if row.task == "flores" and row.metric == "accuracy@10"]
+    found = {(result.dataset_type, result.metric_type): result.metric_value for result in card.data.eval_results}
+    assert found["flores", "accuracy@10"] == pytest.approx(sum(values) / len(values), abs=1e-6)
+    assert {metric for task, metric in found if task == "sib200"} == {"macro_f1", "accuracy"}
+    assert "| sib200 | probe, layer 1 | eng_Latn | macro_f1 |" in card.text
+    # A card is no weight: the same command goes on where it was, and the scores stand there once.
+    assert main(["evaluate", *flags, *more]) == 0
+    assert read_results(tmp_path / "run") == rows
+    assert ModelCard.load(f"{model}/README.md").text.count("## Results") == 1
+
+
+def test_what_mteb_measures_is_exported_by_either_verb(flags, tmp_path, capsys):
+    for code, sentences in (("swh", ["one mbili", "three nne"]), ("eng", ["one two", "three four"])):
+        path = tmp_path / "data" / "tatoeba" / f"tatoeba.swh-eng.{code}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(sentences), encoding="utf-8")
+    more = ["--tasks", "tatoeba,flores", "--directions", "target->source", "--mteb", str(tmp_path / "mteb")]
+    assert main(["evaluate", *flags, *more]) == 0
+    assert "of SIB-200" in capsys.readouterr().out
+    (file,) = (tmp_path / "mteb").rglob("Tatoeba.json")
+    values = {row.metric: row.value for row in read_results(tmp_path / "run") if row.task == "tatoeba"}
+    (scores,) = json.loads(file.read_text(encoding="utf-8"))["scores"]["test"]
+    assert (scores["main_score"], scores["accuracy"]) == (values["f1"], values["accuracy@1"])
+    run_folder, again = str(tmp_path / "run"), tmp_path / "again"
+    assert main(["compare", run_folder, "--output", str(tmp_path / "page"), "--mteb", str(again)]) == 0
+    assert next(again.rglob("Tatoeba.json")).read_text() == file.read_text()
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -59,6 +98,7 @@ def test_a_recipe_of_the_paper_is_taken_by_name(flags, tmp_path):
         (["--tasks", "sib200", "--finetuning", "{"], "--finetuning is not JSON"),
         (["--tasks", "sib200", "--finetuning", '{"sib200": {"lr": 1}}'], "lr is none of learning_rate"),
         (["--tasks", "sib200", "--languages", "swh_Ltan"], "nearest are"),
+        (["--tasks", "flores", "--update_card", "--model", "org/on-the-hub"], "--update_card writes into"),
         (["--tasks", "flores", "--layer", "9"], "layer 9 does not exist"),
     ],
 )

@@ -1,0 +1,34 @@
+"""What `--mteb DIR` does in `hf-mplm evaluate` and `hf-mplm compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from ..evaluation.results import ResultRow
+
+
+__all__ = ["print_export"]
+
+
+def print_export(rows: Sequence[ResultRow], output: str, run: str) -> None:
+    """Export the scores of a run for MTEB, and say what was left out and why.
+
+    Args:
+        rows (`Sequence[ResultRow]`): The rows of the run.
+        output (`str`): The folder for MTEB's files.
+        run (`str`): The run's folder, whose JSON says of which tasks only some sentences were taken.
+    """
+    from ..evaluation.results import read_metadata
+    from ..hub.mteb_export import export_mteb
+
+    limited = read_metadata(run).get("arguments", {}).get("max_sentences", {})
+    export = export_mteb(rows, output, limited=limited)
+    for path in export.paths:
+        print(f"wrote {path}")
+    if not export.paths:
+        print(f"nothing of {run} is comparable with MTEB")
+    for reason, count in sorted(export.left_out.items()):
+        print(f"not exported for MTEB, {count} scores: {reason}")
