@@ -44,8 +44,10 @@ def run(argv: Sequence[str]) -> int:
     elif len(set(names)) < len(names):
         names = [f"{name} ({number})" for number, name in enumerate(names, start=1)]
     comparisons = compare_runs([rows for _, rows in found], seed=args.seed)
+    # Written before anything is printed, so that `| head` does not cost the files.
+    paths = write_comparison(args.output, comparisons, names)
     print(markdown_report(comparisons, names))
-    for path in write_comparison(args.output, comparisons, names):
+    for path in paths:
         print(f"wrote {path}")
     if args.mteb is not None:
         from .mteb import print_export

@@ -14,12 +14,13 @@ from .results import NOT_APPLICABLE
 from .summary import describe
 
 
-__all__ = ["latex_table", "markdown_report", "write_comparison"]
+__all__ = ["latex_table", "markdown_report", "overview", "write_comparison"]
 
 PAPER_GROUPS = ("head", "tail", "Latn", "non-Latn", "all", "source")
 SIGNIFICANT = 0.05
 # Languages of one bar chart, beyond which it cannot be read.
 LANGUAGES_PER_CHART = 40
+OVERVIEW = "Means over all languages but the source language, in percent; * marks p < 0.05."
 
 
 def write_comparison(output: str | Path, comparisons: Sequence[Comparison], names: Sequence[str]) -> list[Path]:
@@ -55,11 +56,39 @@ def markdown_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> 
     Returns:
         `str`: Markdown.
     """
-    parts = []
+    parts = [f"## Overview\n\n{OVERVIEW}\n\n{markdown_table(*overview(comparisons, names))}\n"]
     for comparison in comparisons:
         parts.append(f"## {describe(comparison.key)}\n\n{_note(comparison)}\n")
         parts.append(markdown_table(_header(names), [_cells(score) for score in comparison.groups]) + "\n")
     return "\n".join(parts)
+
+
+def overview(comparisons: Sequence[Comparison], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Put the means over all languages of every measurement into one table, in percent.
+
+    Args:
+        comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
+        names (`Sequence[str]`): What to call the runs.
+
+    Returns:
+        `tuple[list[str], list[list[str]]]`: The names of the columns, and a line for each measurement.
+    """
+    header = ["measurement", "languages", *names]
+    for name in names[1:]:
+        header += [f"{name} - {names[0]}", "p"]
+    lines = []
+    for comparison, label in zip(comparisons, _short_labels(comparisons, ", ")):
+        scores = _by_group(comparison)
+        # Where nothing but the source language was scored, its own score is all there is.
+        score = scores.get("all") or comparison.groups[0]
+        count = len(score.languages)
+        cells = [label, str(count) if "all" in scores else "source"]
+        cells += [f"{100 * mean:.1f}" for mean in score.means]
+        for (mean, _, _), p_value in zip(score.differences, score.p_values):
+            star = "*" if count > 1 and p_value < SIGNIFICANT else ""
+            cells += [f"{_points(mean)}{star}", f"{p_value:.3f}" if count > 1 else "–"]
+        lines.append(cells)
+    return header, lines
 
 
 def latex_table(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
@@ -109,6 +138,7 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
         "are 95% bootstrap intervals over languages. p is the p-value of a paired permutation test over languages "
         f"against the first model; the fewer the languages, the less it can tell. The first model is {names[0]}."
     )
+    page.heading("Overview").paragraph(OVERVIEW).table(*overview(comparisons, names))
     for run, name in enumerate(names[1:], start=1):
         page.heading(f"{name} against {names[0]}")
         groups = [group for group in PAPER_GROUPS if any(group in _by_group(item) for item in comparisons)]
@@ -119,8 +149,12 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
                 if group in scores:
                     matrix[row, column] = 100 * scores[group].differences[run - 1][0]
         labels = _short_labels(comparisons)
-        picture = plots.heat_map(matrix, labels, groups, label="difference in points")
-        page.figure(picture, f"{name} minus {names[0]}, in percentage points, by measurement and group of languages.")
+        picture = plots.heat_map(matrix, labels, groups, label="difference in points", centre=0.0)
+        page.figure(
+            picture,
+            f"{name} minus {names[0]}, in percentage points, by measurement and group of languages. Blue is higher "
+            "and red lower; of a neutrality probe's accuracy, lower is more neutral. Grey was not measured.",
+        )
     for comparison in comparisons:
         page.heading(describe(comparison.key))
         page.paragraph(_note(comparison))
@@ -139,20 +173,17 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
     return page.html()
 
 
-def _short_labels(comparisons: Sequence[Comparison]) -> list[str]:
-    """Name measurements by task and metric and by what else differs between them, in two short lines."""
+def _short_labels(comparisons: Sequence[Comparison], separator: str = "\n") -> list[str]:
+    """Name measurements by task and metric and by what else differs between them."""
     labels = []
     keys = [comparison.key for comparison in comparisons]
     # An empty field is one that does not apply, not another value.
     varying = [len({key[field] for key in keys} - {"", NOT_APPLICABLE}) > 1 for field in range(6)]
     for comparison in comparisons:
-        task, metric, *details = comparison.key
-        shown = [
-            str(detail)
-            for detail, varies in zip(details, varying[2:])
-            if varies and detail not in ("", NOT_APPLICABLE)
-        ]
-        labels.append("\n".join([f"{task} {metric}", ", ".join(shown)]).rstrip())
+        task, metric, setting, source, direction, layer = comparison.key
+        details = [setting, f"from {source}" if source else "", direction, f"layer {layer}" if layer >= 0 else ""]
+        shown = [detail for detail, varies in zip(details, varying[2:]) if varies and detail]
+        labels.append(separator.join([f"{task} {metric}", *([", ".join(shown)] if shown else [])]))
     return labels
 
 
@@ -178,22 +209,31 @@ def _cells(score: GroupScore) -> list[str]:
         for mean in score.means:
             cells += [f"{100 * mean:.1f}", "–"]
         for mean, _, _ in score.differences:
-            cells += [f"{100 * mean:+.1f}", "–", "–"]
+            cells += [_points(mean), "–", "–"]
         return cells
     for mean, (low, high) in zip(score.means, score.intervals):
         cells += [f"{100 * mean:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"]
     for (mean, low, high), p_value in zip(score.differences, score.p_values):
         star = "*" if p_value < SIGNIFICANT else ""
-        cells += [f"{100 * mean:+.1f}{star}", f"{100 * low:+.1f} to {100 * high:+.1f}", f"{p_value:.3f}"]
+        cells += [f"{_points(mean)}{star}", f"{_points(low)} to {_points(high)}", f"{p_value:.3f}"]
     return cells
 
 
 def _note(comparison: Comparison) -> str:
     seeds = ", ".join(map(str, comparison.n_seeds))
-    note = f"{len(comparison.languages)} languages; seeds a model: {seeds}."
+    note = f"{_count(len(comparison.languages))}; seeds a model: {seeds}."
     if comparison.n_dropped:
-        note += f" {comparison.n_dropped} languages that not every model has are left out."
+        note += f" Left out, because not every model has it: {_count(comparison.n_dropped)}."
     return note
+
+
+def _count(languages: int) -> str:
+    return f"{languages} language" if languages == 1 else f"{languages} languages"
+
+
+def _points(difference: float) -> str:
+    # Adding zero makes -0.0 a +0.0.
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
 
 
 def _pieces(languages: list[str]) -> list[list[str]]:

@@ -80,25 +80,48 @@ def heat_map(
     columns: Sequence[str],
     *,
     label: str,
+    centre: float | None = None,
     file_format: PictureFormat = "svg",
 ) -> bytes:
     """A matrix as colours, with the numbers in the cells where they fit.
 
+    Args:
+        matrix (`np.ndarray`): the numbers; NaN is left white.
+        rows (`Sequence[str]`): names of the rows; they may have several lines.
+        columns (`Sequence[str]`): names of the columns.
+        label (`str`): what the numbers are.
+        centre (`float`, *optional*): for differences, the number that is neither good nor bad: it is drawn white,
+            what is above it blue and what is below it red.
+        file_format (`"svg"` or `"png"`, *optional*, defaults to `"svg"`): of the picture.
+
     Shapes:
-        matrix: (rows, columns); NaN is left white.
+        matrix: (rows, columns).
+
+    Returns:
+        `bytes`: the picture.
     """
-    figure, axes = _figure(1.8 + 0.42 * len(columns), 1.2 + 0.36 * len(rows))
+    matrix = np.asarray(matrix, dtype=np.float64)
+    longest = max((len(line) for name in rows for line in name.split("\n")), default=0)
+    figure, axes = _figure(1.4 + 0.07 * longest + 0.52 * len(columns), 1.2 + 0.36 * len(rows))
     axes.grid(False)
-    image = axes.imshow(matrix, cmap="viridis", aspect="auto")
-    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=8)
+    if centre is None:
+        image = axes.imshow(matrix, cmap="viridis", aspect="auto")
+    else:
+        reach = float(np.nanmax(np.abs(matrix - centre))) if np.isfinite(matrix).any() else 0.0
+        reach = reach or 1.0
+        image = axes.imshow(matrix, cmap="RdBu", aspect="auto", vmin=centre - reach, vmax=centre + reach)
+        # White is a number here, so that a gap needs another ground.
+        axes.set_facecolor("#dddddd")
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     if len(rows) * len(columns) <= 400:
-        middle = (np.nanmin(matrix) + np.nanmax(matrix)) / 2 if np.isfinite(matrix).any() else 0.0
         for row, column in np.argwhere(np.isfinite(matrix)):
-            value = matrix[row, column]
-            ink = "white" if value < middle else "black"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink)
-    figure.colorbar(image, ax=axes, label=label)
+            # Adding zero makes -0.0 a 0.0.
+            value = round(float(matrix[row, column]), 2) + 0.0
+            red, green, blue, _ = image.cmap(image.norm(matrix[row, column]))
+            ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "black"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+    figure.colorbar(image, ax=axes, label=label, shrink=min(1.0, 8 / max(8, len(rows))))
     return _render(figure, file_format)
 
 

@@ -166,7 +166,8 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
         shown = " | ".join("–" if mean is None else f"{mean:.3f}" for mean in means)
         how = ", ".join(part for part in (setting, direction, f"layer {layer}" if layer >= 0 else "") if part)
         lines.append(f"| {task} | {how} | {source or '–'} | {metric} | {shown} | {len(values)} |")
-        where = f"mean over {len(values)} languages" if values else "the source language itself"
+        count = f"{len(values)} language{'s' if len(values) > 1 else ''}"
+        where = f"mean over {count}" if values else "the source language itself"
         value = means[_GROUPS.index("all")] if values else means[-1]
         index.append(
             EvalResult(

@@ -9,7 +9,7 @@ from scipy import stats
 
 from hf_mplm.cli.compare import run
 from hf_mplm.evaluation.compare import bootstrap_interval, compare_runs, paired_p_value, split_by_model
-from hf_mplm.evaluation.comparison_report import html_report, latex_table, markdown_report
+from hf_mplm.evaluation.comparison_report import html_report, latex_table, markdown_report, overview
 from hf_mplm.evaluation.results import make_row, write_results
 
 
@@ -103,6 +103,25 @@ def test_tables_in_three_formats():
     page = html_report(comparisons, ["a", "b_c"])
     assert page.count("<svg") + page.count("data:image/svg+xml") >= 3
     assert not re.search(r"(src|href)=\"https?:", page)
+
+
+def test_the_overview_has_one_line_a_measurement():
+    header, lines = overview(compare_runs([rows("a"), rows("b", 0.1)]), ["a", "b"])
+    assert header == ["measurement", "languages", "a", "b", "b - a", "p"]
+    # All five differences are positive: 2 of the 32 assignments of signs reach their sum.
+    assert lines == [["sib200 macro_f1", "5", "37.5", "47.5", "+10.0", "0.062"]]
+    alone = [rows(model, languages={"eng_Latn": 0.5}) for model in ("a", "b")]
+    _, ((_, count, *_, p_value),) = overview(compare_runs(alone), ["a", "b"])
+    assert (count, p_value) == ("source", "–")
+    two = [rows(model, layer=8) + rows(model, layer=12) for model in ("a", "b")]
+    labels = [line[0] for line in overview(compare_runs(two), ["a", "b"])[1]]
+    assert labels == ["sib200 macro_f1, layer 8", "sib200 macro_f1, layer 12"]
+    assert "1 language;" in markdown_report(compare_runs(alone), ["a", "b"])
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus():
+    report = markdown_report(compare_runs([rows("a"), rows("b", -1e-6)]), ["a", "b"])
+    assert "+0.0" in report and "-0.0" not in report
 
 
 def test_the_verb_writes_the_page(tmp_path, capsys):

@@ -53,3 +53,12 @@ def test_the_same_numbers_give_the_same_picture() -> None:
     first, second = (plots.heat_map(matrix, ["a", "b"], ["c", "d"], label="cosine") for _ in range(2))
     assert first == second
     assert plots.curves({"a": ([1, 2], [3, 4])}, xlabel="step", ylabel="loss") != first
+
+
+def test_differences_are_drawn_around_their_centre() -> None:
+    matrix = np.array([[0.5, np.nan], [0.0, -0.001]])
+    picture = plots.heat_map(matrix, ["a\nb", "c"], ["d", "e"], label="points", centre=0.0, file_format="png")
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert picture != plots.heat_map(matrix, ["a\nb", "c"], ["d", "e"], label="points", file_format="png")
+    empty = np.full((1, 1), np.nan)
+    assert plots.heat_map(empty, ["a"], ["b"], label="points", centre=0.0).startswith(b"<?xml")
