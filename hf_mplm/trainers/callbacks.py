@@ -118,4 +118,7 @@ def describe_log(logs: dict[str, Any], step: int, max_steps: int) -> str:
             continue
         else:
             parts.append(f"{name} {value:.4g}")
-    return f"step {step:,}/{max_steps:,}  " + "  ".join(parts) if parts else ""
+    if not parts:
+        return ""
+    # A trainer that only evaluates has no steps.
+    return "  ".join([f"step {step:,}/{max_steps:,}", *parts] if max_steps > 0 else parts)
