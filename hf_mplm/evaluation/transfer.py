@@ -3,15 +3,16 @@ from __future__ import annotations
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from .context import Cell, Context, MissingDataError
+from .examples import Corpus, Example, Features, Scores
 from .finetuning import Batch, FineTuningSettings, Row, finetune, finetuning_settings, predict, with_seed
 from .loading import load_tokenizer, position_limit
 from .results import NOT_APPLICABLE, ResultRow
@@ -19,60 +20,8 @@ from .results import NOT_APPLICABLE, ResultRow
 
 __all__ = ["Corpus", "Features", "Scores", "TransferTask"]
 
-Example = TypeVar("Example")
-
 ZERO_SHOT, IN_LANGUAGE, PROBE = "zero-shot", "in-language", "probe"
 FEW_SHOT = re.compile(r"few-shot-([1-9]\d*)")
-
-
-class Corpus(ABC, Generic[Example]):
-    """The files of one benchmark."""
-
-    @abstractmethod
-    def languages(self) -> list[str]:
-        """List the language-scripts that have test data, sorted."""
-
-    @abstractmethod
-    def examples(self, language: str, split: str) -> list[Example]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list`: The items, at least one.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a file does not hold what its format promises.
-        """
-
-
-class Features(NamedTuple):
-    """What the model is given.
-
-    Args:
-        rows (`list[dict]`): Tokenised rows with at least `input_ids`; one or more an example.
-        n_skipped (`int`, *optional*, defaults to 0): Items that could not be turned into rows.
-    """
-
-    rows: list[Row]
-    n_skipped: int = 0
-
-
-class Scores(NamedTuple):
-    """What came of it.
-
-    Args:
-        metrics (`Mapping[str, float]`): Metric to value, as fractions.
-        n (`int`): Items scored.
-        n_skipped (`int`, *optional*, defaults to 0): Items that could not be scored.
-    """
-
-    metrics: Mapping[str, float]
-    n: int
-    n_skipped: int = 0
 
 
 @dataclass
