@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from .classification import ClassificationTask, LabelledText
+from .context import MissingDataError
 from .pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus
 from .transfer import Corpus
 from .xnli import XnliCorpus
@@ -56,7 +57,13 @@ class AmericasNliCorpus(Corpus[LabelledText]):
         if split == "test":
             return self.pairs.examples(language, split)
         if language not in self.pairs.names:
-            return self.xnli.examples(language, split)
+            try:
+                return self.xnli.examples(language, split)
+            except MissingDataError as error:
+                raise MissingDataError(
+                    f"{error}; AmericasNLI has no training data: put XNLI's there, or train on the dev set of one of "
+                    f"its own languages: --source_languages {next(iter(self.pairs.names), 'quy_Latn')}"
+                ) from error
         # Items of one premise must not be on both sides.
         dev = self.pairs.examples(language, "dev")
         return [item for item in dev if _is_held_out(item.text) == (split == "dev")]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForMaskedLM
+from transformers import AutoConfig, AutoModelForMaskedLM
 
 from hf_mplm.languages import parse_code
 
@@ -15,6 +16,8 @@ from .results import ResultRow
 
 
 __all__ = ["Donor", "measured_transfer", "rank_donors"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ def rank_donors(
         for donor in codes
         if donor in cosines or donor in scores
     ]
+    unknown = [donor for donor in codes if donor not in cosines and donor not in scores]
+    if donors and unknown:
+        logger.warning(
+            "left out %s: neither measured as a source for %s nor a language of the model", ", ".join(unknown), code
+        )
     if not donors:
         raise ValueError(f"nothing is known of {', '.join(codes)} as sources for {code}")
     return sorted(donors, key=lambda donor: (donor.score is None, -(donor.score or 0.0), -(donor.cosine or 0.0)))
@@ -113,11 +121,10 @@ def measured_transfer(results: Sequence[ResultRow], target: str) -> dict[str, tu
 
 
 def _cosines(model: str | Path, target: str, among: Sequence[str], trust_remote_code: bool) -> dict[str, float]:
+    config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
+    if not getattr(config, "languages", None):
+        raise ValueError(f"{model} has no language embeddings; it is a {config.model_type}, not a LangSAMP model")
     loaded = AutoModelForMaskedLM.from_pretrained(model, dtype=torch.float32, trust_remote_code=trust_remote_code)
-    nearest = getattr(loaded, "nearest_languages", None)
-    if nearest is None:
-        raise ValueError(
-            f"{model} has no language embeddings; it is a {loaded.config.model_type}, not a LangSAMP model"
-        )
-    known = set(loaded.config.languages)
-    return dict(nearest(target, among=[code for code in among if code.partition("_")[0] in known]))
+    known = set(config.languages)
+    nearest = loaded.nearest_languages(target, among=[code for code in among if code.partition("_")[0] in known])
+    return dict(nearest)

@@ -131,7 +131,13 @@ class ParsingTask(TransferTask[ParsedSentence]):
                 }
             )
         if skipped:
-            logger.warning("%d words stand in sentences of more than %d words and are skipped", skipped, words.room)
+            logger.warning(
+                "%s: %d words stand in sentences of more than %d words, which the window does not hold; they are "
+                "left out and counted. A larger max_length reads them",
+                self.name,
+                skipped,
+                words.room,
+            )
         return Features(rows, skipped)
 
     def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from .similarity import centre, mining_f1, retrieve
 
 __all__ = ["ParallelCorpus", "ParallelText", "RetrievalTask", "retrieval_accuracy"]
 
+logger = logging.getLogger(__name__)
+
 TOP_K = (1, 5, 10)
 SOURCE_TO_TARGET = "source->target"
 TARGET_TO_SOURCE = "target->source"
@@ -24,6 +27,8 @@ DIRECTIONS = (SOURCE_TO_TARGET, TARGET_TO_SOURCE)
 SETTINGS = ("plain", "centred", "csls", "centred+csls")
 # Sentences whose vectors are held at once; at 768 dimensions 50 MB, whatever the number of languages.
 SENTENCES_PER_GROUP = 16384
+# Of these many sentences top-10 finds a tenth by chance.
+FEW_SENTENCES = 100
 
 
 @dataclass(frozen=True)
@@ -162,8 +167,19 @@ class RetrievalTask:
             if setting not in SETTINGS:
                 raise ValueError(f"retrieval setting {setting!r} is not known; choose of {', '.join(SETTINGS)}")
         for source in context.source_languages:
-            for _ in self._pairs(context, source, languages):
-                pass
+            few = {
+                language: len(text.source)
+                for language, text in self._pairs(context, source, languages)
+                if len(text.source) < min(FEW_SENTENCES, context.max_sentences.get(self.name, FEW_SENTENCES))
+            }
+            if few:
+                logger.warning(
+                    "%s: %s shares few sentences with %s; finding one among so few is easy, so compare no such scores "
+                    "with others",
+                    self.name,
+                    source,
+                    ", ".join(f"{language} ({n})" for language, n in few.items()),
+                )
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Encode both sides of each language and look up the translations.

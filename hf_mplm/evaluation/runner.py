@@ -143,8 +143,11 @@ def evaluate(
                     on_rows(rows)
     finally:
         table.write()
+    reasons: dict[tuple[str, str], list[str]] = {}
     for skip in context.skips:
-        logger.warning("skipped %s %s: %s", skip.task, skip.language, skip.reason)
+        reasons.setdefault((skip.task, skip.reason), []).append(skip.language)
+    for (task_name, reason), skipped in reasons.items():
+        logger.warning("skipped %s %s: %s", task_name, ", ".join(skipped), reason)
     return table.rows
 
 
@@ -188,8 +191,9 @@ def _choose_languages(available: list[str], asked: str | Sequence[str], task: st
         return available
     codes = list(dict.fromkeys(parse_code(code).code for code in asked))
     for code in codes:
-        if code not in available:
-            context.skip(task, code, f"{context.data_dir} has no data of it")
+        # A source language is asked for to be retrieved from or trained on, and need not have a test set.
+        if code not in available and code not in context.source_languages:
+            context.skip(task, code, f"{context.data_dir} has no data")
     return [code for code in codes if code in available]
 
 

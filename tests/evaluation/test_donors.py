@@ -63,6 +63,12 @@ def test_only_tasks_that_all_sources_have_are_averaged():
     assert scores["tur_Latn"] == (pytest.approx(0.65), 2)
 
 
+def test_languages_of_which_nothing_is_known_are_named(model_folder, caplog):
+    donors = rank_donors("tha_Thai", [*CODES, "wol_Latn", "yor_Latn"], model=model_folder)
+    assert len(donors) == len(CODES) - 1
+    assert "left out wol_Latn, yor_Latn" in caplog.text
+
+
 def test_the_verb_prints_a_table(model_folder, tmp_path, capsys):
     write_results(tmp_path / "run", [row("eng_Latn", 0.6)])
     flags = ["--target", "tha_Thai", "--among", ",".join(CODES), "--model", str(model_folder)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
@@ -84,6 +85,12 @@ def test_americasnli_takes_xnlis_training_data(data):
     assert [example.label for example in corpus.examples("quy_Latn", "test")[:3]] == [0, 1, 2]
     assert corpus.examples("eng_Latn", "train") == XnliCorpus(data).examples("eng_Latn", "train")
     assert corpus.examples("eng_Latn", "dev") == XnliCorpus(data).examples("eng_Latn", "dev")
+
+
+def test_americasnli_without_xnli_says_what_to_do(data):
+    shutil.rmtree(data / "xnli")
+    with pytest.raises(MissingDataError, match="put XNLI's there, or .* --source_languages quy_Latn"):
+        AmericasNliCorpus(data).examples("eng_Latn", "train")
 
 
 def test_americasnli_splits_a_dev_set_by_premise(data):

@@ -142,10 +142,23 @@ def test_faulty_files_are_found_before_anything_is_encoded(data, file, text, err
 
 
 def test_missing_languages_are_reported_and_never_zero(data, tmp_path, caplog):
-    rows = evaluate(LookupEncoder(), "tatoeba", data, ["swh_Latn", "yor_Latn"], tmp_path / "run")
+    asked = ["eng_Latn", "swh_Latn", "yor_Latn", "wol_Latn"]
+    rows = evaluate(LookupEncoder(), "tatoeba", data, asked, tmp_path / "run")
     assert {row.language for row in rows} == {"swh_Latn"}
-    assert "skipped tatoeba yor_Latn" in caplog.text
+    # One line a reason. English is what is retrieved from, and lacks nothing.
+    assert "skipped tatoeba yor_Latn, wol_Latn: " in caplog.text
+    skipped = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
+    assert len(skipped) == 1 and "eng_Latn" not in skipped[0]
     assert "yor_Latn" in (tmp_path / "run/results.json").read_text()
+
+
+def test_few_sentences_are_warned_of(data, caplog):
+    evaluate(LookupEncoder(), "tatoeba", data, "swh_Latn")
+    assert "tatoeba: eng_Latn shares few sentences with swh_Latn (4)" in caplog.text
+    caplog.clear()
+    # Whoever asks for few does not need to be told.
+    evaluate(LookupEncoder(), "tatoeba", data, "swh_Latn", max_sentences={"tatoeba": 3})
+    assert "few sentences" not in caplog.text
 
 
 def test_flores_own_files_are_aligned_by_line(data):
