@@ -94,7 +94,6 @@ def test_flores_has_a_subset_for_each_direction(tmp_path: Path) -> None:
     [
         ({"direction": "source->target"}, "--directions target->source"),
         ({"setting": "csls"}, "plain cosines, not csls"),
-        ({"metric": "accuracy@10"}, "does not report accuracy@10"),
         ({"n_skipped": 1}, "scores every sentence"),
         ({"source_language": "tha_Thai"}, "English on one side"),
         ({"language": "yor_Latn"}, "no yor_Latn"),
@@ -110,6 +109,19 @@ def test_what_mteb_measures_otherwise_is_left_out_with_a_reason(changes, reason,
     assert export.paths == () and not (tmp_path / "out").exists()
     ((found, count),) = export.left_out.items()
     assert reason in found and count == 1
+
+
+def test_other_accuracies_are_no_loss(tmp_path: Path) -> None:
+    rows = [row("tatoeba", "deu_Latn", metric, 0.5) for metric in ("accuracy@1", "accuracy@10", "f1")]
+    export = export_mteb(rows, tmp_path)
+    assert export.left_out == {} and "accuracy@10" not in export.paths[0].read_text(encoding="utf-8")
+
+
+def test_a_fingerprint_makes_a_folder_on_every_system(tmp_path: Path) -> None:
+    rows = [row("tatoeba", "deu_Latn", metric, 0.5, revision="sha256:12") for metric in ("accuracy@1", "f1")]
+    (path,) = export_mteb(rows, tmp_path).paths
+    assert path.parent.name == "sha256-12"
+    assert json.loads((path.parent / "model_meta.json").read_text(encoding="utf-8"))["revision"] == "sha256:12"
 
 
 def test_a_part_of_the_sentences_is_not_the_benchmark(tmp_path: Path) -> None:
