@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .parser import MplmArgumentParser
+from .training import find_checkpoint, quiet_other_processes, train_and_save
 
-
-logger = logging.getLogger(__name__)
 
 _READING = ("languages", "text_column", "language_column", "fold_han", "split", "revision")
 
@@ -81,33 +79,18 @@ def run(argv: Sequence[str]) -> int:
     _check(arguments)
     import transformers
 
-    is_main = int(os.environ.get("RANK", "0")) == 0
-    if not is_main:
-        logging.getLogger().setLevel(logging.ERROR)
-        transformers.utils.logging.set_verbosity_error()
+    quiet_other_processes()
     model_path, store = _prepare(arguments, args)
 
     from ..data.tokenizers import load_tokenizer
     from ..modeling.stock import load_masked_lm
     from ..trainers.script_alignment import ScriptAlignmentTrainer
 
-    checkpoint = _find_checkpoint(Path(args.output_dir), arguments.resume)
-    if checkpoint is not None:
-        logger.info("Going on from %s. (--resume never, with another --output, starts anew.)", checkpoint)
+    checkpoint = find_checkpoint(args.output_dir, arguments.resume)
     transformers.set_seed(args.seed)
     model = load_masked_lm(checkpoint or model_path)
     trainer = ScriptAlignmentTrainer(model, args, store=store, processing_class=load_tokenizer(model_path))
-    trainer.train(resume_from_checkpoint=checkpoint)
-    held_out = trainer.evaluate()["eval_loss"] if trainer.eval_dataset is not None else None
-    trainer.save_model()
-    trainer.save_state()
-    trainer.create_model_card(finetuned_from=arguments.model)
-    if is_main:
-        loss = "" if held_out is None else f" Held-out loss {held_out:.4f}."
-        print(
-            f"Aligned in {trainer.state.global_step:,} steps.{loss} Model, tokenizer and card are in {args.output_dir}"
-        )
-    trainer.accelerator.end_training()
+    train_and_save(trainer, checkpoint, arguments.model, "Aligned in")
     return 0
 
 
@@ -160,14 +143,3 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
         **reading,
     )
     return model, store
-
-
-def _find_checkpoint(output_dir: Path, resume: str) -> Path | None:
-    from ..trainers.checkpoints import find_last_checkpoint, list_checkpoints
-
-    if resume == "never" and list_checkpoints(output_dir):
-        raise ValueError(
-            f"{output_dir} holds checkpoints of another run, which a later --resume auto would take for this one's: "
-            "give another --output, or delete them"
-        )
-    return find_last_checkpoint(output_dir)

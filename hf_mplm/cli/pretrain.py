@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from .training import find_checkpoint, quiet_other_processes, train_and_save
 
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from ..data.store import TokenStore
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -74,41 +72,17 @@ def run(argv: Sequence[str]) -> int:
     from ..data.store import load_store
     from ..trainers import MaskedLMTrainer
 
-    is_main = int(os.environ.get("RANK", "0")) == 0
-    if not is_main:
-        logging.getLogger().setLevel(logging.ERROR)
-        transformers.utils.logging.set_verbosity_error()
+    quiet_other_processes()
     store = load_store(arguments.store)
-    checkpoint = _find_checkpoint(Path(args.output_dir), arguments.resume)
-    if checkpoint is not None:
-        logger.info("Going on from %s. (--resume never, with another --output, starts anew.)", checkpoint)
+    checkpoint = find_checkpoint(args.output_dir, arguments.resume)
     # Before the model: Trainer's own seeding comes after the new tables have been drawn.
     transformers.set_seed(args.seed)
     tokenizer = _load_tokenizer(arguments, store)
     model = _load_model(arguments, args.seed, store, tokenizer, checkpoint)
     _check_sizes(model, tokenizer, store)
     trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer)
-    trainer.train(resume_from_checkpoint=checkpoint)
-    held_out = trainer.evaluate()["eval_loss"] if trainer.eval_dataset is not None else None
-    trainer.save_model()
-    trainer.save_state()
-    trainer.create_model_card(finetuned_from=arguments.model)
-    if is_main:
-        loss = "" if held_out is None else f" Held-out loss {held_out:.4f}."
-        print(f"Trained {trainer.state.global_step:,} steps.{loss} Model, tokenizer and card are in {args.output_dir}")
-    trainer.accelerator.end_training()
+    train_and_save(trainer, checkpoint, arguments.model, "Trained")
     return 0
-
-
-def _find_checkpoint(output_dir: Path, resume: str) -> Path | None:
-    from ..trainers.checkpoints import find_last_checkpoint, list_checkpoints
-
-    if resume == "never" and list_checkpoints(output_dir):
-        raise ValueError(
-            f"{output_dir} holds checkpoints of another run, which a later --resume auto would take for this one's: "
-            "give another --output, or delete them"
-        )
-    return find_last_checkpoint(output_dir)
 
 
 def _load_tokenizer(arguments: PretrainArguments, store: TokenStore) -> PreTrainedTokenizerBase:
