@@ -22,6 +22,14 @@ CORPUS = Path(__file__).parent / "assets" / "udhr"
 TINY_VOCAB_SIZE = 800
 HIDDEN_SIZE = 32
 NUM_LAYERS = 2
+TINY_SIZES = {
+    "hidden_size": HIDDEN_SIZE,
+    "num_hidden_layers": NUM_LAYERS,
+    "num_attention_heads": 2,
+    "intermediate_size": 2 * HIDDEN_SIZE,
+    "pad_token_id": 1,
+}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def corpus_lines(*codes: str) -> list[tuple[str, str]]:
@@ -44,16 +52,11 @@ def build_tiny_tokenizer(folder: Path, vocab_size: int = TINY_VOCAB_SIZE) -> Pre
 def tiny_xlm_roberta(vocab_size: int = TINY_VOCAB_SIZE, *, seed: int = 0, **config: object) -> XLMRobertaForMaskedLM:
     """A stock XLM-R masked-LM model in eval mode; dropout is off unless `config` says otherwise."""
     settings = {
-        "hidden_size": HIDDEN_SIZE,
-        "num_hidden_layers": NUM_LAYERS,
-        "num_attention_heads": 2,
-        "intermediate_size": 2 * HIDDEN_SIZE,
+        **TINY_SIZES,
         "max_position_embeddings": 130,
         "type_vocab_size": 1,
         "layer_norm_eps": 1e-5,
-        "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0,
-        "pad_token_id": 1,
+        **NO_DROPOUT,
         "bos_token_id": 0,
         "eos_token_id": 2,
         **config,
@@ -65,14 +68,9 @@ def tiny_xlm_roberta(vocab_size: int = TINY_VOCAB_SIZE, *, seed: int = 0, **conf
 def tiny_bert(vocab_size: int = TINY_VOCAB_SIZE, *, seed: int = 0, **config: object) -> BertForMaskedLM:
     """A stock BERT masked-LM model in eval mode; dropout is off unless `config` says otherwise."""
     settings = {
-        "hidden_size": HIDDEN_SIZE,
-        "num_hidden_layers": NUM_LAYERS,
-        "num_attention_heads": 2,
-        "intermediate_size": 2 * HIDDEN_SIZE,
+        **TINY_SIZES,
         "max_position_embeddings": 128,
-        "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0,
-        "pad_token_id": 1,
+        **NO_DROPOUT,
         **config,
     }
     torch.manual_seed(seed)
@@ -82,14 +80,10 @@ def tiny_bert(vocab_size: int = TINY_VOCAB_SIZE, *, seed: int = 0, **config: obj
 def tiny_modernbert(vocab_size: int = TINY_VOCAB_SIZE, *, seed: int = 0, **config: object) -> ModernBertForMaskedLM:
     """A stock ModernBERT masked-LM model in eval mode, one layer with global and one with local attention."""
     settings = {
-        "hidden_size": HIDDEN_SIZE,
-        "num_hidden_layers": NUM_LAYERS,
-        "num_attention_heads": 2,
-        "intermediate_size": 2 * HIDDEN_SIZE,
+        **TINY_SIZES,
         "max_position_embeddings": 128,
         "global_attn_every_n_layers": 2,
         "local_attention": 16,
-        "pad_token_id": 1,
         "bos_token_id": 0,
         "eos_token_id": 2,
         "cls_token_id": 0,
