@@ -12,7 +12,6 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from .context import Context, MissingDataError, training_free_cell
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
-from .loading import load_model
 from .metrics import accuracy, macro_f1
 from .probe import LinearProbe
 from .readers import DataError, Record
@@ -98,14 +97,7 @@ class ClassificationTask(TransferTask[LabelledText]):
         Returns:
             `PreTrainedModel`: The model in float32.
         """
-        return load_model(
-            context.model,
-            AutoModelForSequenceClassification,
-            trust_remote_code=context.trust_remote_code,
-            revision=context.hub_revision,
-            id2label=dict(enumerate(self.labels)),
-            label2id={label: index for index, label in enumerate(self.labels)},
-        )
+        return context.load_model(AutoModelForSequenceClassification, self.labels)
 
     def features(
         self,

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from transformers import AutoModel, PreTrainedModel
+
 from .encoder import Encoder
+from .loading import load_model
 from .results import NOT_APPLICABLE, ResultRow, make_row
 
 
@@ -91,6 +94,24 @@ class Context:
         if self._encoder is None:
             self._encoder = self.make_encoder()
         return self._encoder
+
+    def load_model(self, auto_class: Any = AutoModel, labels: Sequence[str] | None = None) -> PreTrainedModel:
+        """Load the checkpoint of the run, with a new head where the auto class has one.
+
+        Args:
+            auto_class (*optional*, defaults to `AutoModel`): The auto class to load with.
+            labels (`Sequence[str]`, *optional*): The names of the head's outputs, in order.
+
+        Returns:
+            `PreTrainedModel`: The model in float32.
+        """
+        head: dict[str, Any] = {}
+        if labels is not None:
+            head["id2label"] = dict(enumerate(labels))
+            head["label2id"] = {label: index for index, label in enumerate(labels)}
+        return load_model(
+            self.model, auto_class, trust_remote_code=self.trust_remote_code, revision=self.hub_revision, **head
+        )
 
     def rows(self, cell: Cell, metrics: Mapping[str, float], *, n: int, n_skipped: int = 0) -> list[ResultRow]:
         """Make the result rows of a cell.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from .classification import LabelledText
 from .context import MissingDataError
-from .readers import DataError, Record, find_split, list_folders, read_records, require_columns, resolve_codes
-from .transfer import Corpus
+from .folder_corpus import FolderCorpus
+from .readers import DataError, Record, find_split, read_records, require_columns
 
 
 __all__ = ["NLI_COLUMNS", "NLI_LABELS", "NLI_NAMES", "PairCorpus", "labelled_pairs"]
@@ -52,7 +52,7 @@ def labelled_pairs(
     return pairs
 
 
-class PairCorpus(Corpus[LabelledText]):
+class PairCorpus(FolderCorpus[LabelledText]):
     """Pairs of texts with one file a language and split, as text with a header or as Parquet.
 
     Args:
@@ -62,16 +62,8 @@ class PairCorpus(Corpus[LabelledText]):
     """
 
     def __init__(self, folder: Path, columns: Sequence[tuple[str, str, str]], names: Mapping[str, int]) -> None:
-        self.folder, self.columns, self.labels = folder, columns, names
-        self.names = resolve_codes(list_folders(folder), self._sample)
-
-    def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return sorted(code for code, name in self.names.items() if find_split(self.folder, name, "test"))
+        self.columns, self.labels = columns, names
+        super().__init__(folder)
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
         """Read one split of one language.
@@ -87,7 +79,7 @@ class PairCorpus(Corpus[LabelledText]):
             MissingDataError: If there is no such file.
             DataError: If a label is not known or a column is missing.
         """
-        paths = find_split(self.folder, self.names[language], split) if language in self.names else []
+        paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(f"no {split} pairs of {language} under {self.folder}")
         return labelled_pairs(read_records(paths), self.columns, self.labels)

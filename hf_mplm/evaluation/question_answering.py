@@ -13,7 +13,6 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrai
 
 from .context import Context
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
-from .loading import load_model
 from .question_corpus import QuestionCorpus
 from .results import ResultRow
 from .spans import Spans, best_spans, best_text, question_windows, target_span
@@ -123,12 +122,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
         Returns:
             `PreTrainedModel`: The model in float32.
         """
-        return load_model(
-            context.model,
-            AutoModelForQuestionAnswering,
-            trust_remote_code=context.trust_remote_code,
-            revision=context.hub_revision,
-        )
+        return context.load_model(AutoModelForQuestionAnswering)
 
     def features(
         self,

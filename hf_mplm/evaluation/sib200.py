@@ -6,8 +6,8 @@ from pathlib import Path
 
 from .classification import ClassificationTask, LabelledText, label_index
 from .context import MissingDataError
-from .readers import find_split, list_folders, read_records, require_columns, resolve_codes, unique_by
-from .transfer import Corpus
+from .folder_corpus import FolderCorpus
+from .readers import read_records, require_columns, unique_by
 
 
 __all__ = ["LABELS", "TASK", "Sib200Corpus"]
@@ -15,7 +15,7 @@ __all__ = ["LABELS", "TASK", "Sib200Corpus"]
 LABELS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 
 
-class Sib200Corpus(Corpus[LabelledText]):
+class Sib200Corpus(FolderCorpus[LabelledText]):
     """TSV with a header and quoted fields (`index_id`, `category`, `text`) in `CODE/test.tsv`, or the same as Parquet.
 
     Args:
@@ -23,16 +23,7 @@ class Sib200Corpus(Corpus[LabelledText]):
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self.folder = data_dir / "sib200"
-        self.names = resolve_codes(list_folders(self.folder), lambda name: "")
-
-    def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return sorted(code for code, name in self.names.items() if find_split(self.folder, name, "test"))
+        super().__init__(data_dir / "sib200")
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
         """Read one split of one language.
@@ -48,7 +39,7 @@ class Sib200Corpus(Corpus[LabelledText]):
             MissingDataError: If there is no such file.
             DataError: If an id occurs twice, a label is not known or a quote is never closed.
         """
-        paths = find_split(self.folder, self.names[language], split) if language in self.names else []
+        paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(
                 f"no {split} sentences of {language}: {self.folder / language}/{split}.tsv is missing"

@@ -16,10 +16,10 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTr
 
 from .context import Context, MissingDataError
 from .finetuning import Batch, FineTuningSettings, Row
-from .loading import load_model
-from .readers import DataError, find_split, list_folders, read_lines, resolve_codes
+from .folder_corpus import FolderCorpus
+from .readers import DataError, find_split, read_lines
 from .tagged_files import TaggedSentence, read_tagged_files, read_words
-from .transfer import Corpus, Features, TransferTask
+from .transfer import Features, TransferTask
 from .words import WordTokenizer, gather_words, pad_words
 
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 LABELS_FILE = "labels.txt"
 
 
-class TaggedCorpus(Corpus[TaggedSentence]):
+class TaggedCorpus(FolderCorpus[TaggedSentence]):
     """Files of words and labels: `CODE/test.txt`, `test-CODE.tsv` and the like, or the same as Parquet.
 
     Args:
@@ -41,19 +41,11 @@ class TaggedCorpus(Corpus[TaggedSentence]):
     """
 
     def __init__(self, data_dir: Path, task: str, labels: Sequence[str]) -> None:
-        self.task, self.folder = task, data_dir / task
+        super().__init__(data_dir / task)
+        self.task = task
         self.labels = list(labels)
         if (self.folder / LABELS_FILE).is_file():
             self.labels = [label for label in read_lines(self.folder / LABELS_FILE) if label]
-        self.names = resolve_codes(list_folders(self.folder), self._sample)
-
-    def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return sorted(code for code, name in self.names.items() if find_split(self.folder, name, "test"))
 
     def examples(self, language: str, split: str) -> list[TaggedSentence]:
         """Read one split of one language.
@@ -69,7 +61,7 @@ class TaggedCorpus(Corpus[TaggedSentence]):
             MissingDataError: If there is no such file.
             DataError: If a word has no label or one that is not known.
         """
-        paths = find_split(self.folder, self.names[language], split) if language in self.names else []
+        paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(
                 f"{self.task} has no {split} sentences of {language}: no {self.folder / language}/{split}.txt"
@@ -106,15 +98,7 @@ class TaggingTask(TransferTask[TaggedSentence]):
         Returns:
             `PreTrainedModel`: The model in float32.
         """
-        labels = self.corpus(context.data_dir).labels
-        return load_model(
-            context.model,
-            AutoModelForTokenClassification,
-            trust_remote_code=context.trust_remote_code,
-            revision=context.hub_revision,
-            id2label=dict(enumerate(labels)),
-            label2id={label: index for index, label in enumerate(labels)},
-        )
+        return context.load_model(AutoModelForTokenClassification, self.corpus(context.data_dir).labels)
 
     def features(
         self,

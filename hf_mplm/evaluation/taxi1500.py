@@ -6,8 +6,8 @@ from pathlib import Path
 
 from .classification import ClassificationTask, LabelledText, label_index
 from .context import MissingDataError
-from .readers import find_split, list_folders, read_records, require_columns, resolve_codes, unique_by
-from .transfer import Corpus
+from .folder_corpus import FolderCorpus
+from .readers import find_split, read_records, require_columns, unique_by
 
 
 __all__ = ["LABELS", "TASK", "Taxi1500Corpus"]
@@ -15,7 +15,7 @@ __all__ = ["LABELS", "TASK", "Taxi1500Corpus"]
 LABELS = ("Recommendation", "Faith", "Violence", "Grace", "Sin", "Description")
 
 
-class Taxi1500Corpus(Corpus[LabelledText]):
+class Taxi1500Corpus(FolderCorpus[LabelledText]):
     """TSV without a header (verse id, label, verse) in `CODE/test.tsv`, `CODE_test.tsv` or `eng_test.tsv`, or Parquet.
 
     Args:
@@ -23,16 +23,7 @@ class Taxi1500Corpus(Corpus[LabelledText]):
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self.folder = data_dir / "taxi1500"
-        self.names = resolve_codes(list_folders(self.folder), self._sample)
-
-    def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return sorted(code for code, name in self.names.items() if find_split(self.folder, name, "test"))
+        super().__init__(data_dir / "taxi1500")
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
         """Read one split of one language.
@@ -48,7 +39,7 @@ class Taxi1500Corpus(Corpus[LabelledText]):
             MissingDataError: If there is no such file.
             DataError: If a verse occurs twice or has no known label.
         """
-        paths = find_split(self.folder, self.names[language], split) if language in self.names else []
+        paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(f"no {split} verses of {language}: {self.folder / language}/{split}.tsv is missing")
         records = read_records(paths, columns=("id", "label", "text"))
