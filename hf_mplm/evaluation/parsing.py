@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from .biaffine import BiaffineParser
 from .context import Context
 from .finetuning import Batch, FineTuningSettings, Row
-from .loading import load_model
 from .parsing_corpus import ParsedSentence, ParsingCorpus
 from .readers import DataError
-from .results import ResultRow
-from .task_options import with_options
 from .transfer import Features, Scores, TransferTask
 from .trees import attachment_scores
 from .words import WordTokenizer, pad_words
@@ -59,29 +56,6 @@ class ParsingTask(TransferTask[ParsedSentence]):
         """
         return ParsingCorpus(data_dir, self.subtypes)
 
-    def check(self, context: Context, languages: Sequence[str]) -> None:
-        """Read every file once.
-
-        Args:
-            context (`Context`): The settings.
-            languages (`Sequence[str]`): Codes of the languages to score.
-        """
-        task, context = with_options(self, context)
-        super(ParsingTask, task).check(context, languages)
-
-    def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
-        """Train once a source language and seed, and score every language that is not finished.
-
-        Args:
-            context (`Context`): The settings; `subtypes` may stand among the hyper-parameters of the task.
-            languages (`Sequence[str]`): Codes of the languages to score.
-
-        Yields:
-            `list[ResultRow]`: UAS and LAS of one language.
-        """
-        task, context = with_options(self, context)
-        yield from super(ParsingTask, task).evaluate(context, languages)
-
     def make_model(self, context: Context) -> PreTrainedModel:
         """Load the encoder with a new biaffine head.
 
@@ -91,8 +65,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
         Returns:
             `BiaffineParser`: The model in float32.
         """
-        encoder = load_model(context.model, trust_remote_code=context.trust_remote_code, revision=context.hub_revision)
-        return BiaffineParser(encoder, len(self.corpus(context.data_dir).scheme))
+        return BiaffineParser(context.load_model(), len(self.corpus(context.data_dir).scheme))
 
     def features(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,9 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrai
 from .context import Context
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
 from .question_corpus import QuestionCorpus
-from .results import ResultRow
 from .spans import Spans, best_spans, best_text, question_windows, target_span
 from .squad import Question
 from .squad_metrics import answer_scores, normalize_mlqa, normalize_squad
-from .task_options import with_options
 from .transfer import ZERO_SHOT, Features, Scores, TransferTask
 
 
@@ -88,30 +86,6 @@ class QuestionAnsweringTask(TransferTask[Question]):
                 f"{', '.join(context.source_languages)}"
             )
         return settings
-
-    def check(self, context: Context, languages: Sequence[str]) -> None:
-        """Read every file once.
-
-        Args:
-            context (`Context`): The settings.
-            languages (`Sequence[str]`): Codes of the languages to score.
-        """
-        task, context = with_options(self, context)
-        super(QuestionAnsweringTask, task).check(context, languages)
-
-    def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
-        """Train once a source language and seed, and score every language that is not finished.
-
-        Args:
-            context (`Context`): The settings; `normalization`, `n_best` and `max_answer_length` may stand among the
-                hyper-parameters of the task.
-            languages (`Sequence[str]`): Codes of the languages to score.
-
-        Yields:
-            `list[ResultRow]`: F1 and exact match of one language.
-        """
-        task, context = with_options(self, context)
-        yield from super(QuestionAnsweringTask, task).evaluate(context, languages)
 
     def make_model(self, context: Context) -> PreTrainedModel:
         """Load the encoder with a new head over each token.

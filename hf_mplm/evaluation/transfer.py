@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -16,6 +16,7 @@ from .examples import Corpus, Example, Features, Scores
 from .finetuning import Batch, FineTuningSettings, Row, finetune, finetuning_settings, predict, with_seed
 from .loading import load_tokenizer, position_limit
 from .results import NOT_APPLICABLE, ResultRow
+from .task_options import with_options
 
 
 __all__ = ["Corpus", "Features", "Scores", "TransferTask"]
@@ -40,6 +41,8 @@ class TransferTask(ABC, Generic[Example]):
 
     #: The metric by which the dev set chooses.
     selection_metric = ""
+    #: Those of its fields that may stand among the hyper-parameters of the task.
+    options: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def corpus(self, data_dir: Path, train_file: str | None = None) -> Corpus[Example]:
@@ -125,9 +128,10 @@ class TransferTask(ABC, Generic[Example]):
             MissingDataError: If a source language has no training or dev data.
             ValueError: If a setting or a hyper-parameter is not known.
         """
-        settings = self.settings(context)
-        finetuning_settings(self.name, context.finetuning)
-        corpus = self.corpus(context.data_dir, context.train_file)
+        task, context = with_options(self, context)
+        settings = task.settings(context)
+        finetuning_settings(task.name, context.finetuning)
+        corpus = task.corpus(context.data_dir, context.train_file)
         if context.transfer_settings != [IN_LANGUAGE]:
             for source in context.source_languages:
                 for split in ("train", "dev"):
@@ -139,7 +143,7 @@ class TransferTask(ABC, Generic[Example]):
                 try:
                     corpus.examples(language, split)
                 except MissingDataError as error:
-                    context.skip(self.name, language, error)
+                    context.skip(task.name, language, error)
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Train once a source language and seed, and score every language that is not finished.
@@ -151,20 +155,21 @@ class TransferTask(ABC, Generic[Example]):
         Yields:
             `list[ResultRow]`: All metrics of one language.
         """
+        task, context = with_options(self, context)
         runs: list[tuple[str, str, list[str]]] = []
-        for setting in self.settings(context):
+        for setting in task.settings(context):
             if setting == IN_LANGUAGE:
                 runs.extend((setting, language, [language]) for language in languages)
             else:
                 runs.extend((setting, source, list(languages)) for source in context.source_languages)
         for setting, source, targets in runs:
             for seed in context.seeds:
-                cells = [Cell(self.name, target, source, "", setting, NOT_APPLICABLE, seed) for target in targets]
+                cells = [Cell(task.name, target, source, "", setting, NOT_APPLICABLE, seed) for target in targets]
                 if FEW_SHOT.fullmatch(setting):
                     cells = [cell for cell in cells if cell.language != source]
                 cells = [cell for cell in cells if cell not in context.finished]
                 if cells:
-                    yield from self._run(context, cells)
+                    yield from task._run(context, cells)
 
     def _run(self, context: Context, cells: Sequence[Cell]) -> Iterator[list[ResultRow]]:
         setting, source, seed = cells[0].setting, cells[0].source_language, cells[0].seed
