@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 
-__all__ = ["TEMPORARY_SUFFIX", "atomic_write", "explain_full_disk", "sync_folder", "write_json"]
+__all__ = ["TEMPORARY_SUFFIX", "atomic_write", "explain_full_disk", "read_json", "sync_folder", "write_json"]
 
 TEMPORARY_SUFFIX = ".unfinished"
 
@@ -55,6 +55,11 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, whole or not at all."""
     with atomic_write(path) as handle:
         handle.write((json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote; None if there is no such file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 @contextmanager

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._files import sync_folder, write_json
+from .corpus_report import DROPPED, CorpusReport
 from .engines import run_tasks, show_progress
 from .packing import LanguagePlan, close_parts, plan_language, plan_shards, store_features, write_shard
 from .parts import LanguageCounts, PartResult
 from .sentencepiece_model import MODEL_FILE
+from .sources import CodeResolver, ReadOptions, SourceFile
 from .store import STORE_FILE, STORE_FORMAT, list_store_files
 from .tokenizers import load_tokenizer, save_tokenizer, tokenizer_fingerprint
 
@@ -24,7 +26,15 @@ from .tokenizers import load_tokenizer, save_tokenizer, tokenizer_fingerprint
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["keep_tokenizer", "merge_results", "move_into_place", "summarize", "write_splits"]
+__all__ = [
+    "check_content",
+    "keep_tokenizer",
+    "merge_results",
+    "move_into_place",
+    "note_files",
+    "summarize",
+    "write_splits",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +49,24 @@ def merge_results(results: Iterable[PartResult]) -> PartResult:
             merged.counts.setdefault(language, LanguageCounts()).add(counts)
     merged.report.counts = {language: n for language, n in merged.report.counts.items() if n}
     return merged
+
+
+def note_files(report: CorpusReport, files: Sequence[SourceFile]) -> None:
+    """Add the files that name their language themselves."""
+    for file in files:
+        if file.language:
+            report.files.setdefault(file.language, []).append(file.name)
+
+
+def check_content(report: CorpusReport, options: ReadOptions, corpus: Any) -> None:
+    """Raise `ValueError` on a corpus without a sentence; warn of languages without one."""
+    if not report.counts:
+        dropped = ", ".join(f"{n} {DROPPED[reason]}" for reason, n in report.dropped_by_reason().items())
+        raise ValueError(f"{corpus}: this corpus has no sentence. Lines left out: {dropped or 'none'}")
+    for language in sorted(set(report.files) - set(report.counts)):
+        logger.warning("%s: no sentence is left of %s", language, ", ".join(report.files[language]))
+    for language in CodeResolver(options).missing(report.counts):
+        logger.warning("%s: --languages asks for it, and the corpus has no sentence of it", language)
 
 
 def write_splits(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-__all__ = ["DataCollatorForMaskedLM"]
+__all__ = ["DataCollatorForMaskedLM", "content_number"]
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ class DataCollatorForMaskedLM:
                     "wrap the rows: SampledDataset(dataset, sampler). For evaluation this is right: use "
                     "collator.for_evaluation()",
                 )
-            draws = np.array([_content_number(row) for row in rows], dtype=np.uint64)
+            draws = np.array([content_number(row) for row in rows], dtype=np.uint64)
         return draws, self._schedule.start, self.stream + FIXED_STREAM
 
     def _languages(self, features: Sequence[Mapping[str, Any]], size: int, table: str) -> np.ndarray:
@@ -209,6 +209,6 @@ class DataCollatorForMaskedLM:
             logger.warning(message)
 
 
-def _content_number(row: np.ndarray) -> int:
+def content_number(row: np.ndarray) -> int:
     """A 64-bit number of a row's tokens, the same on every machine (Python's `hash` is not)."""
     return int.from_bytes(hashlib.blake2b(row.astype("<i8").tobytes(), digest_size=8).digest(), "little")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -78,9 +77,9 @@ def pair_schema() -> pa.Schema:
     return pa.schema({"input_ids": ids, "romanized_input_ids": ids, "hash": pa.uint64()})
 
 
-def finished_pairs(folder: str | Path, index: int) -> PairPartResult | None:
+def finished_pairs(part: PairPart) -> PairPartResult | None:
     """Read the result of a part; None if it is not finished."""
-    path = part_path(folder, index)
+    path = part_path(part.folder, part.index)
     try:
         found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if path.stat().st_size != found["bytes"]:
@@ -122,7 +121,7 @@ def tokenize_pairs(part: PairPart) -> dict[str, int]:
     return {
         "sentences": sum(counts.pairs for counts in result.counts.values()),
         "tokens": sum(counts.tokens + counts.romanized_tokens for counts in result.counts.values()),
-        "weight": sum(segment.weight for segment in part.segments),
+        "weight": part.weight,
     }
 
 

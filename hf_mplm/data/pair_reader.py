@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from .corpus_report import CorpusReport
-from .readers import Segment, _Places, _raw_lines, _read_records, read_segment
+from .readers import Places, Segment, raw_lines, read_records, read_segment
 from .romanization import Romanizer
 from .sources import ReadOptions
 
@@ -49,7 +49,7 @@ def read_pairs(segment: Segment, options: ReadOptions, report: CorpusReport) -> 
             yield row
 
     # One row is asked for when all sentences of the one before were taken, so that `latest` is their row.
-    for language, text in _read_records(segment, rows(), options, report):
+    for language, text in read_records(segment, rows(), options, report):
         romanized = latest["romanized"]
         yield language, text, (romanized if isinstance(romanized, str) else "") if latest["is_whole"] else None
 
@@ -117,7 +117,7 @@ def _is_romanized(segment: Segment) -> bool:
 def _rows(segment: Segment, options: ReadOptions) -> Iterator[dict[str, Any]]:
     """Rows of a Parquet or JSONL segment; the key `""` holds the row's number."""
     if segment.file.kind == "jsonl":
-        for number, raw in enumerate(_raw_lines(segment, _Places(segment, CorpusReport())), start=1):
+        for number, raw in enumerate(raw_lines(segment, Places(segment, CorpusReport())), start=1):
             try:
                 row = json.loads(raw.decode("utf-8-sig"))
             except (json.JSONDecodeError, UnicodeDecodeError):

@@ -6,35 +6,24 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._files import explain_full_disk
-from .assembly import keep_tokenizer, move_into_place
+from .assembly import check_content, keep_tokenizer, move_into_place, note_files
 from .corpora import find_files
 from .corpus_report import CorpusReport
 from .encoding import save_encoder
 from .engines import run_tasks, show_progress
+from .jobs import PART_BYTES, finished_results, unfinished_parts
 from .pair_packing import PairPlan, plan_pairs, write_pairs
 from .pair_parts import PairCounts, PairPart, PairPartResult, finished_pairs, tokenize_pairs
-from .prepare import (
-    _FULL_DISK,
-    _PART_BYTES,
-    _begin,
-    _check_content,
-    _check_unchanged,
-    _lock,
-    _note_files,
-    _read_json,
-    _refusal,
-    _refuse_launcher,
-)
-from .prepare_plan import group_segments, make_plan, plan_differences
+from .prepare import refuse_launcher, store_job
+from .prepare_plan import check_unchanged, group_segments, make_plan
 from .romanization_engine import load_engine
 from .sources import ReadOptions
-from .store import STORE_FILE, TokenStore, check_store_files, read_store_info
+from .store import TokenStore, check_store_files, read_store_info
 from .tokenizers import load_tokenizer, tokenizer_fingerprint
 
 
@@ -93,7 +82,7 @@ def prepare_pair_store(
     split: str = "train",
     revision: str | None = None,
     overwrite: bool = False,
-    part_bytes: int = _PART_BYTES,
+    part_bytes: int = PART_BYTES,
 ) -> PairStore:
     """Romanise a corpus and tokenize both texts, a sentence pair a row.
 
@@ -138,7 +127,7 @@ def prepare_pair_store(
     store = prepare_pair_store("udhr", "my-tokenizer", "pairs", holdout=5, num_proc=4)
     ```
     """
-    _refuse_launcher()
+    refuse_launcher()
     if chunk_length < 3 or holdout < 0 or part_bytes < 1:
         raise ValueError(
             f"chunk_length ({chunk_length}) must be 3 or more, holdout ({holdout}) not negative, and part_bytes "
@@ -160,13 +149,14 @@ def prepare_pair_store(
         "uroman": load_engine().version,
         "use_language_codes": use_language_codes,
     }
-    work = output.with_name(output.name + ".preparing")
-    with explain_full_disk(output.parent, _FULL_DISK.format(work=work)), _lock(work, output):
-        plan = make_plan(files, options, settings, _read_json(work / "plan.json"))
-        if _is_finished(output, plan, overwrite):
+    job = store_job(output, "pair store")
+    work = job.work
+    with job.hold():
+        plan = make_plan(files, options, settings, job.known_plan())
+        if job.is_finished(plan, overwrite, _read_info):
             shutil.rmtree(work)
             return load_pair_store(output)
-        _begin(work, plan, overwrite, part_bytes)
+        job.begin(plan, overwrite, part_bytes)
         encoder = save_encoder(tokenizer, work / "encoder")
         folder = str(work / "parts")
         parts = [
@@ -174,11 +164,11 @@ def prepare_pair_store(
             for i, group in enumerate(group_segments(files, part_bytes))
         ]
         _tokenize(parts, num_proc, engine)
-        _check_unchanged(plan, files)
-        results = list(_results(parts))
+        check_unchanged(plan, files)
+        results = list(finished_results(parts, finished_pairs))
         report = _merged(results)
-        _note_files(report, files)
-        _check_content(report, options, corpus)
+        note_files(report, files)
+        check_content(report, options, corpus)
         plans = plan_pairs([batch for result in results for batch in result.batches], holdout)
         write_pairs(plans, work / "store", _fingerprint(plan["identity"]))
         keep_tokenizer(tokenizer, work / "store" / "tokenizer")
@@ -203,39 +193,13 @@ def _read_info(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _is_finished(output: Path, plan: dict[str, Any], overwrite: bool) -> bool:
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return False
-    if not (output / STORE_FILE).is_file():
-        raise ValueError(
-            f"{output} exists and is not a pair store, so it is not replaced. Give another --output, or move it away"
-        )
-    if overwrite:
-        return False
-    differences = plan_differences({"identity": _read_info(output)["identity"]}, plan)
-    if differences:
-        raise ValueError(_refusal(f"{output} is a store made from something else", differences))
-    logger.info("%s is finished already, from the same corpus, tokenizer and options", output)
-    return True
-
-
 def _tokenize(parts: Sequence[PairPart], num_proc: int, engine: str) -> None:
     from tqdm import tqdm
 
-    todo = [part for part in parts if finished_pairs(part.folder, part.index) is None]
-    if len(todo) < len(parts):
-        logger.info("%d of %d parts are finished", len(parts) - len(todo), len(parts))
+    todo = unfinished_parts(parts, finished_pairs)
     with tqdm(desc="Romanising and tokenizing", unit=" pairs", unit_scale=True, disable=not show_progress()) as bar:
         for done in run_tasks(tokenize_pairs, todo, num_proc=num_proc, engine=engine):
             bar.update(done["sentences"])
-
-
-def _results(parts: Sequence[PairPart]) -> Iterator[PairPartResult]:
-    for part in parts:
-        result = finished_pairs(part.folder, part.index)
-        if result is None:
-            raise OSError(f"part {part.index} in {part.folder} has vanished; repeat the same command")
-        yield result
 
 
 def _merged(results: Sequence[PairPartResult]) -> CorpusReport:

@@ -47,6 +47,11 @@ class Part:
     chunk_length: int
     seed: int | None
 
+    @property
+    def weight(self) -> int:
+        """Estimated bytes of text."""
+        return sum(segment.weight for segment in self.segments)
+
 
 @dataclass
 class LanguageCounts:
@@ -98,9 +103,9 @@ def part_path(folder: str | Path, index: int) -> Path:
     return Path(folder) / f"{index:07d}.arrow"
 
 
-def finished_part(folder: str | Path, index: int) -> PartResult | None:
+def finished_part(part: Part) -> PartResult | None:
     """Read the result of a part; None if it is not finished."""
-    path = part_path(folder, index)
+    path = part_path(part.folder, part.index)
     try:
         found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if path.stat().st_size != found["bytes"]:
@@ -147,7 +152,7 @@ def tokenize_part(part: Part) -> dict[str, int]:
     return {
         "sentences": sum(batch.sentences for batch in result.batches),
         "tokens": sum(batch.tokens for batch in result.batches),
-        "weight": sum(segment.weight for segment in part.segments),
+        "weight": part.weight,
     }
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from ._files import TEMPORARY_SUFFIX, explain_full_disk, write_json
-from .assembly import keep_tokenizer, merge_results, move_into_place, summarize, write_splits
+from .assembly import (
+    check_content,
+    keep_tokenizer,
+    merge_results,
+    move_into_place,
+    note_files,
+    summarize,
+    write_splits,
+)
 from .corpora import find_files
-from .corpus_report import DROPPED, CorpusReport
 from .encoding import save_encoder
-from .engines import run_tasks, show_progress
-from .parts import Part, PartResult, finished_part, tokenize_part
-from .prepare_plan import Plan, group_segments, make_plan, plan_differences
-from .sources import CodeResolver, ReadOptions, SourceFile
+from .jobs import PART_BYTES, Job, finished_results, run_parts
+from .parts import Part, finished_part, tokenize_part
+from .prepare_plan import check_unchanged, group_segments, make_plan
+from .sources import ReadOptions
 from .store import STORE_FILE, TokenStore, load_store, read_store_info
 from .tokenizers import load_tokenizer, tokenizer_fingerprint
 
@@ -30,16 +31,11 @@ from .tokenizers import load_tokenizer, tokenizer_fingerprint
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["prepare_store"]
+__all__ = ["prepare_store", "refuse_launcher", "store_job"]
 
 logger = logging.getLogger(__name__)
 
-_PART_BYTES = 4 << 20
 _LEAST_CHUNK = 8
-_FULL_DISK = (
-    "While a store is prepared it takes twice its final size. What is finished is kept in {work}: free some space and "
-    "repeat the same command."
-)
 
 
 def prepare_store(
@@ -59,7 +55,7 @@ def prepare_store(
     split: str = "train",
     revision: str | None = None,
     overwrite: bool = False,
-    part_bytes: int = _PART_BYTES,
+    part_bytes: int = PART_BYTES,
 ) -> TokenStore:
     """Tokenize a corpus and pack it into chunks of one language-script each.
 
@@ -104,7 +100,7 @@ def prepare_store(
     store = prepare_store("udhr", "my-tokenizer", "store", chunk_length=256, holdout=5, num_proc=4)
     ```
     """
-    _refuse_launcher()
+    refuse_launcher()
     if chunk_length < _LEAST_CHUNK:
         raise ValueError(f"chunk_length is {chunk_length}; needed is {_LEAST_CHUNK} or more")
     if holdout < 0 or part_bytes < 1:
@@ -128,26 +124,26 @@ def prepare_store(
         "holdout": holdout,
         "seed": seed,
     }
-    work = output.with_name(output.name + ".preparing")
-    with (
-        explain_full_disk(output.parent, _FULL_DISK.format(work=work)),
-        _lock(work, output),
-    ):
-        plan = make_plan(files, options, settings, _read_json(work / "plan.json"))
-        if _is_finished(output, plan, overwrite):
+    job = store_job(output, "token store")
+    work = job.work
+    with job.hold():
+        plan = make_plan(files, options, settings, job.known_plan())
+        if job.is_finished(plan, overwrite, read_store_info):
             shutil.rmtree(work)
             return load_store(output)
-        _begin(work, plan, overwrite, part_bytes)
+        job.begin(plan, overwrite, part_bytes)
         encoder = save_encoder(tokenizer, work / "encoder")
         parts = [
             Part(i, str(work / "parts"), group, options, encoder, chunk_length, seed if holdout else None)
             for i, group in enumerate(group_segments(files, part_bytes))
         ]
-        _tokenize(parts, num_proc, engine)
-        _check_unchanged(plan, files)
-        merged = merge_results(_results(parts))
-        _note_files(merged.report, files)
-        _check_content(merged.report, options, corpus)
+        run_parts(
+            tokenize_part, parts, finished_part, title="Tokenizing", unit="tokens", num_proc=num_proc, engine=engine
+        )
+        check_unchanged(plan, files)
+        merged = merge_results(finished_results(parts, finished_part))
+        note_files(merged.report, files)
+        check_content(merged.report, options, corpus)
         folder = work / "store"
         plans = write_splits(merged, folder, plan["identity"], num_proc=num_proc, engine=engine)
         keep_tokenizer(tokenizer, folder / "tokenizer")
@@ -161,124 +157,31 @@ def prepare_store(
     return load_store(output)
 
 
-def _refuse_launcher() -> None:
+def store_job(output: Path, kind: str) -> Job:
+    """The job of preparing a store.
+
+    Args:
+        output (`Path`): folder of the store.
+        kind (`str`): what a finished one is called, such as `"token store"`.
+    """
+    return Job(
+        output,
+        output.with_name(output.name + ".preparing"),
+        doing="preparing",
+        product="store",
+        mark=STORE_FILE,
+        foreign=f"is not a {kind}, so it is not replaced",
+        inputs="corpus, tokenizer and options",
+        rule="A store holds one corpus in the ids of one tokenizer.",
+        disk_use="While a store is prepared it takes twice its final size.",
+    )
+
+
+def refuse_launcher() -> None:
+    """Raise `ValueError` in a process that torchrun or accelerate started."""
     # Every rank would wait for, or write over, the others (transformers #17106).
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
             "a store is not prepared under torchrun or accelerate launch: run `hf-mplm prepare` alone, with "
             "--num_proc, and train from the store it writes"
         )
-
-
-@contextmanager
-def _lock(work: Path, output: Path) -> Iterator[None]:
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        # The system lets go of it when the process ends, however it ends.
-        with FileLock(str(work / "lock"), timeout=0):
-            yield
-    except Timeout as error:
-        raise OSError(f"another process is preparing {output} at this moment; wait for it, or end it") from error
-    finally:
-        if work.is_dir() and {path.name for path in work.iterdir()} <= {"lock"}:
-            shutil.rmtree(work)
-
-
-def _read_json(path: Path) -> Plan | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _is_finished(output: Path, plan: Plan, overwrite: bool) -> bool:
-    """Whether the very store stands there already. Anything else that stands there is an error."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return False
-    if not (output / STORE_FILE).is_file():
-        raise ValueError(
-            f"{output} exists and is not a token store, so it is not replaced. Give another --output, or move it away"
-        )
-    if overwrite:
-        return False
-    differences = plan_differences({"identity": read_store_info(output)["identity"]}, plan)
-    if differences:
-        raise ValueError(_refusal(f"{output} is a store made from something else", differences))
-    logger.info("%s is finished already, from the same corpus, tokenizer and options", output)
-    return True
-
-
-def _refusal(found: str, differences: list[str]) -> str:
-    lines = "\n".join(f"  - {line}" for line in differences)
-    return (
-        f"{found}:\n{lines}\nA store holds one corpus in the ids of one tokenizer. Repeat the command that began it, "
-        "give another --output, or repeat this command with --overwrite to start over"
-    )
-
-
-def _begin(work: Path, plan: Plan, overwrite: bool, part_bytes: int) -> None:
-    """Take up the unfinished work of the same plan, or begin."""
-    plan = {**plan, "identity": {**plan["identity"], "part_bytes": part_bytes}}
-    before = _read_json(work / "plan.json")
-    if before is not None:
-        differences = plan_differences(before, plan)
-        if differences and not overwrite:
-            raise ValueError(_refusal(f"{work} is unfinished work on something else", differences))
-        if differences:
-            for path in work.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-        else:
-            logger.info("going on with the work in %s", work)
-    for path in work.rglob(f"*{TEMPORARY_SUFFIX}"):
-        path.unlink()
-    (work / "parts").mkdir(exist_ok=True)
-    write_json(work / "plan.json", plan)
-
-
-def _tokenize(parts: Sequence[Part], num_proc: int, engine: str) -> None:
-    from tqdm import tqdm
-
-    todo = [part for part in parts if finished_part(part.folder, part.index) is None]
-    if len(todo) < len(parts):
-        logger.info("%d of %d parts are finished", len(parts) - len(todo), len(parts))
-    weights = {part.index: sum(segment.weight for segment in part.segments) for part in parts}
-    left = sum(weights[part.index] for part in todo)
-    total = sum(weights.values())
-    tokens, start = 0, time.monotonic()
-    with tqdm(
-        total=total, initial=total - left, desc="Tokenizing", unit="B", unit_scale=True, disable=not show_progress()
-    ) as bar:
-        for done in run_tasks(tokenize_part, todo, num_proc=num_proc, engine=engine):
-            tokens += done["tokens"]
-            bar.set_postfix_str(f"{tokens / (time.monotonic() - start):,.0f} tokens/s", refresh=False)
-            bar.update(done["weight"])
-
-
-def _results(parts: Sequence[Part]) -> Iterator[PartResult]:
-    for part in parts:
-        result = finished_part(part.folder, part.index)
-        if result is None:
-            raise OSError(f"part {part.index} in {part.folder} has vanished; repeat the same command")
-        yield result
-
-
-def _check_unchanged(plan: Plan, files: Sequence[SourceFile]) -> None:
-    for file, entry in zip(files, plan["files"]):
-        if file.kind != "hub":
-            found = Path(file.path).stat()
-            if (found.st_size, found.st_mtime_ns) != (entry["size"], entry["modified_ns"]):
-                raise ValueError(f"{file.name} was changed while it was read; repeat the command with --overwrite")
-
-
-def _note_files(report: CorpusReport, files: Sequence[SourceFile]) -> None:
-    for file in files:
-        if file.language:
-            report.files.setdefault(file.language, []).append(file.name)
-
-
-def _check_content(report: CorpusReport, options: ReadOptions, corpus: Any) -> None:
-    if not report.counts:
-        dropped = ", ".join(f"{n} {DROPPED[reason]}" for reason, n in report.dropped_by_reason().items())
-        raise ValueError(f"{corpus}: this corpus has no sentence. Lines left out: {dropped or 'none'}")
-    for language in sorted(set(report.files) - set(report.counts)):
-        logger.warning("%s: no sentence is left of %s", language, ", ".join(report.files[language]))
-    for language in CodeResolver(options).missing(report.counts):
-        logger.warning("%s: --languages asks for it, and the corpus has no sentence of it", language)

@@ -14,7 +14,7 @@ from .readers import Segment, split_into_segments
 from .sources import ReadOptions, SourceFile
 
 
-__all__ = ["Plan", "group_segments", "make_plan", "plan_differences"]
+__all__ = ["Plan", "check_unchanged", "group_segments", "make_plan", "plan_differences"]
 
 Plan = dict[str, Any]
 
@@ -103,6 +103,15 @@ def _changed_files(before: list[dict[str, Any]] | None, now: list[dict[str, Any]
         if names
     ]
     return shown or ["the corpus: its files are read in another order or as other languages now"]
+
+
+def check_unchanged(plan: Plan, files: Sequence[SourceFile]) -> None:
+    """Raise `ValueError` if a file is not as it was when the plan was made."""
+    for file, entry in zip(files, plan["files"]):
+        if file.kind != "hub":
+            found = Path(file.path).stat()
+            if (found.st_size, found.st_mtime_ns) != (entry["size"], entry["modified_ns"]):
+                raise ValueError(f"{file.name} was changed while it was read; repeat the command with --overwrite")
 
 
 def group_segments(files: Sequence[SourceFile], nominal_bytes: int) -> list[tuple[Segment, ...]]:

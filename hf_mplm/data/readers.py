@@ -17,7 +17,7 @@ from .corpus_report import CorpusReport
 from .sources import CodeResolver, ReadOptions, SourceFile, open_binary, text_values
 
 
-__all__ = ["Segment", "read_segment", "split_into_segments"]
+__all__ = ["Places", "Segment", "raw_lines", "read_records", "read_segment", "split_into_segments"]
 
 _BOM = "\ufeff"
 _PARQUET_ROWS = 1000
@@ -90,14 +90,14 @@ def _read(segment: Segment, options: ReadOptions, report: CorpusReport) -> Itera
     elif kind == "jsonl":
         yield from _read_jsonl(segment, options, report)
     elif kind == "parquet":
-        yield from _read_records(segment, _parquet_rows(segment, options), options, report)
+        yield from read_records(segment, _parquet_rows(segment, options), options, report)
     else:
         from .hub_source import hub_rows
 
-        yield from _read_records(segment, hub_rows(segment, options), options, report)
+        yield from read_records(segment, hub_rows(segment, options), options, report)
 
 
-class _Places:
+class Places:
     """Names lines as `file:line`. Lines before the segment are counted when the first place is asked for."""
 
     def __init__(self, segment: Segment, report: CorpusReport) -> None:
@@ -112,11 +112,13 @@ class _Places:
         return f"{self.segment.file.name}:{self._before + self.line}"
 
     def drop(self, reason: str, language: str | None) -> None:
+        """Count a line that is left out, and keep its place if it is among the first."""
         self.report.drop(reason, language)
         if self.report.wants_place(reason):
             self.report.place(reason, str(self))
 
     def clean(self, reason: str, language: str | None) -> None:
+        """Count a line that is kept in a changed form, and keep its place if it is among the first."""
         self.report.clean(reason, language)
         if self.report.wants_place(reason):
             self.report.place(reason, str(self))
@@ -135,7 +137,7 @@ def _newlines(segment: Segment) -> int:
     return n + (last != b"\n")
 
 
-def _raw_lines(segment: Segment, places: _Places) -> Iterator[bytes]:
+def raw_lines(segment: Segment, places: Places) -> Iterator[bytes]:
     """The lines that begin in the segment, without their `\\n`."""
     with open_binary(segment.file.path) as handle:
         position = 0
@@ -150,7 +152,7 @@ def _raw_lines(segment: Segment, places: _Places) -> Iterator[bytes]:
             yield line[:-1] if line.endswith(b"\n") else line
 
 
-def _clean(text: str, language: str | None, places: _Places) -> str | None:
+def _clean(text: str, language: str | None, places: Places) -> str | None:
     """One line without what no sentence should have; None if nothing is left."""
     if text.startswith(_BOM):
         text = text[1:]
@@ -167,7 +169,7 @@ def _clean(text: str, language: str | None, places: _Places) -> str | None:
     return text
 
 
-def _decode(raw: bytes, language: str | None, places: _Places) -> str | None:
+def _decode(raw: bytes, language: str | None, places: Places) -> str | None:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -179,8 +181,8 @@ def _read_lines(segment: Segment, report: CorpusReport) -> Iterator[tuple[str, s
     language = segment.file.language
     assert language is not None
     verses = segment.file.kind == "verses"
-    places = _Places(segment, report)
-    for raw in _raw_lines(segment, places):
+    places = Places(segment, report)
+    for raw in raw_lines(segment, places):
         line = _decode(raw, language, places)
         text = None if line is None else _clean(line, language, places)
         if text is None:
@@ -198,10 +200,10 @@ def _read_lines(segment: Segment, report: CorpusReport) -> Iterator[tuple[str, s
 
 
 def _read_jsonl(segment: Segment, options: ReadOptions, report: CorpusReport) -> Iterator[tuple[str, str]]:
-    places = _Places(segment, report)
+    places = Places(segment, report)
     resolver = CodeResolver(options)
     hint = segment.file.language
-    for raw in _raw_lines(segment, places):
+    for raw in raw_lines(segment, places):
         line = _decode(raw, hint, places)
         text = None if line is None else _clean(line, hint, places)
         if text is None:
@@ -216,10 +218,11 @@ def _read_jsonl(segment: Segment, options: ReadOptions, report: CorpusReport) ->
         yield from _record(row, places, resolver, hint)
 
 
-def _read_records(
+def read_records(
     segment: Segment, rows: Iterator[dict[str, Any]], options: ReadOptions, report: CorpusReport
 ) -> Iterator[tuple[str, str]]:
-    places = _Places(replace(segment, start=0), report)
+    """Code and text of the sentences of some rows; the key `""` of a row holds its number."""
+    places = Places(replace(segment, start=0), report)
     resolver = CodeResolver(options)
     for row in rows:
         places.line = row.pop("")
@@ -227,7 +230,7 @@ def _read_records(
 
 
 def _record(
-    row: dict[str, Any], places: _Places, resolver: CodeResolver, hint: str | None
+    row: dict[str, Any], places: Places, resolver: CodeResolver, hint: str | None
 ) -> Iterator[tuple[str, str]]:
     """The sentences of one row of JSONL, Parquet or a Hub dataset, whose text may have several lines."""
     options = resolver.options

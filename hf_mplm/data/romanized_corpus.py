@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
-from ._files import TEMPORARY_SUFFIX, explain_full_disk, sync_folder, write_json
+from ._files import read_json, sync_folder, write_json
 from .corpora import find_files
-from .engines import run_tasks, show_progress
-from .prepare_plan import Plan, group_segments, make_plan, plan_differences
+from .jobs import PART_BYTES, Job, finished_results, run_parts
+from .prepare_plan import group_segments, make_plan
 from .romanization_engine import load_engine
 from .romanization_parts import RomanizedPart, RomanizedResult, finished_part, romanize_part
 from .sources import CodeResolver, ReadOptions
@@ -29,9 +24,6 @@ logger = logging.getLogger(__name__)
 
 ROMANIZED_FILE = "romanized.json"
 """What a romanised corpus says of itself: uroman's version, counts, what was dropped and from what it was made."""
-
-_PART_BYTES = 4 << 20
-_FULL_DISK = "What is finished is kept in {work}: free some space and repeat the same command."
 
 
 def romanize_corpus(
@@ -50,7 +42,7 @@ def romanize_corpus(
     split: str = "train",
     revision: str | None = None,
     overwrite: bool = False,
-    part_bytes: int = _PART_BYTES,
+    part_bytes: int = PART_BYTES,
 ) -> dict[str, Any]:
     """Writes a corpus with the columns `text`, `romanized` and `language`.
 
@@ -104,19 +96,29 @@ def romanize_corpus(
         "part_bytes": part_bytes,
     }
     work = output.with_name(output.name + ".romanizing")
-    with explain_full_disk(output.parent, _FULL_DISK.format(work=work)), _lock(work, output):
-        plan = make_plan(files, options, settings, _read_json(work / "plan.json"))
-        done = _finished(output, plan, overwrite)
-        if done is not None:
+    job = Job(
+        output,
+        work,
+        doing="romanising",
+        product="romanised corpus",
+        mark=ROMANIZED_FILE,
+        foreign="is no romanised corpus, so it stays",
+        inputs="corpus and options",
+    )
+    with job.hold():
+        plan = make_plan(files, options, settings, job.known_plan())
+        if job.is_finished(plan, overwrite, _read_info):
             shutil.rmtree(work)
-            return done
-        _begin(work, plan, overwrite)
+            return _read_info(output)
+        job.begin(plan, overwrite, part_bytes)
         cache = None if cache_file is None else str(cache_file)
         parts = [
             RomanizedPart(i, str(work / "parts"), group, options, output_format, use_language_codes, cache)
             for i, group in enumerate(group_segments(files, part_bytes))
         ]
-        _romanize(parts, num_proc, engine)
+        run_parts(
+            romanize_part, parts, finished_part, title="Romanising", unit="sentences", num_proc=num_proc, engine=engine
+        )
         total = _merge(parts)
         _check(total, options, corpus)
         info = {**total.to_dict(), "uroman": settings["uroman"], "identity": plan["identity"]}
@@ -124,92 +126,13 @@ def romanize_corpus(
     return info
 
 
-@contextmanager
-def _lock(work: Path, output: Path) -> Iterator[None]:
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(str(work / "lock"), timeout=0):
-            yield
-    except Timeout as error:
-        raise OSError(f"another process is romanising {output} at this moment; wait for it, or end it") from error
-    finally:
-        if work.is_dir() and {path.name for path in work.iterdir()} <= {"lock"}:
-            shutil.rmtree(work)
-
-
-def _read_json(path: Path) -> Plan | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _finished(output: Path, plan: Plan, overwrite: bool) -> dict[str, Any] | None:
-    """What the very output says, if it stands there already. Anything else that stands there is an error."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return None
-    info = _read_json(output / ROMANIZED_FILE)
-    if info is None:
-        raise ValueError(
-            f"{output} exists and is no romanised corpus, so it stays. Give another --output, or move it away"
-        )
-    if overwrite:
-        return None
-    differences = plan_differences({"identity": info["identity"]}, plan)
-    if differences:
-        raise ValueError(_refusal(f"{output} is a romanised corpus made from something else", differences))
-    logger.info("%s is finished already, from the same corpus and options", output)
-    return info
-
-
-def _refusal(found: str, differences: list[str]) -> str:
-    lines = "\n".join(f"  - {line}" for line in differences)
-    return (
-        f"{found}:\n{lines}\nRepeat the command that began it, give another --output, or repeat this command with "
-        "--overwrite to start over"
-    )
-
-
-def _begin(work: Path, plan: Plan, overwrite: bool) -> None:
-    """Takes up the unfinished work of the same plan, or begins."""
-    before = _read_json(work / "plan.json")
-    if before is not None:
-        differences = plan_differences(before, plan)
-        if differences and not overwrite:
-            raise ValueError(_refusal(f"{work} is unfinished work on something else", differences))
-        if differences:
-            for path in work.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-        else:
-            logger.info("going on with the work in %s", work)
-    for path in work.rglob(f"*{TEMPORARY_SUFFIX}"):
-        path.unlink()
-    (work / "parts").mkdir(exist_ok=True)
-    write_json(work / "plan.json", plan)
-
-
-def _romanize(parts: Sequence[RomanizedPart], num_proc: int, engine: str) -> None:
-    from tqdm import tqdm
-
-    todo = [part for part in parts if finished_part(part) is None]
-    if len(todo) < len(parts):
-        logger.info("%d of %d parts are finished", len(parts) - len(todo), len(parts))
-    total = sum(part.weight for part in parts)
-    left = sum(part.weight for part in todo)
-    sentences, start = 0, time.monotonic()
-    with tqdm(
-        total=total, initial=total - left, desc="Romanising", unit="B", unit_scale=True, disable=not show_progress()
-    ) as bar:
-        for done in run_tasks(romanize_part, todo, num_proc=num_proc, engine=engine):
-            sentences += done["sentences"]
-            bar.set_postfix_str(f"{sentences / (time.monotonic() - start):,.0f} sentences/s", refresh=False)
-            bar.update(done["weight"])
+def _read_info(output: Path) -> dict[str, Any]:
+    return read_json(output / ROMANIZED_FILE)
 
 
 def _merge(parts: Sequence[RomanizedPart]) -> RomanizedResult:
     total = RomanizedResult()
-    for part in parts:
-        result = finished_part(part)
-        if result is None:
-            raise OSError(f"part {part.index} in {part.folder} has vanished; repeat the same command")
+    for result in finished_results(parts, finished_part):
         total.merge(result)
     return total
 

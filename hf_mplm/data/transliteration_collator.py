@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .collators import DataCollatorForMaskedLM, _content_number
+from .collators import DataCollatorForMaskedLM, content_number
 from .randomness import check_seed, random_words
 from .row_packing import pack_rows
 from .schedules import ScheduleValue
@@ -204,7 +204,7 @@ class DataCollatorForTransliteration:
                 rows.append(row if len(row) <= self.max_length else np.append(row[: self.max_length - 1], row[-1]))
         if not self.tlm:
             return texts, cut
-        numbers = [draw.get("draw", _content_number(pair[0])) for draw, pair in zip(draws, pairs)]
+        numbers = [draw.get("draw", content_number(pair[0])) for draw, pair in zip(draws, pairs)]
         words = random_words(self.seed, _ORDER + self.fixed, np.array(numbers, dtype=np.uint64), 1)[:, 0]
         joined = []
         for place, (pair, word) in enumerate(zip(pairs, words)):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from hf_mplm.data import assembly, engines, packing, parts, prepare
+from hf_mplm.data import assembly, engines, jobs, packing, parts, prepare
 from hf_mplm.data.corpora import iter_corpus
 from hf_mplm.data.packing import choose_holdout
 from hf_mplm.data.prepare import prepare_store
@@ -172,7 +172,7 @@ def count_parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         done.extend(task.index for task in tasks)
         return run(function, tasks, **options)
 
-    monkeypatch.setattr(prepare, "run_tasks", counted)
+    monkeypatch.setattr(jobs, "run_tasks", counted)
     return done
 
 
@@ -378,14 +378,14 @@ def test_two_at_once_are_refused(
 def test_corpus_that_changes_meanwhile_is_noticed(
     tiny_corpus: Path, tiny_tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = prepare._tokenize
+    real = prepare.run_parts
 
-    def meanwhile(*args: Any) -> None:
-        real(*args)
+    def meanwhile(*args: Any, **options: Any) -> None:
+        real(*args, **options)
         with (tiny_corpus / "swh_Latn.txt").open("a") as handle:
             handle.write("x\n")
 
-    monkeypatch.setattr(prepare, "_tokenize", meanwhile)
+    monkeypatch.setattr(prepare, "run_parts", meanwhile)
     with pytest.raises(ValueError, match="swh_Latn.txt was changed while it was read"):
         prepare_store(tiny_corpus, tiny_tokenizer, tmp_path / "store", **SMALL)
 
