@@ -38,6 +38,14 @@ def _refuse_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(autouse=True)
+def _forget_mixed_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers 4.57 leaves a precision in the environment, where the next test would take it up."""
+    # Set and deleted, so that it is absent now and whatever a test leaves there is gone afterwards.
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of benchmark data, which is not part of the project: `HF_MPLM_DATA`, or `../shared/data`."""
