@@ -57,3 +57,5 @@ def gradients(rank: int, world_size: int, port: int, tokenizer_folder: str, outp
         torch.save({"gradients": found, "log": log}, f"{output}/found.pt")
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        # All is written. Gloo's threads can outlive the group and abort an interpreter that ends in the usual way.
+        os._exit(0)
