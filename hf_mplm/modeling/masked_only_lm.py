@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import torch
 from torch import nn
 from transformers.utils import ModelOutput
 
-from .masked_lm import masked_lm_loss
+from .final_layer import can_narrow, narrowed_final_layer
+from .masked_lm import IGNORE_INDEX, masked_lm_loss
 from .tied_lookup import tied_lookup
 
 
@@ -252,29 +254,36 @@ class MaskedOnlyLM(_PreTrainedModel):
         """
         decoder = self.get_output_embeddings()
         given = {name: value for name, value in encoder_inputs.items() if value is not None}
+        positions = None if labels is None or return_logits else self._narrowing(given, labels)
         # Without labels the stock decoder runs, which would add its gradient to the weight by itself.
-        with tied_lookup(self.get_input_embeddings() if labels is not None else nn.Identity(), decoder) as weights:
+        tied = tied_lookup(self.get_input_embeddings() if labels is not None else nn.Identity(), decoder)
+        narrowed = nullcontext() if positions is None else narrowed_final_layer(self.base_model, positions)
+        with tied as weights, narrowed:
             outputs = self.base_model(**given, return_dict=True)
         hidden = outputs.last_hidden_state
-        shape = hidden.shape[:2]
         loss = logits = components = None
         if labels is not None:
+            shape = labels.shape
+            per_token = isinstance(num_items_in_batch, torch.Tensor) and num_items_in_batch.dim() > 0
+            if positions is not None:
+                labels = _at(positions, labels)
+                num_items_in_batch = _at(positions, num_items_in_batch) if per_token else num_items_in_batch
             result = masked_lm_loss(
                 hidden,
                 labels,
                 self._transform,
                 decoder,
                 num_items_in_batch=num_items_in_batch,
-                addend=None if addend is None else lambda positions: addend(shape, positions),
+                addend=addend and (lambda found: addend(shape, found if positions is None else positions)),
                 weight=weights[-1] if weights else None,
             )
             loss = result.loss
             components = {"mlm": loss.detach()}
-            if isinstance(num_items_in_batch, torch.Tensor) and num_items_in_batch.dim():
+            if per_token:
                 # For those who weighted the tokens, and want the parts of the sum.
                 components["tokens"] = result.losses
         if labels is None or return_logits:
-            added = None if addend is None else addend(shape, None)
+            added = None if addend is None else addend(hidden.shape[:2], None)
             logits = decoder(self._transform(hidden if added is None else hidden + added))
         output = MaskedOnlyOutput(
             loss=loss,
@@ -285,3 +294,17 @@ class MaskedOnlyLM(_PreTrainedModel):
         )
         return_dict = self.config.return_dict if return_dict is None else return_dict
         return output if return_dict else output.to_tuple()
+
+    def _narrowing(self, given: dict[str, Any], labels: torch.Tensor) -> torch.Tensor | None:
+        """The masked positions, (masked,), where the last layer may compute them alone; otherwise `None`."""
+        tokens = given.get("input_ids", given.get("inputs_embeds"))
+        if tokens is None or tokens.shape[:2] != labels.shape or given.get("output_hidden_states"):
+            return None
+        if not can_narrow(self.base_model):
+            return None
+        return labels.to(tokens.device).flatten().ne(IGNORE_INDEX).nonzero().squeeze(-1)
+
+
+def _at(positions: torch.Tensor, values: Any) -> torch.Tensor:
+    """The values of some positions, as one row. Shapes: (batch, sequence) to (1, positions)."""
+    return values.to(positions.device).flatten()[positions][None]

@@ -14,6 +14,7 @@ from transformers import (
 # file imports itself, and not what those files import. The unused imports can go with the older versions.
 from ._compat import TRANSFORMERS_5  # noqa: F401
 from .configuration_langscript import ModernBertLangScriptConfig
+from .final_layer import can_narrow  # noqa: F401
 from .langscript import LangScriptLM
 from .language_tables import LangScriptEmbedding  # noqa: F401
 from .masked_lm import masked_lm_loss  # noqa: F401

@@ -20,6 +20,7 @@ else:
 SHARED_FILES = (
     "_compat.py",
     "configuration_langscript.py",
+    "final_layer.py",
     "langscript.py",
     "language_tables.py",
     "masked_lm.py",
