@@ -151,7 +151,8 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
             for name, weight in zip(STREAMS, self._weights.values())
             if f"{name}_labels" in counts
         ]
-        total, parts = self._losses(model, self._encoding(rows), rows, languages, torch.stack(scales))
+        with self._encoding.attention(rows):
+            total, parts = self._losses(model, self._encoding(rows), rows, languages, torch.stack(scales))
         terms = {name: part for (name, weight), part in zip(self._weights.items(), parts) if weight}
         return terms, total
 
@@ -223,7 +224,8 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         with torch.no_grad(), self.accelerator.autocast(), truncated_encoder(encoder, self._layer) as lower:
             for piece in pieces:
                 states.append(RandomState(piece.input_ids.device))
-                hidden = lower(**self._encoding(piece), return_dict=True).last_hidden_state
+                with self._encoding.attention(piece):
+                    hidden = lower(**self._encoding(piece), return_dict=True).last_hidden_state
                 for name, vectors in self._representations(hidden, piece, inputs).items():
                     # Every text is in one piece, and zero in the others.
                     found[name] = found[name] + vectors if name in found else vectors
@@ -248,7 +250,7 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         keys = [f"{name}_labels" for name in STREAMS if f"{name}_labels" in inputs]
         counts = [inputs[key].ne(-100).sum() for key in keys]
         scales = torch.tensor([*self._weights.values()][: len(keys)], device=rows.input_ids.device)
-        with self._captured() as states:
+        with self._captured() as states, self._encoding.attention(rows):
             _, parts = self._losses(model, self._encoding(rows), rows, inputs["language"], scales)
         sums = {
             name: (part, count) for (name, weight), part, count in zip(self._weights.items(), parts, counts) if weight

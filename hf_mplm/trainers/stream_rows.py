@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from .._compat import TRANSFORMERS_5, segment_attention_mask
+from ..modeling.segment_attention import SegmentAttention
 
 
 __all__ = ["RowEncoding", "StreamRows", "segment_means", "stream_rows"]
@@ -159,6 +161,7 @@ class RowEncoding:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
         self.config: Any = model.config
         self.implementation: str = model.config._attn_implementation or "eager"
         known = _AFTER_PADDING | _FROM_ZERO | (_LOCAL if TRANSFORMERS_5 else set())
@@ -179,3 +182,12 @@ class RowEncoding:
             local = segment_attention_mask(together & near, self.implementation)
             mask = {"full_attention": mask, "sliding_attention": local}
         return {"input_ids": rows.input_ids, "attention_mask": mask, "position_ids": positions}
+
+    def attention(self, rows: StreamRows) -> AbstractContextManager[Any]:
+        """What to call the encoder in: on a CPU, attention over packed rows goes text by text."""
+        # Checkpointing computes attention once more in the backward pass, out of reach of the context.
+        again = any(getattr(module, "gradient_checkpointing", False) for module in self._model.modules())
+        local = self.config.model_type in _LOCAL
+        if not rows.packed or rows.segments.device.type != "cpu" or self.implementation != "sdpa" or local or again:
+            return nullcontext()
+        return SegmentAttention(rows.segments)
