@@ -69,6 +69,9 @@ def train_encoder(corpus: Path, output: Path, args: argparse.Namespace) -> Path:
         num_hidden_layers=args.num_layers,
         num_attention_heads=4,
         intermediate_size=4 * args.hidden_size,
+        # A model this small does not learn its few sentences by heart.
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     )
     store = prepare_store(corpus, tokenizer, output / "store", chunk_length=128)
     settings = arguments(output / "run", args)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM
 
 from hf_mplm.cli import align_scripts
 from hf_mplm.cli.main import main
 from hf_mplm.recipes import list_recipes
+from tests.cli.launching import launch
+from tests.cli.launching import start as start_process
 from tests.fixtures import tiny_xlm_roberta
 
 
@@ -72,6 +77,62 @@ def test_nothing_is_prepared_under_a_launcher(start, tiny_corpus, tmp_path, caps
         patch.setenv("WORLD_SIZE", "2")
         with pytest.raises(ValueError, match="(?s)prepare --romanize --corpus .*--store PAIRS"):
             align_scripts._check(align_scripts.AlignScriptsArguments(model=str(start), corpus=[str(tiny_corpus)]))
+
+
+def difference(one: Path, other: Path) -> float:
+    """The largest between the weights of two checkpoints."""
+    weights = [load_file(folder / "model.safetensors") for folder in (one, other)]
+    return max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
+
+
+def test_two_processes_give_what_one_gives(start, tiny_corpus, tmp_path):
+    main(
+        [
+            "prepare",
+            "--romanize",
+            "--corpus",
+            str(tiny_corpus),
+            "--tokenizer",
+            str(start),
+            "--output",
+            str(tmp_path / "pairs"),
+        ]
+    )
+    # An epsilon at which an update is as smooth as its gradient.
+    more = [
+        "--store",
+        str(tmp_path / "pairs"),
+        "--learning_rate",
+        "1e-2",
+        "--adam_epsilon",
+        "1",
+        "--max_grad_norm",
+        "0",
+    ]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main(command(start, one, *more)) == 0
+    out, _ = launch("accelerate", [*command(start, two, *more), "--per_device_train_batch_size", "2"])
+    assert out.count("Aligned in 2 steps.") == 1
+    moved = difference(start, one)
+    assert moved > 1e-4 and difference(one, two) < 1e-4 * moved
+
+
+@pytest.mark.slow
+def test_killed_while_it_trains_and_run_again_it_ends_the_same(start, tiny_corpus, tmp_path):
+    more = ["--corpus", str(tiny_corpus), "--max_length", "100", "--save_strategy", "steps", "--save_steps", "1"]
+    whole, killed = (command(start, tmp_path / name, *more, "--max_steps", "12") for name in ("whole", "killed"))
+    launch("alone", whole)
+    process = start_process("alone", killed)
+    while not (tmp_path / "killed" / "checkpoint-2").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL and not (tmp_path / "killed" / "model.safetensors").exists()
+    _, errors = launch("alone", killed)
+    assert "Going on from" in errors
+    assert difference(tmp_path / "whole", tmp_path / "killed") == 0.0
+    assert difference(start, tmp_path / "whole") > 1e-6
 
 
 def test_prepare_writes_a_pair_store(start, tiny_corpus, tmp_path, capsys):

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,13 +11,11 @@ from transformers import AutoModel, AutoModelForMaskedLM
 from hf_mplm.cli.main import main
 from hf_mplm.data.prepare import prepare_store
 from hf_mplm.recipes import load_recipe
+from tests.cli.launching import launch
 from tests.fixtures import tiny_xlm_roberta as build
 
 
-ROOT = Path(__file__).resolve().parents[2]
 CODES = ["deu_Latn", "ell_Grek", "srp_Cyrl"]
-ACCELERATE = ["--num_processes", 2, "--num_machines", 1, "--mixed_precision", "no", "--dynamo_backend", "no"]
-ACCELERATE += ["--main_process_port", 0]
 INIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
@@ -201,16 +196,9 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
     ]
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(["pretrain", *map(str, [*flags, "--per_device_train_batch_size", 4, "--output", one])]) == 0
-    launch = {
-        "torchrun": ["-m", "torch.distributed.run", "--nproc_per_node", 2, "--standalone", "-m", "hf_mplm"],
-        # Its CPU launcher wants MPI; the one for several devices on a machine starts gloo just as well.
-        "accelerate": ["-m", "accelerate.commands.launch", "--multi_gpu", *ACCELERATE, "-m", "hf_mplm"],
-    }[launcher]
-    command = [sys.executable, *launch, "pretrain", *flags, "--per_device_train_batch_size", 2, "--output", two]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.count("Trained 2 steps.") == 1
+    command = ["pretrain", *flags, "--per_device_train_batch_size", 2, "--output", two]
+    out, _ = launch(launcher, command)
+    assert out.count("Trained 2 steps.") == 1
     assert (two / "checkpoint-2" / "rng_state_1.pth").is_file()
     expected, found = (load_file(folder / "model.safetensors") for folder in (one, two))
     before = load_file(start / "model.safetensors")
@@ -221,9 +209,7 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
         # As if killed while it wrote its last checkpoint.
         (two / "checkpoint-2").rename(two / "_unfinished-checkpoint-2")
         (two / "model.safetensors").unlink()
-        done = subprocess.run(
-            [str(part) for part in command], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0 and f"Going on from {two / 'checkpoint-1'}" in done.stderr, done.stderr[-4000:]
+        _, errors = launch(launcher, command)
+        assert f"Going on from {two / 'checkpoint-1'}" in errors
         again = load_file(two / "model.safetensors")
         assert all(torch.equal(found[name], again[name]) for name in found)
