@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -117,37 +117,20 @@ class SegmentAttention(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """See the class."""
         kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention and self._recognises(*args, **kwargs):
-            return self._attend(*args, **kwargs)
+        if func is functional.scaled_dot_product_attention:
+            call = _Call(*args, **kwargs)
+            if self._recognises(call):
+                return self._attend(call)
         return func(*args, **kwargs)
 
-    def _recognises(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attn_mask: torch.Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        scale: float | None = None,
-        enable_gqa: bool = False,
-    ) -> bool:
-        of_rows = query.dim() == 4 and (query.shape[0], query.shape[2]) == self._rows
-        alike = query.shape == key.shape == value.shape
-        return of_rows and alike and attn_mask is not None and not is_causal and not enable_gqa
+    def _recognises(self, call: _Call) -> bool:
+        shape = call.query.shape
+        of_rows = len(shape) == 4 and (shape[0], shape[2]) == self._rows
+        alike = shape == call.key.shape == call.value.shape
+        return of_rows and alike and call.attn_mask is not None and not call.is_causal and not call.enable_gqa
 
-    def _attend(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attn_mask: torch.Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        scale: float | None = None,
-        enable_gqa: bool = False,
-    ) -> torch.Tensor:
-        rows, heads, width, size = query.shape
+    def _attend(self, call: _Call) -> torch.Tensor:
+        rows, heads, width, size = call.query.shape
         layout = self._layout
         lengths = [count * longest for count, longest in layout.groups]
         # (rows, heads, width, size) is a view of (rows, width, heads * size): nothing is copied but by `places`.
@@ -159,17 +142,30 @@ class SegmentAttention(TorchFunctionMode):
                 layout.slots,
                 layout.is_empty,
             ).split(lengths)
-            for states in (query, key, value)
+            for states in (call.query, call.key, call.value)
         ]
         found = []
         for (count, longest), mask, *group in zip(layout.groups, self._masks, *parts):
             queries, keys, values = (part.view(count, longest, heads, size).transpose(1, 2) for part in group)
             attended = functional.scaled_dot_product_attention(
-                queries, keys, values, attn_mask=mask, dropout_p=dropout_p, scale=scale
+                queries, keys, values, attn_mask=mask, dropout_p=call.dropout_p, scale=call.scale
             )
             found.append(attended.transpose(1, 2).reshape(count * longest, heads * size))
         whole = _Rearranged.apply(torch.cat(found), layout.slots, layout.is_empty, layout.places, layout.is_padding)
         return whole.view(rows, width, heads, size).transpose(1, 2)
+
+
+class _Call(NamedTuple):
+    """What `functional.scaled_dot_product_attention` is called with. Shapes: (rows, heads, width, size)."""
+
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    attn_mask: torch.Tensor | None = None
+    dropout_p: float = 0.0
+    is_causal: bool = False
+    scale: float | None = None
+    enable_gqa: bool = False
 
 
 class _Rearranged(torch.autograd.Function):

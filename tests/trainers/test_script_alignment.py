@@ -331,9 +331,9 @@ def test_attention_goes_text_by_text(tiny_tokenizer, tmp_path, monkeypatch):
     calls = []
     real = SegmentAttention._attend
 
-    def spy(self, *args, **kwargs):
-        calls.append(args[0].shape)
-        return real(self, *args, **kwargs)
+    def spy(self, call):
+        calls.append(call)
+        return real(self, call)
 
     monkeypatch.setattr(SegmentAttention, "_attend", spy)
     for cache, passes in ((None, 2), (3, 3 + 2 * 3)):
