@@ -34,7 +34,7 @@ def express_warmup_share(args: Any) -> None:
     args.warmup_steps = int(args.warmup_steps)
 
 
-def segment_attention_mask(together: torch.Tensor, implementation: str) -> torch.Tensor:
+def segment_attention_mask(together: torch.Tensor, implementation: str, dtype: torch.dtype) -> torch.Tensor:
     """The mask that lets the tokens of a row see those of their own text only, as the encoder's `attention_mask`.
 
     transformers 5 hands a mask of four dimensions on to the attention as it is
@@ -44,6 +44,7 @@ def segment_attention_mask(together: torch.Tensor, implementation: str) -> torch
     Args:
         together (`torch.Tensor`): whether two places of a row belong to one text. Shapes: (rows, width, width), bool.
         implementation (`str`): `"sdpa"`, which takes booleans, or `"eager"`, which adds.
+        dtype (`torch.dtype`): the model's, which what is added must not change.
     """
     import torch
 
@@ -51,8 +52,8 @@ def segment_attention_mask(together: torch.Tensor, implementation: str) -> torch
         return together.to(torch.float32)
     if implementation == "sdpa":
         return together[:, None]
-    lowest = torch.finfo(torch.float32).min
-    return torch.zeros(together.shape, device=together.device).masked_fill(~together, lowest)[:, None]
+    nothing = torch.zeros(together.shape, dtype=dtype, device=together.device)
+    return nothing.masked_fill(~together, torch.finfo(dtype).min)[:, None]
 
 
 @functools.cache  # torch cannot sort two registrations of one priority

@@ -21,7 +21,7 @@ class PackedRows(NamedTuple):
     positions: np.ndarray
 
 
-def pack_rows(lengths: Sequence[int] | np.ndarray, multiple_of: int = 8) -> PackedRows:
+def pack_rows(lengths: Sequence[int] | np.ndarray, multiple_of: int = 8, widest: int | None = None) -> PackedRows:
     """Lay texts side by side, in rows as wide as the longest, so that hardly any place stays empty.
 
     Best-fit decreasing: the longest text first, each into the row that it fills best. No text is cut.
@@ -29,12 +29,14 @@ def pack_rows(lengths: Sequence[int] | np.ndarray, multiple_of: int = 8) -> Pack
     Args:
         lengths (`Sequence[int]`): length of each text. Shape `(texts,)`.
         multiple_of (`int`, *optional*, defaults to 8): the width is rounded up to a multiple of this.
+        widest (`int`, *optional*): but not beyond this, which no text is longer than.
 
     Returns:
         `PackedRows`: where each text stands; the same for the same lengths.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
     width = -(-int(sizes.max(initial=1)) // multiple_of) * multiple_of
+    width = width if widest is None else min(width, widest)
     room = np.zeros(len(sizes), dtype=np.int64)
     n_rows = 0
     row_of, start_of = np.empty(len(sizes), dtype=np.int64), np.empty(len(sizes), dtype=np.int64)

@@ -83,7 +83,7 @@ class DataCollatorForTransliteration:
     `packed_segments` and `packed_positions` say how all texts stand side by side without padding: text number (stream
     times batch, plus row; -1 for padding) and place within it, Shapes: (rows, width). With `align_words`,
     `source_words` and `romanized_words` number the words of the batch, the same word alike on both sides and -1
-    elsewhere, and `word_sentences` names the row of each word, Shapes: (words,).
+    elsewhere, and `word_labels` names the row of each word, among whose words it is to be found, Shapes: (words,).
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): says which ids pad, mask and are special.
@@ -166,7 +166,7 @@ class DataCollatorForTransliteration:
         if self.align_words:
             batch |= self._words(texts, cut, [batch[f"{name}_input_ids"].shape[1] for name in self.streams[:2]])
         if self.pack:
-            packed = pack_rows([len(row) for rows in texts for row in rows])
+            packed = pack_rows([len(row) for rows in texts for row in rows], widest=self.max_length)
             batch["packed_segments"] = torch.from_numpy(packed.segments)
             batch["packed_positions"] = torch.from_numpy(packed.positions)
         batch["cut"] = torch.from_numpy(cut)
@@ -230,7 +230,7 @@ class DataCollatorForTransliteration:
         return {
             "source_words": padded[0],
             "romanized_words": padded[1],
-            "word_sentences": torch.tensor(sentences, dtype=torch.int64),
+            "word_labels": torch.tensor(sentences, dtype=torch.int64),
         }
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 
-__all__ = ["can_narrow", "narrowed_final_layer"]
+__all__ = ["can_narrow", "is_recomputed", "narrowed_final_layer"]
 
 # What follows attention in a layer of BERT's shape. Adapters put classes of their own here, which may look elsewhere.
 _AFTER_ATTENTION = {"BertSelfOutput", "XLMRobertaSelfOutput"}
@@ -19,9 +20,9 @@ _AFTER_ATTENTION = {"BertSelfOutput", "XLMRobertaSelfOutput"}
 def can_narrow(base: nn.Module) -> bool:
     """Whether the last layer of an encoder may compute some positions only, with nobody seeing the difference.
 
-    It may in layers of BERT's shape (XLM-R, BERT), unless something watches the states of all positions (a forward
-    hook on the layer or the encoder, `config.output_hidden_states`), the layer runs twice (gradient checkpointing), or
-    its positions are cut into chunks (`config.chunk_size_feed_forward`).
+    It may in layers of BERT's shape (XLM-R, BERT), unless something watches the states of all positions (a hook on the
+    encoder, the layer or a part of it, `config.output_hidden_states`), the layer runs twice (gradient checkpointing)
+    or as compiled code, or its positions are cut into chunks (`config.chunk_size_feed_forward`).
 
     Args:
         base (`nn.Module`): the encoder.
@@ -30,8 +31,22 @@ def can_narrow(base: nn.Module) -> bool:
     layer = _final_layer(base)
     if layer is None or config.output_hidden_states or config.is_decoder or config.chunk_size_feed_forward:
         return False
-    watched = any(module._forward_hooks for module in (base, base.get_submodule("encoder"), layer))
-    return not (watched or layer.gradient_checkpointing or torch.compiler.is_compiling())
+    parts = [base, base.get_submodule("encoder"), *layer.modules()]
+    if any(_is_watched(part) or _is_compiled(part) for part in parts):
+        return False
+    return not is_recomputed(base) and not torch.compiler.is_compiling()
+
+
+def is_recomputed(model: nn.Module) -> bool:
+    """Whether parts of a model run once more in the backward pass, out of reach of a context around the forward one.
+
+    Args:
+        model (`nn.Module`): with transformers' gradient checkpointing, or torch's wrapper for it.
+    """
+    return any(
+        getattr(module, "gradient_checkpointing", False) or "Checkpoint" in type(module).__name__
+        for module in model.modules()
+    )
 
 
 @contextmanager
@@ -48,8 +63,12 @@ def narrowed_final_layer(base: nn.Module, positions: torch.Tensor) -> Iterator[N
         positions (`torch.Tensor`): indices into the flattened (batch * sequence). Shapes: (positions,).
     """
     layer: Any = _final_layer(base)
+    thread = threading.get_ident()
 
-    def select(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    def select(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        # Other threads may be using the same weights for texts of their own.
+        if threading.get_ident() != thread:
+            return None
         return tuple(states.flatten(0, 1).index_select(0, positions)[None] for states in inputs)
 
     handle = layer.attention.output.register_forward_pre_hook(select)
@@ -65,3 +84,15 @@ def _final_layer(base: nn.Module) -> Any:
         return None
     after_attention = getattr(getattr(layers[-1], "attention", None), "output", None)
     return layers[-1] if type(after_attention).__name__ in _AFTER_ATTENTION else None
+
+
+def _is_watched(module: nn.Module) -> bool:
+    hooks = [*module._forward_hooks.values(), *module._backward_hooks.values(), *module._backward_pre_hooks.values()]
+    hooks += [hook for hook in module._forward_pre_hooks.values() if getattr(hook, "__module__", "") != __name__]
+    # transformers 5 leaves these in place once hidden states were asked for; they are idle unless that is so again.
+    return any("output_capturing_hook" not in getattr(hook, "__qualname__", "") for hook in hooks)
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    # Compiled code does not look again whether hooks came or went.
+    return getattr(module, "_compiled_call_impl", None) is not None or hasattr(module, "_orig_mod")

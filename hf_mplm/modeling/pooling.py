@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 
-__all__ = ["capture_layer", "default_layer", "encode_to_layer", "mean_pool", "truncated_encoder"]
+__all__ = ["capture_layer", "default_layer", "encode_to_layer", "mean_pool", "truncated_encoder", "without_peft"]
 
 
 def default_layer(num_layers: int) -> int:
@@ -83,7 +83,7 @@ def truncated_encoder(model: PreTrainedModel, layer: int) -> Iterator[PreTrained
     Raises:
         ValueError: if there is no such layer, or the architecture's layers are not found.
     """
-    base = cast(PreTrainedModel, model.base_model)
+    base = cast(PreTrainedModel, without_peft(model).base_model)
     owner, name = _layer_stack(base)
     layers = getattr(owner, name)
     _check_layer(layer, len(layers))
@@ -117,7 +117,7 @@ def capture_layer(model: PreTrainedModel, layer: int) -> Iterator[list[torch.Ten
     Raises:
         ValueError: if there is no such layer, or the architecture's layers are not found.
     """
-    base = cast(PreTrainedModel, model.base_model)
+    base = cast(PreTrainedModel, without_peft(model).base_model)
     owner, name = _layer_stack(base)
     layers = getattr(owner, name)
     _check_layer(layer, len(layers))
@@ -134,6 +134,15 @@ def capture_layer(model: PreTrainedModel, layer: int) -> Iterator[list[torch.Ten
         yield captured
     finally:
         handle.remove()
+
+
+def without_peft(model: Any) -> Any:
+    """The model that a PEFT model was made of, adapters in its layers included; any other model as it is.
+
+    Args:
+        model (`nn.Module`): a `PeftModel`, or a model of transformers.
+    """
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _check_layer(layer: int, depth: int) -> None:

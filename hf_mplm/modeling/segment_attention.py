@@ -92,7 +92,8 @@ class SegmentAttention(TorchFunctionMode):
     similar length make a batch of their own. What comes out at the places of texts is equal; at empty places it is 0.
 
     It stands between `functional.scaled_dot_product_attention` and those who call it, so that the architecture's own
-    code runs, and calls that it does not recognise are left as they are. The mask has to be given all the same.
+    code runs, and calls that it does not recognise are left as they are. The mask has to be given all the same, and
+    must say what `segments` says: it is not looked at.
 
     ```python
     with SegmentAttention(segments):
@@ -127,7 +128,8 @@ class SegmentAttention(TorchFunctionMode):
         shape = call.query.shape
         of_rows = len(shape) == 4 and (shape[0], shape[2]) == self._rows
         alike = shape == call.key.shape == call.value.shape
-        return of_rows and alike and call.attn_mask is not None and not call.is_causal and not call.enable_gqa
+        plain = call.attn_mask is not None and not call.is_causal and not call.enable_gqa
+        return of_rows and alike and plain and bool(self._layout.groups)
 
     def _attend(self, call: _Call) -> torch.Tensor:
         rows, heads, width, size = call.query.shape

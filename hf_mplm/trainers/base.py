@@ -6,6 +6,7 @@ import math
 import time
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -174,15 +175,19 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         """Sum the terms, and note them for the log."""
-        counts = num_items_in_batch
-        if counts is None:
-            counts = {key: count_labels(inputs, key) for key in label_keys(inputs)}
-        terms = self.loss_terms(model, inputs, counts)
+        terms = self.loss_terms(model, inputs, self.step_counts(inputs, num_items_in_batch))
         loss = torch.stack([term.reshape(()) for term in terms.values()]).sum()
         if self.model.training:
             self._guard.note(loss, inputs.get("language"))
             self._window.note(terms, inputs)
         return (loss, {"loss": loss, **terms}) if return_outputs else loss
+
+    @staticmethod
+    def step_counts(inputs: dict[str, Any], num_items_in_batch: Any) -> dict[str, torch.Tensor]:
+        """The labels of the optimizer step by key, as Trainer hands them on; those of `inputs` where it does not."""
+        if num_items_in_batch is not None:
+            return num_items_in_batch
+        return {key: count_labels(inputs, key) for key in label_keys(inputs)}
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Any:
         # Trainer counts only the key `labels`; a method with several streams has a count for each.
@@ -218,7 +223,7 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
             num_draws=self.num_draws,
             num_languages=len(self.languages),
             group_by_length=by_length,
-            lengths=row_lengths(self.train_dataset) if by_length else None,
+            lengths=self.row_lengths() if by_length else None,
             # A step's rows stay together, so that cutting the step differently changes nothing.
             batch_size=self.draws_per_step if by_length else None,
         )
@@ -236,6 +241,10 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
             generator=torch.Generator(),
         )
         return self.accelerator.prepare(loader)
+
+    def row_lengths(self) -> np.ndarray:
+        """Lengths that `group_by_length` goes by. Shape: (rows,)."""
+        return row_lengths(self.train_dataset)
 
     def _set_signature_columns_if_needed(self) -> None:
         # Collators read these columns; the model's signature, which Trainer would keep, knows none of them.

@@ -63,8 +63,10 @@ class FiniteGuardCallback(TrainerCallback):
             return
         names = "unknown"
         if languages:
-            drawn = accelerator.gather(torch.cat(languages)).unique().tolist()
-            names = ", ".join(self.trainer.languages[index] for index in drawn)
+            # Ranks may have noted different numbers of rows, which cannot be gathered.
+            known = self.trainer.languages
+            drawn = accelerator.reduce(torch.bincount(torch.cat(languages), minlength=len(known)), reduction="sum")
+            names = ", ".join(name for name, count in zip(known, drawn.tolist()) if count)
         last = find_last_checkpoint(args.output_dir)
         resume = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         what = "loss" if bad_losses else "gradient"

@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from ..modeling.pooling import without_peft
+
 
 __all__ = ["MaskedLMForward"]
 
@@ -27,11 +29,8 @@ class MaskedLMForward:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        base: Any = model
-        if hasattr(base, "get_base_model"):  # a PEFT model
-            base = base.get_base_model()
         # By name: a checkpoint loaded with its remote code brings a copy of the class.
-        self.is_masked_only = any(kind.__name__ == "MaskedOnlyLM" for kind in type(base).__mro__)
+        self.is_masked_only = any(kind.__name__ == "MaskedOnlyLM" for kind in type(without_peft(model)).__mro__)
         parameters = inspect.signature(model.forward).parameters
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         self._accepted = None if takes_any else set(parameters)

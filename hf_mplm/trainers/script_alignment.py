@@ -6,14 +6,16 @@ import contextlib
 import logging
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..data.columns import row_lengths
 from ..data.transliteration_collator import STREAMS, DataCollatorForTransliteration
 from ..losses.gradient_cache import RandomState, representation_gradients, surrogate_loss
 from ..losses.sequence_contrast import SequenceContrastLoss
 from ..losses.token_alignment import TokenAlignmentLoss
-from ..modeling.pooling import capture_layer, default_layer, truncated_encoder
+from ..modeling.pooling import capture_layer, default_layer, truncated_encoder, without_peft
 from ..modeling.stock import masked_only
 from .arguments import MplmTrainingArguments
 from .masked_lm import MaskedLMTrainer
@@ -82,13 +84,14 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         rows = kwargs.get("train_dataset") or (None if store is None else store.train)
         if rows is not None:
             _check_pairs(rows)
-        if isinstance(model, PreTrainedModel):
-            model = masked_only(model)
+        if isinstance(without_peft(model), PreTrainedModel):
+            masked_only(without_peft(model))
         self._encoding = RowEncoding(model)
         super().__init__(model, args, store=store, **kwargs)
         self._layer = default_layer(model.config.num_hidden_layers) if args.layer is None else args.layer
-        with capture_layer(model, self._layer):
-            pass  # says so at once if there is no such layer
+        if self._aligns:
+            with capture_layer(model, self._layer):
+                pass  # says so at once if there is no such layer
         self._contrast = SequenceContrastLoss(args.temperature, args.similarity, gather=args.gather_negatives)
         self._words = TokenAlignmentLoss(args.token_temperature)
         self._counted = SumMeter()
@@ -99,13 +102,23 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         self, args: Any, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase | None
     ) -> dict[str, Any]:
         """The collator's tokenizer, mask rate and seed, and which texts it makes."""
+        longest = _longest_text(model)
+        if args.max_length is not None and args.max_length > longest:
+            raise ValueError(
+                f"max_length is {args.max_length}, and the model has positions for {longest} tokens; give {longest} "
+                "or less, or leave it out"
+            )
         return {
             **super().collator_arguments(args, model, processing_class),
-            "max_length": args.max_length or min(512, _longest_text(model)),
+            "max_length": args.max_length or min(512, longest),
             "tlm": args.tlm_weight > 0,
             "pack": args.pack_texts and self._encoding.packs,
             "align_words": args.token_weight > 0,
         }
+
+    def row_lengths(self) -> np.ndarray:
+        """Both texts of each pair together. Shape: (pairs,)."""
+        return row_lengths(self.train_dataset) + row_lengths(self.train_dataset, "romanized_input_ids")
 
     # ---- Loss ----
 
@@ -121,7 +134,7 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
             terms, graph = self._masked_terms(model, rows, inputs["language"], counts)
         if self._aligns:
             representations = self._representations(states[0], rows, inputs)
-            terms |= self._alignment_terms(representations, inputs)
+            terms |= self._alignment_terms(representations, inputs, counts)
         return _carry(terms, graph)
 
     @property
@@ -162,23 +175,35 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         """Vectors of sentences, Shapes: (2 * pairs, hidden), and of words, Shapes: (2 * words, hidden)."""
         found = {"sentences": segment_means(states, rows.sentences, 2 * rows.batch_size)}
         if rows.words is not None:
-            found["words"] = segment_means(states, rows.words, 2 * len(inputs["word_sentences"]))
+            found["words"] = segment_means(states, rows.words, 2 * len(inputs["word_labels"]))
         return found
 
-    def _alignment_terms(
-        self, representations: Any, inputs: dict[str, Any], contrast: SequenceContrastLoss | None = None
-    ) -> dict[str, torch.Tensor]:
-        # A mean over the micro-batch: the step's is the mean over its micro-batches.
-        share = 1 / self.current_gradient_accumulation_steps
-        terms = {}
+    def _alignment_means(
+        self, representations: Any, inputs: dict[str, Any], contrast: SequenceContrastLoss
+    ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """Each term's weighted mean over this batch, and how many pairs or words it is the mean of. Shapes: ()."""
+        means = {}
         if self.args.seq_weight:
             source, romanized = representations["sentences"].chunk(2)
-            loss = (contrast or self._contrast)(source, romanized, _poolable(inputs)).loss
-            terms["seq"] = loss * (self.args.seq_weight * share)
+            valid = _poolable(inputs)
+            means["seq"] = (contrast(source, romanized, valid).loss * self.args.seq_weight, valid.sum())
         if self.args.token_weight:
             source, romanized = representations["words"].chunk(2)
-            loss = self._words(source, romanized, inputs["word_sentences"])
-            terms["token"] = loss * (self.args.token_weight * share)
+            words = inputs["word_labels"]
+            means["token"] = (self._words(source, romanized, words) * self.args.token_weight, words.ge(0).sum())
+        return means
+
+    def _alignment_terms(
+        self, representations: Any, inputs: dict[str, Any], counts: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        terms = {}
+        for name, (mean, number) in self._alignment_means(representations, inputs, self._contrast).items():
+            if name == "token":
+                # Words look for each other within a sentence, so that their mean is exact over the whole step.
+                terms[name] = self.per_item(mean * number, counts["word_labels"])
+            else:
+                # The negatives are those of a micro-batch: the step's is the mean over its micro-batches.
+                terms[name] = mean / self.current_gradient_accumulation_steps
         return terms
 
     # ---- Gradient cache ----
@@ -197,8 +222,9 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         self._count_pairs(inputs, rows)
         pieces = rows.pieces(-(-rows.batch_size // size))
         states, representations = self._encode_without_graph(pieces, inputs)
+        counts = self.step_counts(inputs, num_items_in_batch)
         terms, gradients = representation_gradients(
-            lambda leaves: self._alignment_terms(leaves, inputs), representations
+            lambda leaves: self._alignment_terms(leaves, inputs, counts), representations
         )
         aligned = torch.stack(list(terms.values())).sum()
         self._guard.note(aligned, inputs.get("language"))
@@ -238,7 +264,8 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         with self._captured() as states:
             terms, graph = self._masked_terms(model, piece, inputs["language"], counts)
         representations = self._representations(states[0], piece, inputs)
-        return _carry(terms, graph + surrogate_loss(representations, inputs["gradients"]))
+        aligning = "seq" if self.args.seq_weight else "token"
+        return _carry(terms, graph + surrogate_loss(representations, inputs["gradients"]), aligning)
 
     # ---- Held-out loss ----
 
@@ -249,7 +276,8 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         rows = self._rows(inputs)
         keys = [f"{name}_labels" for name in STREAMS if f"{name}_labels" in inputs]
         counts = [inputs[key].ne(-100).sum() for key in keys]
-        scales = torch.tensor([*self._weights.values()][: len(keys)], device=rows.input_ids.device)
+        weights = [*self._weights.values()][: len(keys)]
+        scales = torch.tensor(weights, dtype=torch.float32, device=rows.input_ids.device)
         with self._captured() as states, self._encoding.attention(rows):
             _, parts = self._losses(model, self._encoding(rows), rows, inputs["language"], scales)
         sums = {
@@ -258,10 +286,8 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         if self._aligns:
             # Ranks have different numbers of batches, so that nothing can be gathered.
             alone = SequenceContrastLoss(self.args.temperature, self.args.similarity, gather=False)
-            self.current_gradient_accumulation_steps = 1
-            terms = self._alignment_terms(self._representations(states[0], rows, inputs), inputs, alone)
-            pairs = _poolable(inputs).sum()
-            sums |= {name: (term * pairs, pairs) for name, term in terms.items()}
+            means = self._alignment_means(self._representations(states[0], rows, inputs), inputs, alone)
+            sums |= {name: (mean * number, number) for name, (mean, number) in means.items()}
         return sums
 
     # ---- Log ----
@@ -278,9 +304,9 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         super().log(logs, start_time)
 
 
-def _carry(terms: dict[str, torch.Tensor], graph: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The terms, one of which has the gradient of `graph`, and not its value, added."""
-    first = next(iter(terms), "seq")
+def _carry(terms: dict[str, torch.Tensor], graph: torch.Tensor, otherwise: str = "seq") -> dict[str, torch.Tensor]:
+    """The terms, one of which (`otherwise` where there is none) has the gradient of `graph`, not its value, added."""
+    first = next(iter(terms), otherwise)
     return {**terms, first: terms.get(first, torch.zeros_like(graph.detach())) + (graph - graph.detach())}
 
 

@@ -11,6 +11,8 @@ import torch
 from transformers import PreTrainedModel
 
 from .._compat import TRANSFORMERS_5, segment_attention_mask
+from ..modeling.final_layer import is_recomputed
+from ..modeling.pooling import without_peft
 from ..modeling.segment_attention import SegmentAttention
 
 
@@ -115,8 +117,8 @@ def stream_rows(
     nothing = [torch.zeros_like(part) for part in ids[2:]]
     pooled = arrange([batch[f"{name}_pool_mask"] for name in streams[:2]] + nothing, 0)
     words = None
-    if "word_sentences" in batch:
-        count = len(batch["word_sentences"])
+    if "word_labels" in batch:
+        count = len(batch["word_labels"])
         sides = [batch["source_words"], batch["romanized_words"]]
         sides[1] = sides[1].where(sides[1] < 0, sides[1] + count)
         words = arrange(sides + [part - 1 for part in nothing], -1)
@@ -161,7 +163,7 @@ class RowEncoding:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self._model = model
+        self._model = without_peft(model)
         self.config: Any = model.config
         self.implementation: str = model.config._attn_implementation or "eager"
         known = _AFTER_PADDING | _FROM_ZERO | (_LOCAL if TRANSFORMERS_5 else set())
@@ -176,18 +178,16 @@ class RowEncoding:
         together = rows.segments[:, :, None] == rows.segments[:, None, :]
         shift = self.config.pad_token_id + 1 if self.config.model_type in _AFTER_PADDING else 0
         positions = rows.positions + shift
-        mask: Any = segment_attention_mask(together, self.implementation)
+        mask: Any = segment_attention_mask(together, self.implementation, self._model.dtype)
         if self.config.model_type in _LOCAL:
             near = (positions[:, :, None] - positions[:, None, :]).abs() <= self.config.sliding_window
-            local = segment_attention_mask(together & near, self.implementation)
+            local = segment_attention_mask(together & near, self.implementation, self._model.dtype)
             mask = {"full_attention": mask, "sliding_attention": local}
         return {"input_ids": rows.input_ids, "attention_mask": mask, "position_ids": positions}
 
     def attention(self, rows: StreamRows) -> AbstractContextManager[Any]:
         """What to call the encoder in: on a CPU, attention over packed rows goes text by text."""
-        # Checkpointing computes attention once more in the backward pass, out of reach of the context.
-        again = any(getattr(module, "gradient_checkpointing", False) for module in self._model.modules())
-        local = self.config.model_type in _LOCAL
-        if not rows.packed or rows.segments.device.type != "cpu" or self.implementation != "sdpa" or local or again:
+        by_text = rows.packed and rows.segments.device.type == "cpu" and self.implementation == "sdpa"
+        if not by_text or self.config.model_type in _LOCAL or is_recomputed(self._model):
             return nullcontext()
         return SegmentAttention(rows.segments)

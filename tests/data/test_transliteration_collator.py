@@ -187,7 +187,7 @@ def test_words_are_numbered_alike_on_both_sides(tiny_tokenizer):
         for index, (one, other) in enumerate(texts)
     ]
     batch = DataCollatorForTransliteration(tiny_tokenizer, align_words=True)(features)
-    assert batch["word_sentences"].tolist() == [0, 0, 0]
+    assert batch["word_labels"].tolist() == [0, 0, 0]
     for side, column in (("source", 0), ("romanized", 1)):
         words, ids = batch[f"{side}_words"], unmasked(batch, side)
         assert (words[1:] == -1).all()

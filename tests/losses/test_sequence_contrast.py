@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hf_mplm.losses.gradient_cache import representation_gradients, surrogate_loss
+from hf_mplm.losses.gradient_cache import RandomState, representation_gradients, surrogate_loss
 from hf_mplm.losses.sequence_contrast import SequenceContrastLoss, sequence_contrast_loss
 
 
@@ -154,3 +154,8 @@ def test_the_module_carries_its_settings_and_its_source():
     expected = sequence_contrast_loss(source, romanized, temperature=0.5, similarity="cosine").loss
     assert torch.equal(loss(source, romanized).loss, expected)
     assert "Xhelili" in loss.citation and "temperature=0.5" in repr(loss)
+
+
+def test_devices_whose_dropout_cannot_be_repeated_are_refused():
+    with pytest.raises(ValueError, match="not on mps"):
+        RandomState(torch.device("mps"))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import functools
+import threading
 from contextlib import contextmanager
 
 import pytest
 import torch
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
 
 from hf_mplm.modeling import masked_only
 from hf_mplm.modeling.final_layer import can_narrow, narrowed_final_layer
@@ -16,12 +19,18 @@ LIKE_BERT = [architecture for architecture in ARCHITECTURES if architecture.name
 
 @contextmanager
 def rows_of_last_layer(model):
-    """How many positions each call of the last layer's feed-forward part was given."""
+    """How many positions each call of the last layer's feed-forward part is given. A hook would itself be seen."""
     seen: list[int] = []
-    layer = model.base_model.encoder.layer[-1].intermediate
-    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output.flatten(0, -2).shape[0]))
+    part = model.base_model.encoder.layer[-1].intermediate
+    inner = part.forward
+
+    def count(states):
+        seen.append(states.flatten(0, -2).shape[0])
+        return inner(states)
+
+    part.forward = count
     yield seen
-    handle.remove()
+    del part.forward
 
 
 @pytest.fixture(params=LIKE_BERT, ids=[architecture.name for architecture in LIKE_BERT])
@@ -54,9 +63,11 @@ def test_narrowed_states_are_those_of_the_whole_layer(narrowing: Architecture) -
     assert base(**batch).last_hidden_state.shape == (3, 11, 32)
 
 
-@pytest.mark.parametrize(
-    "reason", ["hook on the encoder", "hook on the layer", "in the config", "in the call", "checkpointing", "chunks"]
-)
+REASONS = ["hook on the encoder", "hook on the layer", "hook on its output", "backward hook on the layer"]
+REASONS += ["in the config", "in the call", "checkpointing", "wrapped for checkpointing", "chunks"]
+
+
+@pytest.mark.parametrize("reason", REASONS)
 def test_it_stays_whole_where_somebody_needs_it(narrowing: Architecture, reason: str) -> None:
     config = {"chunk_size_feed_forward": 11} if reason == "chunks" else {}
     model, batch = masked_only(narrowing.stock(**config)).train(), make_batch()
@@ -68,9 +79,15 @@ def test_it_stays_whole_where_somebody_needs_it(narrowing: Architecture, reason:
         # The name that transformers 5 has for it, and the one of 4.57.
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
-    elif reason.startswith("hook"):
+    elif reason.startswith("wrapped"):
+        kind = type(model.base_model.encoder.layer[-1])
+        apply_activation_checkpointing(model, check_fn=lambda module: isinstance(module, kind))
+    elif "hook" in reason:
         module = model.base_model if "encoder" in reason else model.base_model.encoder.layer[-1]
-        module.register_forward_hook(lambda *called: None)
+        module = module.output.dense if "output" in reason else module
+        (module.register_full_backward_hook if "backward" in reason else module.register_forward_hook)(
+            lambda *called: None
+        )
     with rows_of_last_layer(model) as seen:
         output = model(**batch, **call)
         output.loss.backward()
@@ -98,6 +115,57 @@ def test_other_layers_are_left_alone(architecture: Architecture) -> None:
     part.__class__ = type("WithAdapters", (type(part),), {})
     assert not can_narrow(model.base_model)
     model(**make_batch()).loss.backward()
+
+
+def test_compiled_layers_are_left_whole(narrowing: Architecture) -> None:
+    """Compiled code does not look whether hooks have come or gone since."""
+    model, batch = masked_only(narrowing.stock()), make_batch()
+    expected = model(**batch).loss
+    for layer in model.base_model.encoder.layer:
+        layer.compile(backend="eager")
+    try:
+        for _ in range(2):
+            torch.testing.assert_close(model(**batch).loss, expected)
+            assert model(**without_labels(batch)).logits.shape[:2] == (3, 11)
+    finally:
+        torch.compiler.reset()
+
+
+def test_asking_for_hidden_states_once_does_not_keep_it_whole(narrowing: Architecture) -> None:
+    model, batch = masked_only(narrowing.stock()), make_batch()
+    assert model(**batch, output_hidden_states=True).hidden_states[-1].shape == (3, 11, 32)
+    with rows_of_last_layer(model) as seen:
+        model(**batch)
+        assert model(**batch, output_hidden_states=True).hidden_states[-1].shape == (3, 11, 32)
+    assert seen == [int((batch["labels"] != -100).sum()), 33]
+
+
+def test_threads_do_not_meet(narrowing: Architecture) -> None:
+    model = masked_only(narrowing.stock()).eval()
+    batches = [make_batch(rows=3, length=11), make_batch(rows=5, length=23, seed=1)]
+    expected = [model(**batch).loss.item() for batch in batches]
+    both_in = threading.Barrier(2)
+    first = model.base_model.encoder.layer[0]
+    inner = first.forward
+
+    @functools.wraps(inner)
+    def wait(*args, **kwargs):
+        both_in.wait(timeout=30)
+        return inner(*args, **kwargs)
+
+    first.forward = wait
+    found: list[float | None] = [None, None]
+
+    def score(index: int) -> None:
+        with torch.no_grad():
+            found[index] = model(**batches[index]).loss.item()
+
+    threads = [threading.Thread(target=score, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_labels_of_another_shape_are_refused_all_the_same(architecture: Architecture) -> None:

@@ -55,14 +55,14 @@ def step(world_size: int, folder: Path, tokenizer_folder: Path, **settings) -> d
 
 @pytest.mark.parametrize("cache", [None, 2])
 def test_two_processes_have_the_gradients_of_one(cache, tiny_tokenizer_folder, tmp_path):
-    settings = {"cache_mini_batch_size": cache}
-    one = step(1, tmp_path / "one", tiny_tokenizer_folder)
+    settings = {"cache_mini_batch_size": cache, "token_weight": 1.0}
+    one = step(1, tmp_path / "one", tiny_tokenizer_folder, token_weight=1.0)
     two = step(2, tmp_path / "two", tiny_tokenizer_folder, **settings)
     scale = max(float(gradient.abs().max()) for gradient in one["gradients"].values())
     assert scale > 0 and largest_difference(one["gradients"], two["gradients"]) < 1e-5 * scale
-    for name in ("seq_loss", "mlm_loss", "romanized_mlm_loss", "tlm_loss"):
+    for name in ("seq_loss", "mlm_loss", "romanized_mlm_loss", "tlm_loss", "token_loss"):
         assert two["log"][name] == pytest.approx(one["log"][name], rel=1e-5)
     if cache is None:
         # Vacuity guard: without gathering each process has half of the negatives.
-        apart = step(2, tmp_path / "apart", tiny_tokenizer_folder, gather_negatives=False)
+        apart = step(2, tmp_path / "apart", tiny_tokenizer_folder, gather_negatives=False, token_weight=1.0)
         assert largest_difference(one["gradients"], apart["gradients"]) > 1e-2 * scale

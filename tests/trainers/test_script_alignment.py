@@ -147,7 +147,8 @@ def test_cached_gradients_are_the_direct_ones(build, pack, tiny_tokenizer, tmp_p
 
 @pytest.mark.parametrize("replay", [True, False])
 def test_the_second_pass_drops_out_what_the_first_did(replay, tiny_tokenizer, tmp_path, monkeypatch):
-    model = fixtures.tiny_xlm_roberta(len(tiny_tokenizer), hidden_dropout_prob=0.2)
+    dropout = {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2}
+    model = fixtures.tiny_xlm_roberta(len(tiny_tokenizer), **dropout)
     trainer = make_alignment_trainer(model, tiny_tokenizer, tmp_path, max_steps=1, cache_mini_batch_size=3)
     seen = []
     real = trainer._representations
@@ -177,15 +178,45 @@ def test_the_cache_leaves_the_random_state_to_later_steps(tiny_tokenizer, tmp_pa
     assert largest_difference(*results) == 0.0
 
 
-def test_words_are_aligned_where_there_are_words(tiny_tokenizer, tmp_path):
-    rows = make_pairs(tiny_tokenizer)
+WORDS_ALONE = {f"{name}_weight": 0.0 for name in ("mlm", "romanized_mlm", "seq", "tlm")} | {"token_weight": 2.0}
+
+
+def make_pairs_of_words(tokenizer):
+    """Pairs of three words, of two, and of one, which has nothing to be told from."""
+    rows = make_pairs(tokenizer)
     texts = [("όλοι οι άνθρωποι", "oloi oi anthropoi"), ("στην αξιοπρέπεια", "stin axioprepeia"), ("και", "kai")]
-    pairs = [[tiny_tokenizer(text)["input_ids"] for text in pair] for pair in texts] * 16
+    pairs = [[tokenizer(text)["input_ids"] for text in pair] for pair in texts] * 16
     rows = rows.remove_columns(["input_ids", "romanized_input_ids"])
     for name, side in (("input_ids", 0), ("romanized_input_ids", 1)):
         rows = rows.add_column(name, [pair[side] for pair in pairs])
-    settings = {"token_weight": 2.0, "learning_rate": 0.0, "mlm_weight": 0.0, "romanized_mlm_weight": 0.0}
-    settings |= {"tlm_weight": 0.0, "seq_weight": 0.0}
+    return rows
+
+
+@pytest.mark.parametrize("cache", [None, 1])
+def test_gradients_of_words_do_not_depend_on_how_a_step_is_cut(cache, tiny_tokenizer, tmp_path):
+    results = []
+    for batch, accumulation in [(8, 1), (2, 4), (1, 8)]:
+        found, log, _ = gradients_of(
+            fixtures.tiny_xlm_roberta(len(tiny_tokenizer)),
+            tiny_tokenizer,
+            tmp_path,
+            rows=make_pairs_of_words(tiny_tokenizer),
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulation,
+            cache_mini_batch_size=cache,
+            **WORDS_ALONE,
+        )
+        results.append((found, log))
+        assert [name for name in log if name.endswith("_loss")] == ["token_loss"]
+    scale = max(float(gradient.abs().max()) for gradient in results[0][0].values())
+    for found, log in results[1:]:
+        assert log["token_loss"] == pytest.approx(results[0][1]["token_loss"], rel=1e-5)
+        assert largest_difference(results[0][0], found) < 1e-5 * scale
+
+
+def test_words_are_aligned_where_there_are_words(tiny_tokenizer, tmp_path):
+    rows = make_pairs_of_words(tiny_tokenizer)
+    settings = {**WORDS_ALONE, "learning_rate": 0.0}
     model = fixtures.tiny_xlm_roberta(len(tiny_tokenizer))
     _, log, trainer = gradients_of(model, tiny_tokenizer, tmp_path, rows=rows, **settings)
     batch = next(iter(trainer.get_train_dataloader()))
@@ -199,10 +230,10 @@ def test_words_are_aligned_where_there_are_words(tiny_tokenizer, tmp_path):
         )
         words = batch[f"{name}_words"]
         sides.append(
-            torch.stack([outputs.hidden_states[1][words == n].mean(0) for n in range(len(batch["word_sentences"]))])
+            torch.stack([outputs.hidden_states[1][words == n].mean(0) for n in range(len(batch["word_labels"]))])
         )
-    assert 0 < len(batch["word_sentences"]) < 24
-    expected = 2.0 * token_alignment_loss(*sides, batch["word_sentences"], temperature=0.1)
+    assert 0 < len(batch["word_labels"]) < 24
+    expected = 2.0 * token_alignment_loss(*sides, batch["word_labels"], temperature=0.1)
     assert log["loss"] == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -262,7 +293,17 @@ def test_the_result_is_a_plain_checkpoint(build, name, tiny_tokenizer, tmp_path)
 def test_held_out_losses_are_those_of_the_terms(tiny_tokenizer, tmp_path):
     held = make_pairs(tiny_tokenizer, 10, seed=3)
     model = fixtures.tiny_xlm_roberta(len(tiny_tokenizer))
-    trainer = make_alignment_trainer(model, tiny_tokenizer, tmp_path, eval_dataset=held, seq_weight=0.5)
+    # Whole numbers are weights, too.
+    trainer = make_alignment_trainer(
+        model,
+        tiny_tokenizer,
+        tmp_path,
+        eval_dataset=held,
+        seq_weight=0.5,
+        mlm_weight=1,
+        romanized_mlm_weight=1,
+        tlm_weight=1,
+    )
     metrics = trainer.evaluate()
     terms = ("mlm", "romanized_mlm", "tlm", "seq")
     assert metrics["eval_loss"] == pytest.approx(sum(metrics[f"eval_{term}_loss"] for term in terms), rel=1e-6)
@@ -313,6 +354,66 @@ def test_low_precision_is_low_precision(tiny_tokenizer, tmp_path):
     assert set(seen) == {torch.bfloat16}
     exact = gradients_of(fixtures.tiny_xlm_roberta(len(tiny_tokenizer)), tiny_tokenizer, tmp_path)[1]
     assert trainer.state.log_history[0]["loss"] == pytest.approx(exact["loss"], rel=0.02)
+
+
+def test_half_models_attend_in_their_own_precision(tiny_tokenizer, tmp_path):
+    """What the mask adds to the scores must not widen them."""
+    for implementation in ("eager", "sdpa"):
+        model = fixtures.tiny_xlm_roberta(len(tiny_tokenizer)).bfloat16()
+        model.config._attn_implementation = implementation
+        trainer = make_alignment_trainer(model, tiny_tokenizer, tmp_path, max_steps=1)
+        assert trainer._encoding.implementation == implementation
+        trainer.train()
+        assert 0 < trainer.state.log_history[0]["loss"] < 100
+
+
+# PEFT asks a model for it by the old name.
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+def test_adapters_of_peft_are_trained(tiny_tokenizer, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    plain = fixtures.tiny_xlm_roberta(len(tiny_tokenizer))
+    model = get_peft_model(plain, LoraConfig(target_modules=["query", "value"], r=2))
+    before = weights(model)
+    trainer = make_alignment_trainer(model, tiny_tokenizer, tmp_path, max_steps=1)
+    trainer.train()
+    moved = {name for name, value in weights(model).items() if not torch.equal(value, before[name])}
+    assert moved and all("lora_" in name for name in moved)
+    # Adapters start as nothing, so that the first losses are the model's own.
+    _, log, _ = gradients_of(fixtures.tiny_xlm_roberta(len(tiny_tokenizer)), tiny_tokenizer, tmp_path)
+    for name in ("mlm_loss", "seq_loss", "tlm_loss"):
+        assert trainer.state.log_history[0][name] == pytest.approx(log[name], rel=1e-5)
+
+
+@pytest.mark.parametrize("build", ["tiny_xlm_roberta", "tiny_bert"])
+def test_a_window_of_any_size_is_filled(build, tiny_tokenizer, tmp_path):
+    """Rows are as wide as a multiple of 8, but not wider than the model."""
+    room = {"max_position_embeddings": 23 if build == "tiny_xlm_roberta" else 21}
+    model = getattr(fixtures, build)(len(tiny_tokenizer), **room)
+    trainer = make_alignment_trainer(model, tiny_tokenizer, tmp_path)
+    batch = next(iter(trainer.get_train_dataloader()))
+    assert batch["packed_segments"].shape[1] == 21
+    trainer.train()
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_the_first_and_the_last_layer_are_pooled_whole(layer, tiny_tokenizer, tmp_path):
+    model = fixtures.tiny_xlm_roberta(len(tiny_tokenizer))
+    _, log, trainer = gradients_of(model, tiny_tokenizer, tmp_path, layer=layer, learning_rate=0.0)
+    stock = fixtures.tiny_xlm_roberta(len(tiny_tokenizer)).train()
+    losses = stock_losses(stock, next(iter(trainer.get_train_dataloader())), layer)
+    for name, loss in losses.items():
+        assert log[f"{name}_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_lengths_are_those_of_both_texts(tiny_tokenizer, tmp_path):
+    rows = make_pairs(tiny_tokenizer)
+    model = fixtures.tiny_xlm_roberta(len(tiny_tokenizer))
+    trainer = make_alignment_trainer(model, tiny_tokenizer, tmp_path, rows=rows, group_by_length=True)
+    wanted = [len(row["input_ids"]) + len(row["romanized_input_ids"]) for row in rows]
+    assert trainer.row_lengths().tolist() == wanted
+    trainer.train()
 
 
 def test_gradient_checkpointing_changes_nothing(tiny_tokenizer, tmp_path):
@@ -366,6 +467,8 @@ def test_rows_that_are_no_pairs_and_layers_that_do_not_exist_are_refused(tiny_to
     rows = make_pairs(tiny_tokenizer).remove_columns("romanized_input_ids")
     with pytest.raises(ValueError, match="no column romanized_input_ids.*--romanize"):
         make_alignment_trainer(model, tiny_tokenizer, tmp_path, rows=rows)
+    with pytest.raises(ValueError, match="max_length is 129.*positions for 128"):
+        make_alignment_trainer(model, tiny_tokenizer, tmp_path, max_length=129)
     with pytest.raises(ValueError, match="layer 3 does not exist"):
         make_alignment_trainer(model, tiny_tokenizer, tmp_path, layer=3)
 
