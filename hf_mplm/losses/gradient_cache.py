@@ -24,7 +24,8 @@ class RandomState:
     def __init__(self, device: torch.device) -> None:
         if device.type not in ("cpu", "cuda"):
             raise ValueError(
-                f"gradient caching repeats dropout on CPU and CUDA, not on {device.type}; leave cache_mini_batch_size out"
+                f"gradient caching repeats dropout on CPU and CUDA, not on {device.type}; leave "
+                "cache_mini_batch_size out"
             )
         self._device = device
         self._cpu = torch.get_rng_state()
