@@ -240,9 +240,18 @@ def _language_of(relative: PurePosixPath, columns: set[str], text: str, resolver
     # The file's own name first, then its folders from the inside out, as in swh_Latn/train/0001.parquet.
     matches = (_SCRIPTED.match(part) for part in reversed(relative.parts))
     scripted = next((match[1] for match in matches if match), None)
-    if resolver.options.language_column in columns:
+    wanted = resolver.options.language_column
+    if wanted in columns:
         return resolver.parse(scripted) if scripted else None
-    return resolver.parse(scripted or relative.name.split(".")[0], text=text)
+    try:
+        return resolver.parse(scripted or relative.name.split(".")[0], text=text)
+    except ValueError as error:
+        if not columns:
+            raise
+        raise ValueError(
+            f"there is no column {wanted!r} among {', '.join(sorted(columns))}, and the file's name says no language "
+            f"({error}); name the column that holds the code with --language_column"
+        ) from error
 
 
 def _look_into(path: Path, kind: str, options: ReadOptions) -> tuple[set[str], str]:

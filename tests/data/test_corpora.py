@@ -154,6 +154,12 @@ def test_parquet_with_a_row_that_is_not_utf8(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_rows_without_a_language_in_a_file_without_one_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "data.jsonl", b'{"text": "moja", "lang": "swh"}\n')
+    with pytest.raises(ValueError, match="no column 'language' among lang, text.*--language_column"):
+        read(tmp_path)
+
+
 def test_name_of_file_or_folder_tells_the_language_where_no_column_does(tmp_path: Path) -> None:
     for name in ("swh_Latn/train/000.parquet", "zul_Latn.parquet"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from hf_mplm.trainers import find_last_checkpoint
 from hf_mplm.trainers.checkpoints import what_is_missing
+from tests.fixtures import tiny_xlm_roberta
 
 from .helpers import largest_difference, make_trainer, weights
 
@@ -166,3 +167,24 @@ def test_a_full_disk_names_the_last_good_checkpoint(tiny_tokenizer, tmp_path, mo
     with pytest.raises(OSError, match="checkpoint of step 4 could not be written.*No space left.*checkpoint-2"):
         trainer.train()
     assert find_last_checkpoint(tmp_path).name == "checkpoint-2"
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_tied_weights_are_not_missed(tied, tiny_tokenizer, tmp_path, monkeypatch):
+    """They are saved once, with the embeddings; untied, a lack of them is told."""
+    import transformers.trainer
+
+    told: list[str] = []
+    monkeypatch.setattr(transformers.trainer.logger, "warning", lambda text, *args, **kwargs: told.append(text))
+    model = tiny_xlm_roberta(len(tiny_tokenizer), tie_word_embeddings=tied)
+    make_trainer(model, tiny_tokenizer, tmp_path, max_steps=1, save_strategy="steps", save_steps=1).train()
+    checkpoint = tmp_path / "checkpoint-1"
+    if not tied:
+        kept = {
+            name: value for name, value in load_file(checkpoint / "model.safetensors").items() if "decoder" not in name
+        }
+        trainer = make_trainer(model, tiny_tokenizer, tmp_path)
+        trainer._issue_warnings_after_load(model.load_state_dict(kept, strict=False))
+    else:
+        make_trainer(model, tiny_tokenizer, tmp_path, max_steps=2).train(resume_from_checkpoint=checkpoint)
+    assert any("missing keys" in text for text in told) != tied
