@@ -152,10 +152,14 @@ class Romanizer:
 
         Raises:
             RomanizationError: uroman fails on a text, and `on_error` is `"raise"`.
+            TypeError: One string is given instead of a list, or something in the list is no string.
             ValueError: The languages that `use_language_codes=True` needs are missing, or not as many as the texts.
         """
         if isinstance(texts, str):
             raise TypeError("A list of texts is needed, one string was given; type: romanizer([text])[0]")
+        for place, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"A list of texts is needed, and number {place} of it is {text!r}; leave it out")
         codes = self._codes(texts, languages)
         romanized = [self._romanize(text, code) for text, code in zip(texts, codes)]
         if self._units.n_new >= _SAVE_AFTER:

@@ -159,6 +159,8 @@ def test_unchanged_and_empty_texts_are_counted(romanizer: Romanizer) -> None:
 def test_bad_arguments_are_refused(romanizer: Romanizer) -> None:
     with pytest.raises(TypeError, match="list of texts"):
         romanizer("one string")
+    with pytest.raises(TypeError, match="number 1 of it is None"):
+        romanizer(["один", None])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="on_error"):
         Romanizer(on_error="ignore")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cache_size=2"):
