@@ -76,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Prepare pairs where there are none, train, and write model, tokenizer, card and state into `--output`."""
     arguments, args = make_parser().parse(argv)  # type: ignore[attr-defined]
-    _check(arguments)
+    _check(arguments, args)
     import transformers
 
     quiet_other_processes()
@@ -94,26 +94,58 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _check(arguments: AlignScriptsArguments) -> None:
+def _check(arguments: AlignScriptsArguments, args: Any) -> None:
     if arguments.corpus is None and arguments.store is None:
         raise ValueError("give --corpus TEXT to prepare and align on, or --store PAIRS that is prepared already")
     if arguments.corpus is None and arguments.romanized_vocab_size:
         raise ValueError("--romanized_vocab_size learns from text; give --corpus too")
     if arguments.corpus is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        corpus = " ".join(arguments.corpus)
         raise ValueError(
             "nothing is prepared under torchrun or accelerate launch, where every process would do it. First, alone:\n"
-            f"  hf-mplm prepare --romanize --corpus {corpus} --tokenizer {arguments.model} --output PAIRS\n"
+            f"  {_preparing_line(arguments, args)}\n"
             "then launch with --store PAIRS in place of --corpus"
+        )
+
+
+def _preparing_line(arguments: AlignScriptsArguments, args: Any) -> str:
+    """The command that prepares what these arguments ask for."""
+    line = ["hf-mplm prepare --romanize --corpus", *(arguments.corpus or ["TEXT"]), "--tokenizer", arguments.model]
+    defaults = AlignScriptsArguments(model="")
+    for name in (*_READING, "use_language_codes", "holdout", "num_proc", "engine"):
+        value = getattr(arguments, name)
+        if value == getattr(defaults, name):
+            continue
+        values = value if isinstance(value, list) else [] if value is True else [value]
+        line += [f"--{name}", *map(str, values)]
+    if args.max_length is not None:
+        line += ["--chunk_length", str(args.max_length)]
+    return " ".join([*line, "--output PAIRS"])
+
+
+def _check_languages(arguments: AlignScriptsArguments, args: Any, languages: Sequence[str]) -> None:
+    """Refuse a store with languages that were not asked for, as a recipe of a group asks for its own."""
+    if arguments.languages is None:
+        return
+    from ..data.sources import CodeResolver, ReadOptions
+
+    asked = CodeResolver(ReadOptions(languages=tuple(arguments.languages), fold_han=arguments.fold_han))
+    if others := [code for code in languages if not asked.wants(code)]:
+        raise ValueError(
+            f"the store {arguments.store} holds {', '.join(others[:8])}{', ...' if len(others) > 8 else ''}, and "
+            f"--languages, of the command line or the recipe, does not name them. Prepare a store of its languages:\n"
+            f"  {_preparing_line(arguments, args)}"
         )
 
 
 def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
     """The model to start from, and the pairs."""
     from ..data.pair_store import load_pair_store, prepare_pair_store
+    from .prepare import pair_summary
 
     if arguments.corpus is None:
-        return arguments.model, load_pair_store(str(arguments.store))
+        store = load_pair_store(str(arguments.store))
+        _check_languages(arguments, args, store.languages)
+        return arguments.model, store
     reading = {name: value for name, value in asdict(arguments).items() if name in _READING}
     model, output = arguments.model, Path(args.output_dir)
     if arguments.romanized_vocab_size:
@@ -142,4 +174,5 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
         use_language_codes=arguments.use_language_codes,
         **reading,
     )
+    print(pair_summary(store.info))
     return model, store

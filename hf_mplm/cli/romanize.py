@@ -97,13 +97,13 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _summary(info: dict[str, Any], output: str) -> str:
-    from ..data.romanization_parts import ROMANIZATION_DROPPED
+    from ..data.corpora import DROPPED
 
     sentences = sum(info["sentences"].values())
     lines = [f"{sentences:,} sentences of {len(info['sentences'])} language-scripts, uroman {info['uroman']}"]
     if unchanged := sum(info["unchanged"].values()):
         lines.append(f"{unchanged:,} of them are the same in Latin letters, and kept")
-    for reason, why in ROMANIZATION_DROPPED.items():
+    for reason, why in DROPPED.items():
         if n := sum(reasons.get(reason, 0) for reasons in info["dropped"].values()):
             lines.append(f"{n:,} left out: {why}")
     return "\n".join([*lines, f"Written: {output}"])

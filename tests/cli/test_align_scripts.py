@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load_file
@@ -40,7 +41,10 @@ def test_from_raw_text_to_a_plain_checkpoint(start, tiny_corpus, tmp_path, capsy
     output = tmp_path / "out"
     more = ["--config", "ppa", "--corpus", str(tiny_corpus), "--max_length", "100", "--holdout", "1"]
     assert main(command(start, output, *more)) == 0
-    assert "Aligned in 2 steps. Held-out loss" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Aligned in 2 steps. Held-out loss" in out
+    # What was kept, unchanged, cut and dropped is said, as `prepare` says it.
+    assert "unchanged" in out and "ell_Grek" in out
     _, report = AutoModelForMaskedLM.from_pretrained(output, output_loading_info=True)
     assert not report["missing_keys"]
     assert json.loads((output / "training_args.json").read_text())["learning_rate"] == 2e-5
@@ -76,7 +80,20 @@ def test_nothing_is_prepared_under_a_launcher(start, tiny_corpus, tmp_path, caps
     with monkeypatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
         with pytest.raises(ValueError, match="(?s)prepare --romanize --corpus .*--store PAIRS"):
-            align_scripts._check(align_scripts.AlignScriptsArguments(model=str(start), corpus=[str(tiny_corpus)]))
+            asked = {"corpus": [str(tiny_corpus)], "languages": ["ell_Grek"], "fold_han": True, "holdout": 3}
+            arguments = align_scripts.AlignScriptsArguments(model=str(start), **asked)
+            align_scripts._check(arguments, SimpleNamespace(max_length=100))
+    line = align_scripts._preparing_line(arguments, SimpleNamespace(max_length=100))
+    assert main([*line.replace("PAIRS", str(tmp_path / "pairs")).split()[1:]]) == 0
+
+
+def test_a_store_with_languages_not_asked_for_is_refused(start, tiny_corpus, tmp_path, capsys):
+    pairs = str(tmp_path / "pairs")
+    main(["prepare", "--romanize", "--corpus", str(tiny_corpus), "--tokenizer", str(start), "--output", pairs])
+    capsys.readouterr()
+    assert main(command(start, tmp_path / "out", "--store", pairs, "--languages", "ell_Grek")) == 2
+    message = capsys.readouterr().err
+    assert "deu_Latn" in message and "--languages ell_Grek --output PAIRS" in message
 
 
 def difference(one: Path, other: Path) -> float:
