@@ -40,7 +40,12 @@ def find_files(source: str | Path | Sequence[str | Path], options: ReadOptions) 
     if all(file.language for file in files):
         missing = CodeResolver(options).missing([file.language for file in files if file.language])
         if missing:
-            raise ValueError(f"{shown}: no text in {', '.join(missing)}, which --languages asks for")
+            there = sorted({file.language for file in files if file.language})
+            advice = f"; for what is there: --languages {' '.join(there)}" if there else ""
+            raise ValueError(
+                f"{shown}: no text in {', '.join(missing)}, which --languages asks for, on the command line or in the "
+                f"recipe{advice}"
+            )
     if not files:
         raise ValueError(f"{shown}: this corpus is empty, every file in it has 0 bytes")
     merged: dict[str, list[str]] = {}
