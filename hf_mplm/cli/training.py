@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["find_checkpoint", "quiet_other_processes", "train_and_save"]
 
 logger = logging.getLogger(__name__)
+
+# Settings that need not be the same when a run goes on.
+_FREE: tuple[str, ...] = (
+    *("dataloader_", "disable_tqdm", "eval_", "hub_", "ignore_data_skip", "log", "max_steps", "num_train_epochs"),
+    *("output_dir", "push_", "report_to", "resume_from", "run_name", "save_", "use_cpu"),
+)
 
 
 def quiet_other_processes() -> None:
@@ -61,6 +68,8 @@ def train_and_save(trainer: MplmTrainer, checkpoint: Path | None, finetuned_from
         finetuned_from (`str` or `None`): The model that the card names as the start.
         done (`str`): What was done, as the user reads it: "Trained".
     """
+    if checkpoint is not None:
+        _tell_changes(checkpoint, trainer)
     trainer.train(resume_from_checkpoint=checkpoint)
     held_out = trainer.evaluate()["eval_loss"] if trainer.eval_dataset is not None else None
     trainer.save_model()
@@ -71,3 +80,24 @@ def train_and_save(trainer: MplmTrainer, checkpoint: Path | None, finetuned_from
         steps, output = trainer.state.global_step, trainer.args.output_dir
         print(f"{done} {steps:,} steps.{loss} Model, tokenizer and card are in {output}")
     trainer.accelerator.end_training()
+
+
+def _tell_changes(checkpoint: Path, trainer: MplmTrainer) -> None:
+    """Warn of settings that differ from those that the checkpoint was trained with."""
+    path = checkpoint / "training_args.json"
+    if not path.is_file():
+        return
+    then = json.loads(path.read_text(encoding="utf-8"))
+    now = json.loads(trainer.args.to_json_string())
+    changed = [
+        f"{name} {then[name]} then, {value} now"
+        for name, value in now.items()
+        if name in then and then[name] != value and not name.startswith(_FREE)
+    ]
+    if changed:
+        logger.warning(
+            "%s was trained with other settings: %s. What is trained from here on has the new ones, and the card "
+            "tells these alone; give another --output to start anew",
+            checkpoint,
+            "; ".join(changed),
+        )

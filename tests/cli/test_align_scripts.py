@@ -152,6 +152,15 @@ def test_killed_while_it_trains_and_run_again_it_ends_the_same(start, tiny_corpu
     assert difference(start, tmp_path / "whole") > 1e-6
 
 
+def test_changed_settings_are_told_when_a_run_goes_on(start, tiny_corpus, tmp_path, caplog):
+    more = ["--corpus", str(tiny_corpus), "--max_length", "100", "--save_strategy", "steps", "--save_steps", "1"]
+    assert main(command(start, tmp_path / "out", *more)) == 0
+    assert main(command(start, tmp_path / "out", *more)) == 0
+    assert "other settings" not in caplog.text
+    assert main(command(start, tmp_path / "out", *more, "--seq_weight", "0", "--max_steps", "3")) == 0
+    assert "seq_weight 1.0 then, 0.0 now" in caplog.text and "max_steps" not in caplog.text
+
+
 def test_prepare_writes_a_pair_store(start, tiny_corpus, tmp_path, capsys):
     arguments = ["--corpus", str(tiny_corpus), "--tokenizer", str(start), "--output", str(tmp_path / "pairs")]
     assert main(["prepare", "--romanize", *arguments, "--languages", "ell_Grek", "deu_Latn"]) == 0
