@@ -69,7 +69,7 @@ def train_encoder(corpus: Path, output: Path, args: argparse.Namespace) -> Path:
         num_hidden_layers=args.num_layers,
         num_attention_heads=4,
         intermediate_size=4 * args.hidden_size,
-        # A model this small does not learn its few sentences by heart.
+        # At this size drawing dropout's numbers is a large part of a step on a CPU.
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )

@@ -20,13 +20,8 @@ from .romanization import Romanizer
 from .sources import ReadOptions
 
 
-__all__ = ["ROMANIZATION_DROPPED", "RomanizedPart", "RomanizedResult", "finished_part", "romanize_part"]
+__all__ = ["RomanizedPart", "RomanizedResult", "finished_part", "romanize_part"]
 
-ROMANIZATION_DROPPED = {
-    "no_romanization": "nothing but white space is left of it in Latin letters",
-    "uroman_failed": "uroman itself fails on it",
-}
-"""Why romanising leaves a sentence out, beside the reasons of `corpus_report.DROPPED`."""
 
 # Sentences that are romanised, and written as one row group, at a time.
 _BATCH = 4096

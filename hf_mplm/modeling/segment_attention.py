@@ -13,8 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 __all__ = ["SegmentAttention", "SegmentLayout", "segment_layout"]
 
-# Texts of a group are at least this share as long as its longest. Less of it is padded where it is nearer to 1, and
-# more groups, each of some twenty operations, are needed; between 0.7 and 0.9 it makes no difference.
+# Texts of a group are at least this share as long as its longest. Nearer to 1 there is less padding, in more groups,
+# each of which costs operations of its own.
 _ALIKE = 0.8
 
 

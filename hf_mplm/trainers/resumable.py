@@ -131,7 +131,6 @@ class ResumableTrainer(Trainer):
             )
         return checkpoint
 
-    # Overridden so that Trainer writes a checkpoint into a folder of its own, beside the finished ones.
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         # A weight that is tied to the embeddings is saved with them, once, and came back with them.
         if getattr(self.model.config, "tie_word_embeddings", False):
@@ -139,6 +138,7 @@ class ResumableTrainer(Trainer):
             load_result.missing_keys[:] = [key for key in load_result.missing_keys if key not in tied]
         super()._issue_warnings_after_load(load_result)
 
+    # Overridden so that Trainer writes a checkpoint into a folder of its own, beside the finished ones.
     def _get_output_dir(self, trial: Any) -> str:
         return super()._get_output_dir(trial) if self._staging is None else str(self._staging)
 
