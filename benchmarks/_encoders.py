@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, XLMRobertaConfig, XLMRobertaModel
 
-from hf_mplm.data.tokenizers import load_tokenizer, train_tokenizer
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, train_tokenizer
 
 
 # The benchmarks' data are not part of the project.

@@ -17,8 +17,8 @@ from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
 from benchmarks._encoders import DATA_DIR, make_encoder, make_tokenizer
 from benchmarks._report import report
-from hf_mplm.evaluation.finetuning import finetuning_settings, predict
-from hf_mplm.evaluation.sib200 import LABELS, TASK, Sib200Corpus
+from hf_mplm.evaluation.benchmarks.sib200 import LABELS, TASK, Sib200Corpus
+from hf_mplm.evaluation.kinds.finetuning import finetuning_settings, predict
 
 
 PLAIN_BATCH = 8

@@ -10,9 +10,9 @@ from tokenizers import Tokenizer, models
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast
 
 from benchmarks._report import report
-from hf_mplm.data.collators import DataCollatorForMaskedLM
-from hf_mplm.data.randomness import random_words
-from hf_mplm.data.sampling import LanguageSampler
+from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
+from hf_mplm.data.batches.randomness import random_words
+from hf_mplm.data.batches.sampling import LanguageSampler
 
 
 VOCABULARY = 250_002

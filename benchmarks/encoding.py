@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks._encoders import DATA_DIR, make_encoder, make_tokenizer
 from benchmarks._report import report
+from hf_mplm.evaluation.benchmarks.tatoeba import TatoebaCorpus
 from hf_mplm.evaluation.encoder import TransformerEncoder
-from hf_mplm.evaluation.tatoeba import TatoebaCorpus
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ CHUNK_LENGTH = 512
 
 def write_corpus(source: str, folder: Path, most: int) -> int:
     """Copy the sentences of a corpus as one file a language; how many there are."""
-    from hf_mplm.data.corpora import iter_corpus
+    from hf_mplm.data.corpus.corpora import iter_corpus
 
     texts: dict[str, list[str]] = {}
     for row in itertools.islice(iter_corpus(source), most):
@@ -38,7 +38,7 @@ def write_corpus(source: str, folder: Path, most: int) -> int:
 
 def ours(corpus: Path, tokenizer: str, output: Path) -> int:
     """`prepare_store`; the number of its tokens."""
-    from hf_mplm.data.prepare import prepare_store
+    from hf_mplm.data.store.prepare import prepare_store
 
     return prepare_store(corpus, tokenizer, output, chunk_length=CHUNK_LENGTH).info["totals"]["tokens"]
 
@@ -47,7 +47,7 @@ def theirs(corpus: Path, tokenizer: str, output: Path) -> int:
     """What the examples of transformers do, language by language; the number of its tokens."""
     from datasets import Dataset, concatenate_datasets
 
-    from hf_mplm.data.tokenizers import load_tokenizer
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     loaded = load_tokenizer(tokenizer)
 
@@ -94,8 +94,8 @@ def main() -> None:
     from datasets import disable_progress_bars
 
     from benchmarks._report import report
-    from hf_mplm.data.corpora import iter_corpus
-    from hf_mplm.data.tokenizers import train_tokenizer
+    from hf_mplm.data.corpus.corpora import iter_corpus
+    from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
 
     disable_progress_bars()
     with tempfile.TemporaryDirectory() as name:

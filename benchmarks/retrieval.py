@@ -27,12 +27,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks._encoders import DATA_DIR, make_encoder, make_tokenizer
 from benchmarks._report import report
-from hf_mplm.evaluation import retrieval
+from hf_mplm.evaluation.benchmarks.flores import FloresCorpus
+from hf_mplm.evaluation.benchmarks.tatoeba import TatoebaCorpus
 from hf_mplm.evaluation.encoder import TransformerEncoder
-from hf_mplm.evaluation.flores import FloresCorpus
-from hf_mplm.evaluation.retrieval import ParallelCorpus, ParallelText
+from hf_mplm.evaluation.kinds import retrieval
+from hf_mplm.evaluation.kinds.retrieval import ParallelCorpus, ParallelText
 from hf_mplm.evaluation.runner import evaluate
-from hf_mplm.evaluation.tatoeba import TatoebaCorpus
 
 
 CORPORA = {"tatoeba": TatoebaCorpus, "flores": FloresCorpus}

@@ -19,7 +19,7 @@ from pathlib import Path
 import uroman
 
 from benchmarks._report import report
-from hf_mplm.data.romanization import Romanizer
+from hf_mplm.data.romanization.romanizer import Romanizer
 
 
 def sib200(folder: Path) -> Iterator[tuple[str, list[str]]]:

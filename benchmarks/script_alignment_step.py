@@ -30,14 +30,14 @@ from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
 
 from benchmarks._report import report
 from benchmarks.masked_lm_step import ROOT, _PeakMemory, time_step
-from hf_mplm.data.romanization import Romanizer
-from hf_mplm.data.tokenizers import train_tokenizer
-from hf_mplm.data.transliteration_collator import STREAMS, DataCollatorForTransliteration
+from hf_mplm.data.batches.transliteration_collator import STREAMS, DataCollatorForTransliteration
+from hf_mplm.data.romanization.romanizer import Romanizer
+from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
 from hf_mplm.losses.sequence_contrast import sequence_contrast_loss
 from hf_mplm.modeling.pooling import default_layer
 from hf_mplm.sample import iter_sample
-from hf_mplm.trainers.script_alignment import ScriptAlignmentTrainer
-from hf_mplm.trainers.script_alignment_arguments import ScriptAlignmentArguments
+from hf_mplm.trainers.script_alignment.arguments import ScriptAlignmentArguments
+from hf_mplm.trainers.script_alignment.trainer import ScriptAlignmentTrainer
 
 
 SIDES = ("public", "ours")

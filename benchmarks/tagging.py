@@ -30,12 +30,12 @@ from transformers import (
 
 from benchmarks._encoders import DATA_DIR
 from benchmarks._report import report
-from hf_mplm.data.tokenizers import load_tokenizer, train_tokenizer
-from hf_mplm.evaluation import ner, pos
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, train_tokenizer
+from hf_mplm.evaluation.benchmarks import ner, pos
 from hf_mplm.evaluation.context import MissingDataError
 from hf_mplm.evaluation.encoder import default_device
-from hf_mplm.evaluation.finetuning import FineTuningSettings, predict
-from hf_mplm.evaluation.tagged_files import TaggedSentence
+from hf_mplm.evaluation.files.tagged import TaggedSentence
+from hf_mplm.evaluation.kinds.finetuning import FineTuningSettings, predict
 
 
 TASKS: dict[str, Any] = {"ner": ner.TASK, "pos": pos.TASK}

@@ -59,7 +59,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny_tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of `tiny_tokenizer`, for what loads a tokenizer by its path. Read it, never write to it."""
-    from tests.fixtures import build_tiny_tokenizer
+    from .fixtures import build_tiny_tokenizer
 
     folder = tmp_path_factory.mktemp("tiny_tokenizer")
     build_tiny_tokenizer(folder)
@@ -69,7 +69,7 @@ def tiny_tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_tokenizer(tiny_tokenizer_folder: Path) -> PreTrainedTokenizerBase:
     """An `XLMRobertaTokenizer` of 800 entries trained on the small corpus, loaded anew for each test."""
-    from hf_mplm.data.tokenizers import load_tokenizer
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     return load_tokenizer(tiny_tokenizer_folder)
 
@@ -77,7 +77,7 @@ def tiny_tokenizer(tiny_tokenizer_folder: Path) -> PreTrainedTokenizerBase:
 @pytest.fixture
 def tiny_corpus(tmp_path: Path) -> Path:
     """A folder of its own with `CODE.txt` files, ten lines each: fourteen language-scripts in ten scripts."""
-    from tests.fixtures import CORPUS
+    from .fixtures import CORPUS
 
     folder = tmp_path / "tiny_corpus"
     folder.mkdir()
@@ -89,7 +89,7 @@ def tiny_corpus(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny_xlm_roberta(tiny_tokenizer: PreTrainedTokenizerBase) -> XLMRobertaForMaskedLM:
     """A seeded stock XLM-R of two layers, 32 wide, whose vocabulary is `tiny_tokenizer`'s."""
-    from tests.fixtures import tiny_xlm_roberta as build
+    from .fixtures import tiny_xlm_roberta as build
 
     return build(len(tiny_tokenizer))
 
@@ -97,7 +97,7 @@ def tiny_xlm_roberta(tiny_tokenizer: PreTrainedTokenizerBase) -> XLMRobertaForMa
 @pytest.fixture
 def tiny_bert(tiny_tokenizer: PreTrainedTokenizerBase) -> BertForMaskedLM:
     """A seeded stock BERT of two layers, 32 wide, whose vocabulary is `tiny_tokenizer`'s."""
-    from tests.fixtures import tiny_bert as build
+    from .fixtures import tiny_bert as build
 
     return build(len(tiny_tokenizer))
 
@@ -105,6 +105,19 @@ def tiny_bert(tiny_tokenizer: PreTrainedTokenizerBase) -> BertForMaskedLM:
 @pytest.fixture
 def tiny_modernbert(tiny_tokenizer: PreTrainedTokenizerBase) -> ModernBertForMaskedLM:
     """A seeded stock ModernBERT of two layers, 32 wide, whose vocabulary is `tiny_tokenizer`'s."""
-    from tests.fixtures import tiny_modernbert as build
+    from .fixtures import tiny_modernbert as build
 
     return build(len(tiny_tokenizer))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_folder: Path) -> Path:
+    """A saved masked-LM checkpoint with its tokenizer, as `AutoModel` loads it."""
+    folder = tmp_path_factory.mktemp("tiny_encoder")
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+    from tests.fixtures import tiny_xlm_roberta as build
+
+    tokenizer = load_tokenizer(tiny_tokenizer_folder)
+    build(len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -15,7 +15,7 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from hf_mplm.data.tokenizers import train_tokenizer
+from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
 
 
 CORPUS = Path(__file__).parent / "assets" / "udhr"

@@ -61,7 +61,7 @@ class AlignScriptsArguments:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of `hf-mplm align-scripts`: its own flags and all of Trainer's."""
-    from ..trainers.script_alignment_arguments import ScriptAlignmentArguments
+    from hf_mplm.trainers.script_alignment.arguments import ScriptAlignmentArguments
 
     return MplmArgumentParser(
         [AlignScriptsArguments, ScriptAlignmentArguments],
@@ -82,9 +82,9 @@ def run(argv: Sequence[str]) -> int:
     quiet_other_processes()
     model_path, store = _prepare(arguments, args)
 
-    from ..data.tokenizers import load_tokenizer
-    from ..modeling.stock import load_masked_lm
-    from ..trainers.script_alignment import ScriptAlignmentTrainer
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+    from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.script_alignment.trainer import ScriptAlignmentTrainer
 
     checkpoint = find_checkpoint(args.output_dir, arguments.resume)
     transformers.set_seed(args.seed)
@@ -126,7 +126,7 @@ def _check_languages(arguments: AlignScriptsArguments, args: Any, languages: Seq
     """Refuse a store with languages that were not asked for, as a recipe of a group asks for its own."""
     if arguments.languages is None:
         return
-    from ..data.sources import CodeResolver, ReadOptions
+    from hf_mplm.data.corpus.sources import CodeResolver, ReadOptions
 
     asked = CodeResolver(ReadOptions(languages=tuple(arguments.languages), fold_han=arguments.fold_han))
     if others := [code for code in languages if not asked.wants(code)]:
@@ -139,7 +139,8 @@ def _check_languages(arguments: AlignScriptsArguments, args: Any, languages: Seq
 
 def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
     """The model to start from, and the pairs."""
-    from ..data.pair_store import load_pair_store, prepare_pair_store
+    from hf_mplm.data.store.pair_store import load_pair_store, prepare_pair_store
+
     from .prepare import pair_summary
 
     if arguments.corpus is None:
@@ -149,7 +150,7 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
     reading = {name: value for name, value in asdict(arguments).items() if name in _READING}
     model, output = arguments.model, Path(args.output_dir)
     if arguments.romanized_vocab_size:
-        from ..trainers.romanized_vocabulary import extend_for_romanized
+        from hf_mplm.trainers.script_alignment.romanized_vocabulary import extend_for_romanized
 
         model = str(
             extend_for_romanized(

@@ -30,9 +30,9 @@ def make_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Compare; see [`make_parser`]."""
     args = make_parser().parse_args(list(argv))
-    from ..evaluation.compare import compare_runs, split_by_model
-    from ..evaluation.comparison_report import markdown_report, write_comparison
-    from ..evaluation.results import read_results
+    from hf_mplm.evaluation.results import read_results
+    from hf_mplm.report.compare import compare_runs, split_by_model
+    from hf_mplm.report.comparison import markdown_report, write_comparison
 
     found = [part for path in args.runs for part in split_by_model(read_results(path), Path(path).name)]
     names = [name for name, _ in found]

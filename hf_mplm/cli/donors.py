@@ -27,10 +27,10 @@ def make_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Rank; see [`make_parser`]."""
     args = make_parser().parse_args(list(argv))
-    from ..evaluation.donors import rank_donors
-    from ..evaluation.page import markdown_table
-    from ..evaluation.results import read_results
-    from ..languages import language_name
+    from hf_mplm.evaluation.results import read_results
+    from hf_mplm.languages import language_name
+    from hf_mplm.report.page import markdown_table
+    from hf_mplm.transfer.donors import rank_donors
 
     rows = [row for path in args.results for row in read_results(path)]
     donors = rank_donors(

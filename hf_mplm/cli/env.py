@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Sequence
 
-from .._version import __version__
+from hf_mplm._version import __version__
 
 
 PACKAGES = (

@@ -79,7 +79,7 @@ def run(argv: Sequence[str]) -> int:
     if args.update_card:
         # Before hours of evaluation rather than after them.
         _require_checkpoint(Path(args.model))
-    from ..evaluation.runner import evaluate
+    from hf_mplm.evaluation.runner import evaluate
 
     rows = evaluate(
         args.model,
@@ -103,11 +103,11 @@ def run(argv: Sequence[str]) -> int:
         trust_remote_code=args.trust_remote_code,
         progress=True,
     )
-    from ..evaluation.summary import means_table
+    from hf_mplm.evaluation.summary import means_table
 
     print(means_table(rows))
     if args.update_card:
-        from ..hub.cards import add_results_to_card, write_model_card
+        from hf_mplm.hub.cards import add_results_to_card, write_model_card
 
         if not (Path(args.model) / "README.md").is_file():
             write_model_card(args.model)

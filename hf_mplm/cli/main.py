@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .._version import __version__
+from hf_mplm._version import __version__
 
 
 __all__ = ["VERBS", "main"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from ..evaluation.results import ResultRow
+    from hf_mplm.evaluation.results import ResultRow
 
 
 __all__ = ["print_export"]
@@ -21,8 +21,8 @@ def print_export(rows: Sequence[ResultRow], output: str, run: str) -> None:
         output (`str`): The folder for MTEB's files.
         run (`str`): The run's folder, whose JSON says of which tasks only some sentences were taken.
     """
-    from ..evaluation.results import read_metadata
-    from ..hub.mteb_export import export_mteb
+    from hf_mplm.evaluation.results import read_metadata
+    from hf_mplm.hub.mteb_export import export_mteb
 
     limited = read_metadata(run).get("arguments", {}).get("max_sentences", {})
     export = export_mteb(rows, output, limited=limited)

@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import HfArgumentParser
 
-from ..recipes import list_recipes, load_recipe
+from hf_mplm.recipes import list_recipes, load_recipe
 
 
 __all__ = ["MplmArgumentParser"]

@@ -71,12 +71,12 @@ def run(argv: Sequence[str]) -> int:
     parser = make_parser()
     assert isinstance(parser, MplmArgumentParser)
     (arguments,) = parser.parse(argv)
-    from ..data.prepare import prepare_store
+    from hf_mplm.data.store.prepare import prepare_store
 
     settings = asdict(arguments)
     corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
     if settings.pop("romanize"):
-        from ..data.pair_store import prepare_pair_store
+        from hf_mplm.data.store.pair_store import prepare_pair_store
 
         pairs = prepare_pair_store(corpus, tokenizer, output, **settings)
         print(pair_summary(pairs.info))
@@ -147,7 +147,7 @@ def pair_summary(info: dict[str, Any]) -> str:
 
 
 def _changes(info: dict[str, Any]) -> list[str]:
-    from ..data.corpora import CLEANED, DROPPED
+    from hf_mplm.data.corpus.corpora import CLEANED, DROPPED
 
     lines = []
     for title, counts, reasons in (("Dropped", "dropped", DROPPED), ("Changed", "cleaned", CLEANED)):

@@ -15,7 +15,7 @@ from .training import find_checkpoint, quiet_other_processes, train_and_save
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from ..data.store import TokenStore
+    from hf_mplm.data.store.token_store import TokenStore
 
 
 @dataclass
@@ -52,7 +52,8 @@ class PretrainArguments:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of `hf-mplm pretrain`: its own flags and all of Trainer's."""
-    from ..trainers import MaskedLMTrainingArguments
+    from hf_mplm.trainers import MaskedLMTrainingArguments
+
     from .parser import MplmArgumentParser
 
     return MplmArgumentParser(
@@ -69,8 +70,8 @@ def run(argv: Sequence[str]) -> int:
     arguments, args = make_parser().parse(argv)  # type: ignore[attr-defined]
     import transformers
 
-    from ..data.store import load_store
-    from ..trainers import MaskedLMTrainer
+    from hf_mplm.data.store.token_store import load_store
+    from hf_mplm.trainers import MaskedLMTrainer
 
     quiet_other_processes()
     store = load_store(arguments.store)
@@ -86,7 +87,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _load_tokenizer(arguments: PretrainArguments, store: TokenStore) -> PreTrainedTokenizerBase:
-    from ..data.tokenizers import load_tokenizer
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     if (arguments.model is None) == (arguments.init_config is None):
         raise ValueError(
@@ -106,9 +107,9 @@ def _load_model(
     tokenizer: PreTrainedTokenizerBase,
     checkpoint: Path | None,
 ) -> PreTrainedModel:
-    from ..modeling.stock import load_masked_lm
-    from ..trainers.from_scratch import build_encoder
-    from ..trainers.starting import load_for_method
+    from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
+    from hf_mplm.trainers.masked_lm.starting import load_for_method
 
     if checkpoint is not None:
         return load_masked_lm(checkpoint)

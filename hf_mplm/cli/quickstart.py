@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .._imports import require
+from hf_mplm._imports import require
 
 
 @dataclass

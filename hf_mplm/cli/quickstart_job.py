@@ -14,13 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._version import __version__
+from hf_mplm._version import __version__
+
 from .quickstart import QuickstartArguments
 
 
 if TYPE_CHECKING:
-    from ..data.store import TokenStore
-    from ..evaluation.results import ResultRow
+    from hf_mplm.data.store.token_store import TokenStore
+    from hf_mplm.evaluation.results import ResultRow
 
 __all__ = ["QuickstartJob"]
 
@@ -95,10 +96,10 @@ class QuickstartJob:
         self._save_state()
 
     def _prepare(self) -> TokenStore:
-        from ..data.corpora import iter_corpus
-        from ..data.prepare import prepare_store
-        from ..data.tokenizers import train_tokenizer
-        from ..sample import write_benchmark, write_corpus
+        from hf_mplm.data.corpus.corpora import iter_corpus
+        from hf_mplm.data.store.prepare import prepare_store
+        from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
+        from hf_mplm.sample import write_benchmark, write_corpus
 
         data, args = self.output / "data", self.args
         write_benchmark(data, args.languages)
@@ -122,8 +123,8 @@ class QuickstartJob:
 
     def _make_encoder(self, store: TokenStore) -> None:
         """The random weights that both models start from, and the table's first row."""
-        from ..data.tokenizers import load_tokenizer, save_tokenizer
-        from ..trainers.from_scratch import build_encoder
+        from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, save_tokenizer
+        from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
 
         folder = self.models["untrained"]
         if (folder / "config.json").is_file():
@@ -176,7 +177,7 @@ class QuickstartJob:
         return (moments[-1] - moments[WARM_STEPS - 1]) / TIMED_STEPS
 
     def _train(self, name: str, store: TokenStore, steps: int) -> None:
-        from ..hub.cards import write_model_card
+        from hf_mplm.hub.cards import write_model_card
 
         folder = self.models[name]
         if (folder / "README.md").is_file():
@@ -194,8 +195,8 @@ class QuickstartJob:
         write_model_card(folder, language_counts=counts, paper=paper, license="cc-by-sa-4.0", tags=trainer.tags)
 
     def _trainer(self, name: str, store: TokenStore, folder: Path, steps: int, quiet: bool = False) -> Any:
-        from ..modeling import XLMRobertaForLangScriptMLM, load_masked_lm
-        from ..trainers import MaskedLMTrainer, MaskedLMTrainingArguments
+        from hf_mplm.modeling import XLMRobertaForLangScriptMLM, load_masked_lm
+        from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
 
         start, args = self.models["untrained"], self.args
         model: Any
@@ -224,8 +225,9 @@ class QuickstartJob:
 
     def _evaluate(self, name: str, store: TokenStore) -> list[ResultRow]:
         """Held-out loss, retrieval from English and topics from English, of one model."""
-        from ..evaluation.results import make_row
-        from ..evaluation.runner import evaluate
+        from hf_mplm.evaluation.results import make_row
+        from hf_mplm.evaluation.runner import evaluate
+
         from .quickstart_report import HELD_OUT_METRIC, HELD_OUT_TASK
 
         folder = self.models[name]
@@ -259,8 +261,8 @@ class QuickstartJob:
         return rows
 
     def _held_out(self, name: str, store: TokenStore, scratch: Path) -> Any:
-        from ..modeling import load_masked_lm
-        from ..trainers import MaskedLMTrainer, MaskedLMTrainingArguments
+        from hf_mplm.modeling import load_masked_lm
+        from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
 
         arguments = MaskedLMTrainingArguments(
             output_dir=str(scratch),
@@ -274,7 +276,7 @@ class QuickstartJob:
 
     @staticmethod
     def _held_out_rows(store: TokenStore, code: str) -> int:
-        from ..data.columns import language_labels
+        from hf_mplm.data.batches.columns import language_labels
 
         if store.holdout is None:
             return 0
@@ -283,10 +285,11 @@ class QuickstartJob:
     def _finish(self, store: TokenStore, rows: list[ResultRow]) -> None:
         from transformers import AutoModelForMaskedLM
 
-        from ..data.tokenizers import load_tokenizer
-        from ..evaluation.page import markdown_table
-        from ..evaluation.results import run_metadata, write_results
-        from ..hub.cards import add_results_to_card
+        from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+        from hf_mplm.evaluation.results import run_metadata, write_results
+        from hf_mplm.hub.cards import add_results_to_card
+        from hf_mplm.report.page import markdown_table
+
         from .quickstart_report import HELD_OUT_TASK, Quickstart, summary_table, write_report
 
         write_results(self.output / "results.parquet", rows, run_metadata(asdict(self.args) | self.state))

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation import plots
-from ..evaluation.page import Page
-from ..evaluation.results import ResultRow
-from ..languages import family_name, language_name
+from hf_mplm.evaluation.results import ResultRow
+from hf_mplm.languages import family_name, language_name
+from hf_mplm.report import plots
+from hf_mplm.report.page import Page
 
 
 __all__ = ["HELD_OUT_METRIC", "HELD_OUT_TASK", "Quickstart", "summary_table", "write_report"]

@@ -88,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
         `int`: 0.
     """
     (arguments,) = make_parser().parse(argv)
-    from ..data.romanized_corpus import romanize_corpus
+    from hf_mplm.data.romanization.corpus import romanize_corpus
 
     options = dict(vars(arguments))
     info = romanize_corpus(options.pop("corpus"), options.pop("output"), **options)
@@ -97,7 +97,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _summary(info: dict[str, Any], output: str) -> str:
-    from ..data.corpora import DROPPED
+    from hf_mplm.data.corpus.corpora import DROPPED
 
     sentences = sum(info["sentences"].values())
     lines = [f"{sentences:,} sentences of {len(info['sentences'])} language-scripts, uroman {info['uroman']}"]

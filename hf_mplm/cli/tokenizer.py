@@ -109,8 +109,8 @@ def _refuse_a_file(output: str) -> None:
 def _train(arguments: TrainArguments) -> int:
     from tqdm.auto import tqdm
 
-    from ..data.corpora import CorpusReport, iter_corpus
-    from ..data.tokenizers import tokenizer_fingerprint, train_tokenizer
+    from hf_mplm.data.corpus.corpora import CorpusReport, iter_corpus
+    from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint, train_tokenizer
 
     report = CorpusReport()
     rows = iter_corpus(
@@ -148,8 +148,8 @@ def _extend(arguments: ExtendArguments) -> int:
     import torch
     from transformers import AutoModel, AutoModelForMaskedLM
 
-    from ..data.tokenizers import extend_tokenizer, load_tokenizer
-    from ..modeling.vocabulary import extend_vocabulary
+    from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer
+    from hf_mplm.modeling.vocabulary import extend_vocabulary
 
     if Path(arguments.output).exists() and Path(arguments.output).resolve() == Path(arguments.model).resolve():
         raise ValueError("--output is the folder of --model; give another one, so that the old checkpoint stays whole")

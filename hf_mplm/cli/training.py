@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from ..trainers.base import MplmTrainer
+    from hf_mplm.trainers.base.trainer import MplmTrainer
 
 __all__ = ["find_checkpoint", "quiet_other_processes", "train_and_save"]
 
@@ -45,7 +45,7 @@ def find_checkpoint(output_dir: str, resume: str) -> Path | None:
     Raises:
         ValueError: If none is to be used and the folder holds some.
     """
-    from ..trainers.checkpoints import find_last_checkpoint, list_checkpoints
+    from hf_mplm.trainers.base.checkpoints import find_last_checkpoint, list_checkpoints
 
     output = Path(output_dir)
     if resume == "never" and list_checkpoints(output):

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
-    from .collators import DataCollatorForMaskedLM
-    from .columns import language_labels, row_lengths
-    from .corpora import CorpusReport, CorpusRow, iter_corpus, list_languages
-    from .masking import MaskedTokens, mask_tokens
-    from .pair_store import PairStore, load_pair_store, prepare_pair_store
-    from .prepare import prepare_store
-    from .romanization import Romanizer
-    from .romanized_corpus import romanize_corpus
-    from .sampling import LanguageSampler, SampledDataset
-    from .schedules import Schedule
-    from .store import TokenStore, load_store
-    from .tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint, train_tokenizer
-    from .transliteration_collator import DataCollatorForTransliteration
+    from .batches.collators import DataCollatorForMaskedLM
+    from .batches.columns import language_labels, row_lengths
+    from .batches.masking import MaskedTokens, mask_tokens
+    from .batches.sampling import LanguageSampler, SampledDataset
+    from .batches.schedules import Schedule
+    from .batches.transliteration_collator import DataCollatorForTransliteration
+    from .corpus.corpora import CorpusReport, CorpusRow, iter_corpus, list_languages
+    from .romanization.corpus import romanize_corpus
+    from .romanization.romanizer import Romanizer
+    from .store.pair_store import PairStore, load_pair_store, prepare_pair_store
+    from .store.prepare import prepare_store
+    from .store.token_store import TokenStore, load_store
+    from .tokenizing.tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint, train_tokenizer
 
 
 __all__ = [
@@ -49,19 +49,19 @@ __all__ = [
 ]
 
 _MODULES = {
-    "collators": ["DataCollatorForMaskedLM"],
-    "columns": ["language_labels", "row_lengths"],
-    "corpora": ["CorpusReport", "CorpusRow", "iter_corpus", "list_languages"],
-    "masking": ["MaskedTokens", "mask_tokens"],
-    "pair_store": ["PairStore", "load_pair_store", "prepare_pair_store"],
-    "prepare": ["prepare_store"],
-    "romanization": ["Romanizer"],
-    "romanized_corpus": ["romanize_corpus"],
-    "sampling": ["LanguageSampler", "SampledDataset"],
-    "schedules": ["Schedule"],
-    "store": ["TokenStore", "load_store"],
-    "tokenizers": ["extend_tokenizer", "load_tokenizer", "tokenizer_fingerprint", "train_tokenizer"],
-    "transliteration_collator": ["DataCollatorForTransliteration"],
+    "batches.collators": ["DataCollatorForMaskedLM"],
+    "batches.columns": ["language_labels", "row_lengths"],
+    "corpus.corpora": ["CorpusReport", "CorpusRow", "iter_corpus", "list_languages"],
+    "batches.masking": ["MaskedTokens", "mask_tokens"],
+    "store.pair_store": ["PairStore", "load_pair_store", "prepare_pair_store"],
+    "store.prepare": ["prepare_store"],
+    "romanization.romanizer": ["Romanizer"],
+    "romanization.corpus": ["romanize_corpus"],
+    "batches.sampling": ["LanguageSampler", "SampledDataset"],
+    "batches.schedules": ["Schedule"],
+    "store.token_store": ["TokenStore", "load_store"],
+    "tokenizing.tokenizers": ["extend_tokenizer", "load_tokenizer", "tokenizer_fingerprint", "train_tokenizer"],
+    "batches.transliteration_collator": ["DataCollatorForTransliteration"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

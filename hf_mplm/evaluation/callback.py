@@ -19,11 +19,11 @@ from torch import distributed
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from .encoder import TransformerEncoder, evaluation_mode
+from .kinds.finetuned import PROBE, TransferTask
 from .results import ResultRow, read_results
 from .runner import evaluate
 from .summary import language_means
 from .tasks import get_task
-from .transfer import PROBE, TransferTask
 
 
 __all__ = ["AVERAGE", "DownstreamEvaluationCallback", "downstream_metrics"]

@@ -13,11 +13,11 @@ from hf_mplm.modeling.pooling import default_layer
 
 from .context import Context, MissingDataError, Skip, row_cell
 from .encoder import Encoder, TransformerEncoder
+from .kinds.finetuned import PROBE, TransferTask
 from .loading import model_revision
 from .results import ResultRow, read_metadata, read_results, run_metadata, write_results
 from .task_options import full_settings
 from .tasks import TASKS, get_task
-from .transfer import PROBE, TransferTask
 
 
 __all__ = ["evaluate"]

@@ -159,7 +159,7 @@ def means_table(rows: Sequence[ResultRow], groups: Sequence[str] = ("head", "tai
     Returns:
         `str`: A table with one measurement a line, in percent, and a column for the source language's own score.
     """
-    from .page import markdown_table
+    from hf_mplm.report.page import markdown_table
 
     members = groups_of(rows)
     columns = [name for name in groups if name in members]

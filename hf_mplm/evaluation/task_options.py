@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from .context import Context
-from .finetuning import finetuning_settings
+from .kinds.finetuning import finetuning_settings
 
 
 __all__ = ["full_settings", "with_options"]

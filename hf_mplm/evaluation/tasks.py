@@ -10,21 +10,21 @@ __all__ = ["TASKS", "get_task"]
 
 #: Task name to the module that holds it. A module is imported when its task is first asked for.
 TASKS: dict[str, str] = {
-    "bible": "hf_mplm.evaluation.bible",
-    "tatoeba": "hf_mplm.evaluation.tatoeba",
-    "flores": "hf_mplm.evaluation.flores",
-    "taxi1500": "hf_mplm.evaluation.taxi1500",
-    "sib200": "hf_mplm.evaluation.sib200",
-    "xnli": "hf_mplm.evaluation.xnli",
-    "americasnli": "hf_mplm.evaluation.americasnli",
-    "pawsx": "hf_mplm.evaluation.pawsx",
-    "ner": "hf_mplm.evaluation.ner",
-    "pos": "hf_mplm.evaluation.pos",
-    "parsing": "hf_mplm.evaluation.parsing",
-    "xquad": "hf_mplm.evaluation.xquad",
-    "tydiqa": "hf_mplm.evaluation.tydiqa",
-    "mlqa": "hf_mplm.evaluation.mlqa",
-    "neutrality": "hf_mplm.evaluation.neutrality",
+    "bible": "hf_mplm.evaluation.benchmarks.bible",
+    "tatoeba": "hf_mplm.evaluation.benchmarks.tatoeba",
+    "flores": "hf_mplm.evaluation.benchmarks.flores",
+    "taxi1500": "hf_mplm.evaluation.benchmarks.taxi1500",
+    "sib200": "hf_mplm.evaluation.benchmarks.sib200",
+    "xnli": "hf_mplm.evaluation.benchmarks.xnli",
+    "americasnli": "hf_mplm.evaluation.benchmarks.americasnli",
+    "pawsx": "hf_mplm.evaluation.benchmarks.pawsx",
+    "ner": "hf_mplm.evaluation.benchmarks.ner",
+    "pos": "hf_mplm.evaluation.benchmarks.pos",
+    "parsing": "hf_mplm.evaluation.benchmarks.parsing",
+    "xquad": "hf_mplm.evaluation.benchmarks.xquad",
+    "tydiqa": "hf_mplm.evaluation.benchmarks.tydiqa",
+    "mlqa": "hf_mplm.evaluation.benchmarks.mlqa",
+    "neutrality": "hf_mplm.evaluation.benchmarks.neutrality",
 }
 
 

@@ -108,7 +108,7 @@ def write_model_card(
     has_tables = "languages" in config
     card = ModelCard.from_template(
         card_data,
-        template_str=(resources.files(__package__) / f"{template}.md").read_text(encoding="utf-8"),
+        template_str=(resources.files(__package__) / "templates" / f"{template}.md").read_text(encoding="utf-8"),
         name=name,
         summary=_summary(config, languages, base_model),
         has_tables=has_tables,

@@ -119,7 +119,7 @@ def _moved_tokens(old: dict[str, int], new: dict[str, int], special: set[str]) -
         shown = ", ".join(repr(token) for token in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
         raise ValueError(
             f"the new tokenizer {what} {len(wrong)} tokens of the old one ({shown}): it is no extension of it. Make "
-            "one with hf_mplm.data.tokenizers.extend_tokenizer(old, pieces, output) or with old.add_tokens([...])"
+            "one with hf_mplm.data.extend_tokenizer(old, pieces, output) or with old.add_tokens([...])"
         )
     return moved
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .arguments import MplmTrainingArguments
-from .base import MplmTrainer
-from .checkpoints import find_last_checkpoint
-from .guard import NonFiniteLossError
-from .masked_lm import MaskedLMTrainer, MaskedLMTrainingArguments
-from .script_alignment import ScriptAlignmentTrainer
-from .script_alignment_arguments import ScriptAlignmentArguments
+from .base.arguments import MplmTrainingArguments
+from .base.checkpoints import find_last_checkpoint
+from .base.guard import NonFiniteLossError
+from .base.trainer import MplmTrainer
+from .masked_lm.trainer import MaskedLMTrainer, MaskedLMTrainingArguments
+from .script_alignment.arguments import ScriptAlignmentArguments
+from .script_alignment.trainer import ScriptAlignmentTrainer
 
 
 __all__ = [

@@ -13,9 +13,10 @@ from transformers import AutoModelForMaskedLM
 from hf_mplm.cli import align_scripts
 from hf_mplm.cli.main import main
 from hf_mplm.recipes import list_recipes
-from tests.cli.launching import launch
-from tests.cli.launching import start as start_process
 from tests.fixtures import tiny_xlm_roberta
+
+from .launching import launch
+from .launching import start as start_process
 
 
 pytest.importorskip("uroman")

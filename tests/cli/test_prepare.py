@@ -6,7 +6,7 @@ import pytest
 
 from hf_mplm.cli.main import main
 from hf_mplm.cli.prepare import summary
-from hf_mplm.data.store import load_store
+from hf_mplm.data.store.token_store import load_store
 
 
 def prepare(corpus: Path, tokenizer: Path, output: Path, *flags: str) -> int:

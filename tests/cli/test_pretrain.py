@@ -9,10 +9,11 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM
 
 from hf_mplm.cli.main import main
-from hf_mplm.data.prepare import prepare_store
+from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.recipes import load_recipe
-from tests.cli.launching import launch
 from tests.fixtures import tiny_xlm_roberta as build
+
+from .launching import launch
 
 
 CODES = ["deu_Latn", "ell_Grek", "srp_Cyrl"]
@@ -35,7 +36,7 @@ def store(tiny_tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def start(store: Path, tiny_tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from hf_mplm.data.tokenizers import load_tokenizer
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     folder = tmp_path_factory.mktemp("start")
     tokenizer = load_tokenizer(tiny_tokenizer_folder)
@@ -137,7 +138,7 @@ def test_every_key_of_a_recipe_is_a_flag(name, tmp_path):
 
 
 def test_a_store_of_another_tokenizer_is_refused(store, start, tmp_path, capsys):
-    from hf_mplm.data.tokenizers import load_tokenizer
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
     from tests.fixtures import build_tiny_tokenizer
 
     other = tmp_path / "other"
@@ -166,7 +167,7 @@ def test_errors_name_the_line_to_type(store, start, tmp_path, capsys):
 
 
 def test_a_langsamp_model_of_fewer_languages_needs_leave_to_grow(store, start, tmp_path, capsys):
-    from hf_mplm.data.tokenizers import load_tokenizer
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
     from hf_mplm.modeling import XLMRobertaForLangScriptMLM
 
     before = tmp_path / "before"

@@ -9,7 +9,7 @@ import pytest
 
 from hf_mplm import sample
 from hf_mplm.cli.main import main
-from hf_mplm.data.store import load_store
+from hf_mplm.data.store.token_store import load_store
 from hf_mplm.evaluation.results import read_results
 
 

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, XLMRobertaModel
 
 from hf_mplm.cli.main import main
-from hf_mplm.data.tokenizers import tokenizer_fingerprint
+from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
 from tests.fixtures import corpus_lines, tiny_xlm_roberta
 
 

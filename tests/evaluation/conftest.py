@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hf_mplm.data.tokenizers import load_tokenizer
-from hf_mplm.evaluation.sib200 import LABELS
-from tests.fixtures import corpus_lines, tiny_xlm_roberta
+from hf_mplm.evaluation.benchmarks.sib200 import LABELS
+from tests.fixtures import corpus_lines
 
 
 SIB_LANGUAGES = ("eng_Latn", "swh_Latn", "tha_Thai")
@@ -32,13 +31,3 @@ def write_sib200(folder: Path, languages=SIB_LANGUAGES) -> Path:
 @pytest.fixture
 def sib_data(tmp_path: Path) -> Path:
     return write_sib200(tmp_path / "data")
-
-
-@pytest.fixture(scope="session")
-def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_folder: Path) -> Path:
-    """A saved masked-LM checkpoint with its tokenizer, as `AutoModel` loads it."""
-    folder = tmp_path_factory.mktemp("tiny_encoder")
-    tokenizer = load_tokenizer(tiny_tokenizer_folder)
-    tiny_xlm_roberta(len(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder

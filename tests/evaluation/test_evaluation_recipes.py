@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hf_mplm.evaluation.finetuning import finetuning_settings
+from hf_mplm.evaluation.kinds.finetuning import finetuning_settings
 from hf_mplm.recipes import load_recipe
 
 

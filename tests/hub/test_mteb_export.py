@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
+from hf_mplm.evaluation.kinds.retrieval import retrieval_accuracy
 from hf_mplm.evaluation.results import ResultRow, make_row
-from hf_mplm.evaluation.retrieval import retrieval_accuracy
 from hf_mplm.hub.mteb_export import export_mteb
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.modeling.models import ARCHITECTURES, Architecture
+from .models import ARCHITECTURES, Architecture
 
 
 @pytest.fixture(params=ARCHITECTURES, ids=lambda architecture: architecture.name)

@@ -9,7 +9,8 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from hf_mplm.modeling import masked_only
-from tests.modeling.models import VOCABULARY, Architecture
+
+from .models import VOCABULARY, Architecture
 
 
 ROWS = 8

@@ -8,7 +8,8 @@ from transformers import AutoConfig
 
 import hf_mplm
 from hf_mplm.modeling import split_codes
-from tests.modeling.models import Architecture
+
+from .models import Architecture
 
 
 def test_split_codes_lists_each_once_in_order() -> None:

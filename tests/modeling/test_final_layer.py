@@ -11,7 +11,8 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_ac
 from hf_mplm.modeling import masked_only
 from hf_mplm.modeling.final_layer import can_narrow, narrowed_final_layer
 from hf_mplm.modeling.pooling import capture_layer
-from tests.modeling.models import ARCHITECTURES, Architecture, make_batch, without_labels
+
+from .models import ARCHITECTURES, Architecture, make_batch, without_labels
 
 
 LIKE_BERT = [architecture for architecture in ARCHITECTURES if architecture.name != "ModernBert"]

@@ -10,17 +10,7 @@ from torch.nn import functional
 from transformers import AutoModelForMaskedLM, pipeline
 from transformers.trainer_utils import RemoveColumnsCollator
 
-from tests.modeling.models import (
-    ARCHITECTURES,
-    CODES,
-    ROW_IDS,
-    VOCABULARY,
-    Architecture,
-    loaded,
-    make_batch,
-    without_labels,
-    zeroed,
-)
+from .models import ARCHITECTURES, CODES, ROW_IDS, VOCABULARY, Architecture, loaded, make_batch, without_labels, zeroed
 
 
 def test_the_sum_stands_before_the_whole_head(architecture: Architecture, tmp_path: Path) -> None:

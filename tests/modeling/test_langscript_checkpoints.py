@@ -9,17 +9,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM
 
-from tests.modeling.models import (
-    ARCHITECTURES,
-    CODES,
-    ROW_IDS,
-    VOCABULARY,
-    Architecture,
-    loaded,
-    make_batch,
-    without_labels,
-    zeroed,
-)
+from .models import ARCHITECTURES, CODES, ROW_IDS, VOCABULARY, Architecture, loaded, make_batch, without_labels, zeroed
 
 
 def test_from_encoder_takes_everything_but_the_tables(architecture: Architecture, tmp_path: Path) -> None:

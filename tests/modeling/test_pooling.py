@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from hf_mplm.modeling.pooling import default_layer, encode_to_layer, mean_pool, truncated_encoder
-from tests.modeling.models import Architecture, make_batch, without_labels
+
+from .models import Architecture, make_batch, without_labels
 
 
 @pytest.mark.parametrize(("depth", "layer"), [(12, 8), (22, 15), (24, 16), (3, 2), (2, 1), (1, 1)])

@@ -12,7 +12,8 @@ from transformers import AutoTokenizer
 
 import hf_mplm
 from hf_mplm import modeling
-from tests.modeling.models import ARCHITECTURES, Architecture
+
+from .models import ARCHITECTURES, Architecture
 
 
 HEADS = {

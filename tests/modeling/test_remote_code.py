@@ -12,7 +12,8 @@ from transformers.dynamic_module_utils import get_relative_import_files, get_rel
 
 from hf_mplm import modeling
 from hf_mplm.modeling import remote_code
-from tests.modeling.models import ARCHITECTURES, Architecture
+
+from .models import ARCHITECTURES, Architecture
 
 
 PROBE = Path(__file__).with_name("remote_code_probe.py")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hf_mplm.data.row_packing import pack_rows
+from hf_mplm.data.batches.row_packing import pack_rows
 from hf_mplm.modeling.segment_attention import SegmentAttention, segment_layout
 
 

@@ -13,7 +13,8 @@ from torch.nn import functional
 from transformers import AutoModel, AutoModelForMaskedLM, RobertaConfig, RobertaForMaskedLM
 
 from hf_mplm.modeling import load_masked_lm, masked_only
-from tests.modeling.models import VOCABULARY, Architecture, make_batch, without_labels
+
+from .models import VOCABULARY, Architecture, make_batch, without_labels
 
 
 def saved_keys(folder: Path) -> set[str]:

@@ -7,7 +7,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hf_mplm.modeling import masked_only
 from hf_mplm.modeling.tied_lookup import tied_lookup
-from tests.modeling.models import VOCABULARY, Architecture, make_batch
+
+from .models import VOCABULARY, Architecture, make_batch
 
 
 class Operations(TorchDispatchMode):

@@ -13,7 +13,7 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from hf_mplm.data.tokenizers import extend_tokenizer, load_tokenizer
+from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer
 from hf_mplm.modeling.vocabulary import extend_vocabulary
 from tests.fixtures import corpus_lines, tiny_bert, tiny_modernbert, tiny_xlm_roberta
 

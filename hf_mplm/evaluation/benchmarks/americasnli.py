@@ -1,0 +1,76 @@
+"""AmericasNLI: natural language inference in ten languages of the Americas."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..context import MissingDataError
+from ..kinds.classification import ClassificationTask, LabelledText
+from ..kinds.finetuned import Corpus
+from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus
+from .xnli import XnliCorpus
+
+
+__all__ = ["TASK", "AmericasNliCorpus"]
+
+# One premise in ten is kept for choosing where a dev set has to serve as training data.
+HELD_OUT = 10
+
+
+class AmericasNliCorpus(Corpus[LabelledText]):
+    """The benchmark's `dev/CODE.tsv` and `test/CODE.tsv` (or one folder a language, or Parquet), with XNLI's labels.
+
+    The benchmark has no training data. A source language that XNLI has is trained and chosen on XNLI's data. One of
+    the benchmark's own languages is trained on the premises of its dev set but for one in ten, by which is chosen.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.pairs = PairCorpus(data_dir / "americasnli", NLI_COLUMNS, NLI_NAMES)
+        self.xnli = XnliCorpus(data_dir)
+
+    def languages(self) -> list[str]:
+        """List the language-scripts that have test data.
+
+        Returns:
+            `list[str]`: Codes, sorted.
+        """
+        return self.pairs.languages()
+
+    def examples(self, language: str, split: str) -> list[LabelledText]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[LabelledText]`: Premises and hypotheses.
+
+        Raises:
+            MissingDataError: If there is no such file.
+            DataError: If a label is not known or a column is missing.
+        """
+        if split == "test":
+            return self.pairs.examples(language, split)
+        if language not in self.pairs.names:
+            try:
+                return self.xnli.examples(language, split)
+            except MissingDataError as error:
+                raise MissingDataError(
+                    f"{error}; AmericasNLI has no training data: put XNLI's there, or train on the dev set of one of "
+                    f"its own languages: --source_languages {next(iter(self.pairs.names), 'quy_Latn')}"
+                ) from error
+        # Items of one premise must not be on both sides.
+        dev = self.pairs.examples(language, "dev")
+        return [item for item in dev if _is_held_out(item.text) == (split == "dev")]
+
+
+def _is_held_out(premise: str) -> bool:
+    return hashlib.md5(premise.encode()).digest()[0] % HELD_OUT == 0
+
+
+TASK = ClassificationTask("americasnli", NLI_LABELS, AmericasNliCorpus, ("accuracy",))

@@ -1,0 +1,92 @@
+"""MLQA: questions and passages in seven languages, with question and passage in the same one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..context import MissingDataError
+from ..files.layouts import resolve_codes
+from ..files.question_corpus import QuestionCorpus, scorable
+from ..files.squad import Question, read_questions
+from ..kinds.question_answering import QuestionAnsweringTask
+
+
+__all__ = ["TASK", "MlqaCorpus"]
+
+# MLQA's own files, and the folders of the Hub.
+FILE_NAME = re.compile(r"(?P<split>dev|test)-context-(?P<context>[a-z]+)-question-(?P<question>[a-z]+)\.json(?:\.gz)?")
+FOLDER_NAME = re.compile(r"mlqa\.(?P<context>[a-z]+)\.(?P<question>[a-z]+)", re.IGNORECASE)
+HUB_SPLITS = {"validation": "dev", "test": "test"}
+
+
+class MlqaCorpus(QuestionCorpus):
+    """`test-context-CODE-question-CODE.json` anywhere under `mlqa/`, or the Hub's `mlqa.CODE.CODE/test-*.parquet`.
+
+    MLQA trains on SQuAD, which the training file names, and chooses by its own dev set of the source language.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+        train_file (`str`, *optional*): SQuAD's `train-v1.1.json`.
+    """
+
+    def __init__(self, data_dir: Path, train_file: str | None = None) -> None:
+        super().__init__(train_file)
+        self.folder = data_dir / "mlqa"
+        self.paths: dict[tuple[str, str], list[Path]] = {}
+        for path in sorted(self.folder.rglob("*")) if self.folder.is_dir() else []:
+            if match := FILE_NAME.fullmatch(path.name):
+                split = match["split"]
+            elif path.suffix == ".parquet" and (match := _folder_match(path)):
+                # `mlqa.de.de/test-00000-of-00001.parquet` or `mlqa.de.de/test/0000.parquet`
+                name = path.parent.name if path.parent.name in HUB_SPLITS else path.name.split("-")[0]
+                split = HUB_SPLITS.get(name, "")
+            else:
+                continue
+            if split and match["context"] == match["question"]:
+                self.paths.setdefault((match["context"], split), []).append(path)
+        self.codes = resolve_codes(sorted({name for name, _ in self.paths}), self._sample)
+
+    def languages(self) -> list[str]:
+        """List the language-scripts that have questions to score.
+
+        Returns:
+            `list[str]`: Codes, sorted.
+        """
+        return sorted(code for code, name in self.codes.items() if (name, "test") in self.paths)
+
+    def examples(self, language: str, split: str) -> list[Question]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[Question]`: The questions.
+
+        Raises:
+            MissingDataError: If there is no such file, or no training file.
+            DataError: If a file is not of SQuAD's form.
+        """
+        if split == "train":
+            if self.train_file is None:
+                raise MissingDataError("mlqa has no training data; give SQuAD's: --train_file train-v1.1.json")
+            return self.from_train_file(split)
+        paths = self.paths.get((self.codes.get(language, ""), split))
+        if not paths:
+            raise MissingDataError(
+                f"mlqa has no {split} questions of {language}: "
+                f"no {split}-context-CODE-question-CODE.json under {self.folder}"
+            )
+        return scorable(read_questions(paths))
+
+    def _sample(self, name: str) -> str:
+        return read_questions(next(paths for (code, _), paths in self.paths.items() if code == name))[0].context
+
+
+def _folder_match(path: Path) -> re.Match[str] | None:
+    return FOLDER_NAME.fullmatch(path.parent.name) or FOLDER_NAME.fullmatch(path.parent.parent.name)
+
+
+TASK = QuestionAnsweringTask("mlqa", MlqaCorpus, "mlqa")

@@ -1,0 +1,204 @@
+"""Dependency parsing of Universal Dependencies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..context import Context
+from ..files.layouts import DataError
+from ..files.parsing_corpus import ParsedSentence, ParsingCorpus
+from ..kinds.biaffine import BiaffineParser
+from ..kinds.finetuned import Features, Scores, TransferTask
+from ..kinds.finetuning import Batch, FineTuningSettings, Row
+from ..kinds.trees import attachment_scores
+from ..kinds.words import WordTokenizer, pad_words
+
+
+__all__ = ["TASK", "ParsingTask"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ParsingTask(TransferTask[ParsedSentence]):
+    """Dependency parsing in `ud/` by a biaffine head, scored by UAS and LAS with punctuation.
+
+    A sentence is parsed whole: where it does not fit into the window, its longest words lose their last subwords. One
+    with more words than the window has tokens is counted under `n_skipped`, by its words.
+
+    Args:
+        subtypes (`bool`, *optional*, defaults to `False`): Whether `nsubj:pass` is another relation than `nsubj`.
+    """
+
+    name: str = "parsing"
+    subtypes: bool = False
+    selection_metric = "las"
+    options = ("subtypes",)
+
+    def corpus(self, data_dir: Path, train_file: str | None = None) -> ParsingCorpus:
+        """Open the benchmark.
+
+        Args:
+            data_dir (`Path`): The folder with one folder a benchmark.
+            train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
+
+        Returns:
+            `ParsingCorpus`: Its files.
+        """
+        return ParsingCorpus(data_dir, self.subtypes)
+
+    def make_model(self, context: Context) -> PreTrainedModel:
+        """Load the encoder with a new biaffine head.
+
+        Args:
+            context (`Context`): The settings.
+
+        Returns:
+            `BiaffineParser`: The model in float32.
+        """
+        return BiaffineParser(context.load_model(), len(self.corpus(context.data_dir).scheme))
+
+    def features(
+        self,
+        examples: Sequence[ParsedSentence],
+        tokenizer: PreTrainedTokenizerBase,
+        settings: FineTuningSettings,
+        *,
+        train: bool,
+    ) -> Features:
+        """Tokenise each word by itself and put each sentence into one window.
+
+        Args:
+            examples (`Sequence[ParsedSentence]`): The sentences.
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+            settings (`FineTuningSettings`): For `max_length`.
+            train (`bool`): Not used: both ways are the same here.
+
+        Returns:
+            `Features`: One row a sentence that fits; the words of the others are counted as skipped.
+        """
+        words = WordTokenizer(tokenizer, settings.max_length)
+        words.add([example.words for example in examples])
+        rows, skipped = [], 0
+        for index, example in enumerate(examples):
+            window = words.whole(example.words)
+            if window is None:
+                skipped += len(example.words)
+                continue
+            rows.append(
+                {
+                    "input_ids": window.input_ids,
+                    "positions": window.positions,
+                    "heads": np.asarray(example.heads, dtype=np.int32),
+                    "relations": np.asarray(example.relations, dtype=np.int32),
+                    "example": index,
+                }
+            )
+        if skipped:
+            logger.warning(
+                "%s: %d words stand in sentences of more than %d words, which the window does not hold; they are "
+                "left out and counted. A larger max_length reads them",
+                self.name,
+                skipped,
+                words.room,
+            )
+        return Features(rows, skipped)
+
+    def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
+        """Pad rows to the longest of them.
+
+        Args:
+            rows (`Sequence[dict]`): Rows of [`features`].
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+
+        Returns:
+            `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length), `positions`, `heads` and
+            `relations` of shape (rows, words).
+        """
+        return pad_words(rows, tokenizer, ["heads", "relations"])
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Sum the cross-entropies of the heads of words, and of their relations to the right heads.
+
+        Args:
+            model (`nn.Module`): The parser.
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `Tensor`: A scalar.
+        """
+        states = model(batch["input_ids"], batch["attention_mask"], batch["positions"])
+        head: Any = getattr(model, "module", model).head
+        present = batch["positions"] >= 0
+        # The root and the words of the sentence itself may be heads, padding may not.
+        allowed = nn.functional.pad(present, (1, 0), value=True)
+        arcs = head.arcs(states).masked_fill(~allowed.unsqueeze(1), -torch.inf)
+        relations = head.relations(states, batch["heads"].clamp(min=0))
+        return nn.functional.cross_entropy(arcs[present], batch["heads"][present], reduction="sum") + (
+            nn.functional.cross_entropy(relations[present], batch["relations"][present], reduction="sum")
+        )
+
+    def count(self, batch: Batch) -> int:
+        """Count the words of a batch.
+
+        Args:
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `int`: Their number.
+        """
+        return int((batch["positions"] >= 0).sum())
+
+    def decode(self, model: nn.Module, batch: Batch) -> list[np.ndarray]:
+        """Parse.
+
+        Args:
+            model (`BiaffineParser`): The parser.
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `list[np.ndarray]`: Heads and relations of each sentence. Shape (2, words).
+        """
+        parser: Any = model
+        trees: list[np.ndarray] = parser.parse(batch["input_ids"], batch["attention_mask"], batch["positions"])
+        return trees
+
+    def score(
+        self, examples: Sequence[ParsedSentence], features: Features, predictions: Sequence[Any], language: str
+    ) -> Scores:
+        """Compute UAS and LAS.
+
+        Args:
+            examples (`Sequence[ParsedSentence]`): The sentences.
+            features (`Features`): Their rows.
+            predictions (`Sequence[np.ndarray]`): Heads and relations of each row.
+            language (`str`): Not used.
+
+        Returns:
+            `Scores`: `uas` and `las`, over so many words.
+
+        Raises:
+            DataError: If no sentence fits into the window.
+        """
+        if not features.rows:
+            raise DataError(f"no sentence of {language} fits into the window; give a larger max_length")
+        parsed = [examples[row["example"]] for row in features.rows]
+        metrics = attachment_scores(
+            [example.heads for example in parsed],
+            [example.relations for example in parsed],
+            [prediction[0].tolist() for prediction in predictions],
+            [prediction[1].tolist() for prediction in predictions],
+        )
+        return Scores(metrics, sum(len(example.words) for example in parsed), features.n_skipped)
+
+
+TASK = ParsingTask()

@@ -1,0 +1,137 @@
+"""Parts of speech: the 17 universal ones of Universal Dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files.layouts import DataError
+from ..files.tagged import TaggedSentence
+from ..files.treebanks import Treebanks
+from ..kinds.finetuned import Features, Scores
+from ..kinds.tagging import TaggedCorpus, TaggingTask, named
+from ..metrics.classification import accuracy, macro_f1
+from ..metrics.entities import entity_f1
+
+
+__all__ = ["LABELS", "TASK", "PosCorpus", "PosTask"]
+
+LABELS = (
+    "ADJ",
+    "ADP",
+    "ADV",
+    "AUX",
+    "CCONJ",
+    "DET",
+    "INTJ",
+    "NOUN",
+    "NUM",
+    "PART",
+    "PRON",
+    "PROPN",
+    "PUNCT",
+    "SCONJ",
+    "SYM",
+    "VERB",
+    "X",
+)
+
+
+class PosCorpus(TaggedCorpus):
+    """Files of words and tags in `pos/`, and the CoNLL-U files in `ud/` for the languages that have none there.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir, "pos", LABELS)
+        self.treebanks = Treebanks(data_dir / "ud")
+
+    def languages(self) -> list[str]:
+        """List the language-scripts that have test data.
+
+        Returns:
+            `list[str]`: Codes, sorted.
+        """
+        return sorted({*super().languages(), *self.treebanks.languages()})
+
+    def examples(self, language: str, split: str) -> list[TaggedSentence]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[TaggedSentence]`: The sentences, by syntactic words where they come from CoNLL-U.
+
+        Raises:
+            MissingDataError: If there is no such file.
+            DataError: If a word has no tag or one that is not known.
+        """
+        if language in self.names or not self.treebanks.files:
+            return super().examples(language, split)
+        index = {label: number for number, label in enumerate(self.labels)}
+        sentences = []
+        for tree in self.treebanks.trees(language, split):
+            unknown = next((tag for tag in tree.tags if tag not in index), None)
+            if unknown is not None:
+                raise DataError(
+                    f"the sentence at {tree.place} has the tag {unknown!r}, which is none of {', '.join(self.labels)}"
+                )
+            sentences.append(TaggedSentence(tree.words, [index[tag] for tag in tree.tags], self.labels, tree.place))
+        return sentences
+
+
+@dataclass
+class PosTask(TaggingTask):
+    """Parts of speech in `pos/` or `ud/`.
+
+    Scored are the accuracy and the macro-F1 of words, and under the name `seqeval_f1` what the papers report: the F1
+    of "entities" of equal neighbouring tags, in which `CCONJ` and `SCONJ` are of one type.
+    """
+
+    name: str = "pos"
+    selection_metric = "accuracy"
+
+    def corpus(self, data_dir: Path, train_file: str | None = None) -> PosCorpus:
+        """Open the benchmark.
+
+        Args:
+            data_dir (`Path`): The folder with one folder a benchmark.
+            train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
+
+        Returns:
+            `PosCorpus`: Its files.
+        """
+        return PosCorpus(data_dir)
+
+    def score(
+        self, examples: Sequence[TaggedSentence], features: Features, predictions: Sequence[Any], language: str
+    ) -> Scores:
+        """Compute the metrics of words and the papers' F1.
+
+        Args:
+            examples (`Sequence[TaggedSentence]`): The sentences.
+            features (`Features`): Their rows.
+            predictions (`Sequence[np.ndarray]`): One array of tags a row.
+            language (`str`): Not used.
+
+        Returns:
+            `Scores`: `accuracy`, `macro_f1` and `seqeval_f1`, over so many words.
+        """
+        joined = self.join(examples, features, predictions)
+        gold = [label for example in examples for label in example.labels]
+        guess = [label for labels in joined for label in labels]
+        by_entity = entity_f1(
+            [named(example.labels, example) for example in examples],
+            [named(labels, example) for labels, example in zip(joined, examples)],
+        )
+        metrics = {"accuracy": accuracy(gold, guess), "macro_f1": macro_f1(gold, guess), "seqeval_f1": by_entity}
+        return Scores(metrics, len(gold))
+
+
+TASK = PosTask()

@@ -1,0 +1,55 @@
+"""SIB-200: seven topics of FLORES-200 sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..context import MissingDataError
+from ..files.folder_corpus import FolderCorpus
+from ..files.layouts import read_records, require_columns, unique_by
+from ..kinds.classification import ClassificationTask, LabelledText, label_index
+
+
+__all__ = ["LABELS", "TASK", "Sib200Corpus"]
+
+LABELS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
+
+
+class Sib200Corpus(FolderCorpus[LabelledText]):
+    """TSV with a header and quoted fields (`index_id`, `category`, `text`) in `CODE/test.tsv`, or the same as Parquet.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir / "sib200")
+
+    def examples(self, language: str, split: str) -> list[LabelledText]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[LabelledText]`: The sentences.
+
+        Raises:
+            MissingDataError: If there is no such file.
+            DataError: If an id occurs twice, a label is not known or a quote is never closed.
+        """
+        paths = self.paths(language, split)
+        if not paths:
+            raise MissingDataError(
+                f"no {split} sentences of {language}: {self.folder / language}/{split}.tsv is missing"
+            )
+        records = read_records(paths, quoted=True)
+        require_columns(records, ["index_id", "category", "text"])
+        return [
+            LabelledText(str(record.values["text"]), label_index(record, "category", LABELS))
+            for record in unique_by(records, "index_id").values()
+        ]
+
+
+TASK = ClassificationTask("sib200", LABELS, Sib200Corpus, ("macro_f1", "accuracy"))

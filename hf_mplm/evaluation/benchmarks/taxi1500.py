@@ -1,0 +1,58 @@
+"""Taxi1500: six topics of Bible verses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..context import MissingDataError
+from ..files.folder_corpus import FolderCorpus
+from ..files.layouts import find_split, read_records, require_columns, unique_by
+from ..kinds.classification import ClassificationTask, LabelledText, label_index
+
+
+__all__ = ["LABELS", "TASK", "Taxi1500Corpus"]
+
+LABELS = ("Recommendation", "Faith", "Violence", "Grace", "Sin", "Description")
+
+
+class Taxi1500Corpus(FolderCorpus[LabelledText]):
+    """TSV without a header (verse id, label, verse) in `CODE/test.tsv`, `CODE_test.tsv` or `eng_test.tsv`, or Parquet.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir / "taxi1500")
+
+    def examples(self, language: str, split: str) -> list[LabelledText]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[LabelledText]`: The verses.
+
+        Raises:
+            MissingDataError: If there is no such file.
+            DataError: If a verse occurs twice or has no known label.
+        """
+        paths = self.paths(language, split)
+        if not paths:
+            raise MissingDataError(f"no {split} verses of {language}: {self.folder / language}/{split}.tsv is missing")
+        records = read_records(paths, columns=("id", "label", "text"))
+        require_columns(records, ["id", "label", "text"])
+        return [
+            LabelledText(str(record.values["text"]), label_index(record, "label", LABELS))
+            for record in unique_by(records, "id").values()
+        ]
+
+    def _sample(self, name: str) -> str:
+        paths = next((paths for split in ("test", "train") if (paths := find_split(self.folder, name, split))), [])
+        records = read_records(paths, columns=("id", "label", "text"))[:100] if paths else []
+        return "\n".join(str(record.values["text"]) for record in records)
+
+
+TASK = ClassificationTask("taxi1500", LABELS, Taxi1500Corpus, ("macro_f1", "accuracy"))

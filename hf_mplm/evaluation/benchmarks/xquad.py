@@ -1,0 +1,109 @@
+"""XQuAD: 240 passages of SQuAD's dev set in twelve languages."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from ..context import MissingDataError
+from ..files.layouts import find_split, resolve_codes
+from ..files.question_corpus import QuestionCorpus, answerable, scorable
+from ..files.squad import Question, read_questions
+from ..kinds.question_answering import QuestionAnsweringTask
+
+
+__all__ = ["TASK", "XQuadCorpus"]
+
+ENGLISH = "eng_Latn"
+# Shares of the articles, in the order of the file, that are trained on and that choose the weights. The last quarter
+# is scored.
+TRAIN_SHARE, DEV_SHARE = 5 / 8, 1 / 8
+PREFIX = "xquad."
+
+
+class XQuadCorpus(QuestionCorpus):
+    """`xquad/xquad.CODE.json` in SQuAD's form, or the Hub's `xquad.CODE/validation-00000-of-00001.parquet`.
+
+    XQuAD has no training data. With a training file all of it is scored. Without one, the first articles are trained
+    on and those after them choose the weights; their questions are scored in no language, because the same questions
+    stand in all of them. Such scores compare encoders with one another, not with published ones.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+        train_file (`str`, *optional*): A file in SQuAD's form to train on.
+    """
+
+    def __init__(self, data_dir: Path, train_file: str | None = None) -> None:
+        super().__init__(train_file)
+        self.folder = data_dir / "xquad"
+        self.paths: dict[str, list[Path]] = {}
+        entries = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        for path in entries:
+            name = path.name.removeprefix(PREFIX).removesuffix(".gz").removesuffix(".json")
+            files = [path] if path.is_file() and ".json" in path.name else find_split(self.folder, path.name, "dev")
+            if files:
+                self.paths.setdefault(name, files)
+        self._read = lru_cache(maxsize=2)(self._read_code)
+        self.codes = resolve_codes(self.paths, self._sample)
+
+    def languages(self) -> list[str]:
+        """List the language-scripts that have questions.
+
+        Returns:
+            `list[str]`: Codes, sorted.
+        """
+        return sorted(self.codes)
+
+    def examples(self, language: str, split: str) -> list[Question]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[Question]`: The questions.
+
+        Raises:
+            MissingDataError: If there is no such file.
+            DataError: If a file is not of SQuAD's form.
+        """
+        if self.train_file is not None and split != "test":
+            return self.from_train_file(split)
+        questions = self._read(language)
+        if self.train_file is not None:
+            return scorable(questions)
+        splits = self._splits(ENGLISH if ENGLISH in self.codes else self.languages()[0])
+        chosen = [question for question in questions if splits.get(question.id, "test") == split]
+        if not chosen:
+            raise MissingDataError(
+                f"{self.folder} has too few articles of {language} for its {split} split; give --train_file"
+            )
+        return answerable(chosen) if split == "train" else scorable(chosen)
+
+    def _splits(self, language: str) -> dict[str, str]:
+        """Map the ids of questions to splits by the articles of one language, so that they are the same in all."""
+        questions = self._read(language)
+        # The Hub's form does not name articles; passages then stand for them, in the same order and shares.
+        articles = list(dict.fromkeys(question.article for question in questions))
+        train, dev = round(TRAIN_SHARE * len(articles)), round((TRAIN_SHARE + DEV_SHARE) * len(articles))
+        order = {article: number for number, article in enumerate(articles)}
+        return {
+            question.id: "train"
+            if order[question.article] < train
+            else "dev"
+            if order[question.article] < dev
+            else "test"
+            for question in questions
+        }
+
+    def _read_code(self, language: str) -> list[Question]:
+        if language not in self.codes:
+            raise MissingDataError(f"xquad has no questions of {language}: no {self.folder}/xquad.CODE.json of it")
+        return read_questions(self.paths[self.codes[language]])
+
+    def _sample(self, name: str) -> str:
+        return read_questions(self.paths[name])[0].context
+
+
+TASK = QuestionAnsweringTask("xquad", XQuadCorpus, "squad")

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from ..context import Context, MissingDataError, training_free_cell
+from ..files.layouts import DataError, Record
+from ..metrics.classification import accuracy, macro_f1
+from ..results import ResultRow
+from .finetuned import PROBE, Corpus, Features, Scores, TransferTask
+from .finetuning import Batch, FineTuningSettings, Row, pad_rows
+from .probe import LinearProbe
+
+
+__all__ = ["ClassificationTask", "LabelledText", "label_index"]
+
+METRICS = {"macro_f1": macro_f1, "accuracy": accuracy}
+
+
+class LabelledText(NamedTuple):
+    """One item of a classification task.
+
+    Args:
+        text (`str`): The text, or the first of two.
+        label (`int`): Position of its label in the task's labels.
+        pair (`str`, *optional*): The second text.
+    """
+
+    text: str
+    label: int
+    pair: str | None = None
+
+
+def label_index(record: Record, column: str, labels: Sequence[str]) -> int:
+    """Find the position of an item's label.
+
+    Args:
+        record (`Record`): The item.
+        column (`str`): The column that holds the label.
+        labels (`Sequence[str]`): The labels of the task.
+
+    Returns:
+        `int`: The position.
+
+    Raises:
+        DataError: If the label is not one of them, naming file and line.
+    """
+    label = str(record.values[column])
+    if label not in labels:
+        raise DataError(f"{record.place} has the label {label!r}, which is none of {', '.join(labels)}")
+    return list(labels).index(label)
+
+
+@dataclass
+class ClassificationTask(TransferTask[LabelledText]):
+    """Classification of a text or of a pair of texts, by a head over the first token.
+
+    Args:
+        name (`str`): Name of the task.
+        labels (`Sequence[str]`): The labels, in the order of the head's outputs.
+        open_corpus (`Callable[[Path], Corpus]`): Opens the benchmark under a data folder.
+        metrics (`Sequence[str]`): Of `"macro_f1"` and `"accuracy"`; the first chooses on the dev set.
+    """
+
+    labels: Sequence[str]
+    open_corpus: Callable[[Path], Corpus[LabelledText]]
+    metrics: Sequence[str]
+
+    def __post_init__(self) -> None:
+        self.selection_metric = self.metrics[0]
+
+    def corpus(self, data_dir: Path, train_file: str | None = None) -> Corpus[LabelledText]:
+        """Open the benchmark.
+
+        Args:
+            data_dir (`Path`): The folder with one folder a benchmark.
+            train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
+
+        Returns:
+            `Corpus`: Its files.
+        """
+        return self.open_corpus(data_dir)
+
+    def make_model(self, context: Context) -> PreTrainedModel:
+        """Load the encoder with a new classification head.
+
+        Args:
+            context (`Context`): The settings.
+
+        Returns:
+            `PreTrainedModel`: The model in float32.
+        """
+        return context.load_model(AutoModelForSequenceClassification, self.labels)
+
+    def features(
+        self,
+        examples: Sequence[LabelledText],
+        tokenizer: PreTrainedTokenizerBase,
+        settings: FineTuningSettings,
+        *,
+        train: bool,
+    ) -> Features:
+        """Tokenise texts, or pairs as one sequence, without padding.
+
+        Args:
+            examples (`Sequence[LabelledText]`): The items.
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+            settings (`FineTuningSettings`): For `max_length`.
+            train (`bool`): Not used: both ways are the same here.
+
+        Returns:
+            `Features`: One row an item.
+        """
+        pairs = [example.pair for example in examples]
+        encoded = tokenizer(
+            [example.text for example in examples],
+            None if pairs[0] is None else pairs,
+            truncation=True,
+            max_length=settings.max_length,
+            padding=False,
+        )
+        keys = [key for key in ("input_ids", "token_type_ids") if key in encoded]
+        rows = [
+            {**{key: encoded[key][index] for key in keys}, "labels": example.label}
+            for index, example in enumerate(examples)
+        ]
+        return Features(rows)
+
+    def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
+        """Pad rows to the longest of them.
+
+        Args:
+            rows (`Sequence[dict]`): Rows of [`features`].
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+
+        Returns:
+            `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length), `labels` of shape (rows,).
+        """
+        batch = pad_rows(rows, tokenizer, ["input_ids", "token_type_ids"])
+        batch["labels"] = torch.tensor([row["labels"] for row in rows])
+        return batch
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Sum the cross-entropies of a batch.
+
+        Args:
+            model (`nn.Module`): The classifier.
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `Tensor`: A scalar.
+        """
+        return nn.functional.cross_entropy(_logits(model, batch).float(), batch["labels"], reduction="sum")
+
+    def count(self, batch: Batch) -> int:
+        """Count the texts of a batch.
+
+        Args:
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `int`: Their number.
+        """
+        return int(batch["labels"].numel())
+
+    def decode(self, model: nn.Module, batch: Batch) -> list[int]:
+        """Predict the likeliest label of each text.
+
+        Args:
+            model (`nn.Module`): The classifier.
+            batch (`dict[str, Tensor]`): The batch.
+
+        Returns:
+            `list[int]`: Positions in the labels.
+        """
+        predicted: list[int] = _logits(model, batch).argmax(-1).tolist()
+        return predicted
+
+    def score(
+        self, examples: Sequence[LabelledText], features: Features, predictions: Sequence[Any], language: str
+    ) -> Scores:
+        """Compute the metrics of the task.
+
+        Args:
+            examples (`Sequence[LabelledText]`): The items.
+            features (`Features`): Their rows.
+            predictions (`Sequence[int]`): One prediction an item.
+            language (`str`): Not used.
+
+        Returns:
+            `Scores`: The metrics.
+        """
+        gold = [example.label for example in examples]
+        return Scores({name: METRICS[name](gold, predictions) for name in self.metrics}, len(gold))
+
+    def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
+        """Fine-tune and score, or fit a linear probe on the frozen encoder where the setting is `"probe"`.
+
+        Args:
+            context (`Context`): The settings.
+            languages (`Sequence[str]`): Codes of the languages to score.
+
+        Yields:
+            `list[ResultRow]`: All metrics of one language.
+        """
+        yield from super().evaluate(context, languages)
+        if PROBE in context.transfer_settings:
+            for source in context.source_languages:
+                yield from self._probe(context, source, languages)
+
+    def _probe(self, context: Context, source: str, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
+        cells = [
+            training_free_cell(self.name, language, setting=PROBE, layer=context.layer, source=source)
+            for language in languages
+        ]
+        cells = [cell for cell in cells if cell not in context.finished]
+        if not cells:
+            return
+        corpus = self.corpus(context.data_dir)
+        train, dev = corpus.examples(source, "train"), corpus.examples(source, "dev")
+        probe = LinearProbe.fit(
+            self._vectors(context, train),
+            [example.label for example in train],
+            self._vectors(context, dev),
+            [example.label for example in dev],
+            num_labels=len(self.labels),
+            metric=METRICS[self.selection_metric],
+        )
+        for cell in cells:
+            try:
+                test = corpus.examples(cell.language, "test")
+            except MissingDataError as error:
+                context.skip(self.name, cell.language, error)
+                continue
+            scores = self.score(
+                test, Features([]), probe.predict(self._vectors(context, test)).tolist(), cell.language
+            )
+            yield context.rows(cell, scores.metrics, n=scores.n)
+
+    def _vectors(self, context: Context, examples: Sequence[LabelledText]) -> np.ndarray:
+        first = context.encoder.encode([example.text for example in examples])
+        if examples[0].pair is None:
+            return first
+        # A linear probe of two vectors side by side cannot compare them; their distance and product can be weighed.
+        second = context.encoder.encode([example.pair or "" for example in examples])
+        return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
+
+
+def _logits(model: nn.Module, batch: Batch) -> Tensor:
+    logits: Tensor = model(**{key: value for key, value in batch.items() if key != "labels"}).logits
+    return logits

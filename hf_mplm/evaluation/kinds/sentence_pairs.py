@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..context import MissingDataError
+from ..files.folder_corpus import FolderCorpus
+from ..files.layouts import DataError, Record, find_split, read_records, require_columns
+from .classification import LabelledText
+
+
+__all__ = ["NLI_COLUMNS", "NLI_LABELS", "NLI_NAMES", "PairCorpus", "labelled_pairs"]
+
+# The Hub's order, to which every other is mapped: AmericasNLI's own code counts the other way round.
+NLI_LABELS = ("entailment", "neutral", "contradiction")
+# MNLI's translated training files call a contradiction "contradictory"; Parquet files without names hold the numbers.
+NLI_NAMES = {"entailment": 0, "neutral": 1, "contradiction": 2, "contradictory": 2, "0": 0, "1": 1, "2": 2}
+# What the benchmarks call the two texts and the label.
+NLI_COLUMNS = (
+    ("premise", "hypothesis", "label"),
+    ("premise", "hypo", "label"),
+    ("sentence1", "sentence2", "gold_label"),
+)
+
+
+def labelled_pairs(
+    records: Sequence[Record], columns: Sequence[tuple[str, str, str]], names: Mapping[str, int]
+) -> list[LabelledText]:
+    """Turn the items of a file into pairs of texts with a label.
+
+    Args:
+        records (`Sequence[Record]`): The items.
+        columns (`Sequence[tuple[str, str, str]]`): What the two texts and the label may be called; the first choice of
+            which the first item has all three is taken.
+        names (`Mapping[str, int]`): Label to its position.
+
+    Returns:
+        `list[LabelledText]`: The pairs.
+
+    Raises:
+        DataError: If a column is missing or a label is not known, naming file and line.
+    """
+    chosen = next((choice for choice in columns if all(name in records[0].values for name in choice)), columns[0])
+    require_columns(records, chosen)
+    first, second, label = chosen
+    pairs = []
+    for record in records:
+        name = str(record.values[label])
+        if name not in names:
+            raise DataError(f"{record.place} has the label {name!r}, which is none of {', '.join(names)}")
+        pairs.append(LabelledText(str(record.values[first]), names[name], str(record.values[second])))
+    return pairs
+
+
+class PairCorpus(FolderCorpus[LabelledText]):
+    """Pairs of texts with one file a language and split, as text with a header or as Parquet.
+
+    Args:
+        folder (`Path`): The folder of the benchmark.
+        columns (`Sequence[tuple[str, str, str]]`): What the two texts and the label may be called.
+        names (`Mapping[str, int]`): Label to its position.
+    """
+
+    def __init__(self, folder: Path, columns: Sequence[tuple[str, str, str]], names: Mapping[str, int]) -> None:
+        self.columns, self.labels = columns, names
+        super().__init__(folder)
+
+    def examples(self, language: str, split: str) -> list[LabelledText]:
+        """Read one split of one language.
+
+        Args:
+            language (`str`): Code of the language-script.
+            split (`str`): `"train"`, `"dev"` or `"test"`.
+
+        Returns:
+            `list[LabelledText]`: The pairs.
+
+        Raises:
+            MissingDataError: If there is no such file.
+            DataError: If a label is not known or a column is missing.
+        """
+        paths = self.paths(language, split)
+        if not paths:
+            raise MissingDataError(f"no {split} pairs of {language} under {self.folder}")
+        return labelled_pairs(read_records(paths), self.columns, self.labels)
+
+    def _sample(self, name: str) -> str:
+        splits = (find_split(self.folder, name, split) for split in ("test", "dev", "train"))
+        paths = next((paths for paths in splits if paths), [])
+        first = self.columns[0][0]
+        return "\n".join(str(record.values.get(first, "")) for record in read_records(paths)[:50]) if paths else ""

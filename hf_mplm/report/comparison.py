@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hf_mplm.evaluation.results import NOT_APPLICABLE
+from hf_mplm.evaluation.summary import describe
+from hf_mplm.languages import family_name
+
+from . import plots
+from .compare import Comparison, GroupScore
+from .page import Page, markdown_table
+
+
+__all__ = ["latex_table", "markdown_report", "overview", "write_comparison"]
+
+PAPER_GROUPS = ("head", "tail", "Latn", "non-Latn", "all", "source")
+SIGNIFICANT = 0.05
+# Languages of one bar chart, beyond which it cannot be read.
+LANGUAGES_PER_CHART = 40
+OVERVIEW = "Means over all languages but the source language, in percent; * marks p < 0.05."
+
+
+def write_comparison(output: str | Path, comparisons: Sequence[Comparison], names: Sequence[str]) -> list[Path]:
+    """Write a comparison as Markdown, LaTeX and a self-contained HTML page.
+
+    Args:
+        output (`str` or `Path`): The folder.
+        comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
+        names (`Sequence[str]`): What to call the runs.
+
+    Returns:
+        `list[Path]`: `comparison.md`, `comparison.tex` and `comparison.html`.
+    """
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "comparison.md": markdown_report(comparisons, names),
+        "comparison.tex": latex_table(comparisons, names),
+        "comparison.html": html_report(comparisons, names),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in files]
+
+
+def markdown_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
+    """Write the groups of the papers' tables, in percent, one table a measurement.
+
+    Args:
+        comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
+        names (`Sequence[str]`): What to call the runs.
+
+    Returns:
+        `str`: Markdown.
+    """
+    parts = [f"## Overview\n\n{OVERVIEW}\n\n{markdown_table(*overview(comparisons, names))}\n"]
+    for comparison in comparisons:
+        parts.append(f"## {describe(comparison.key)}\n\n{_note(comparison)}\n")
+        parts.append(markdown_table(_header(names), [_cells(score) for score in comparison.groups]) + "\n")
+    return "\n".join(parts)
+
+
+def overview(comparisons: Sequence[Comparison], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Put the means over all languages of every measurement into one table, in percent.
+
+    Args:
+        comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
+        names (`Sequence[str]`): What to call the runs.
+
+    Returns:
+        `tuple[list[str], list[list[str]]]`: The names of the columns, and a line for each measurement.
+    """
+    header = ["measurement", "languages", *names]
+    for name in names[1:]:
+        header += [f"{name} - {names[0]}", "p"]
+    lines = []
+    for comparison, label in zip(comparisons, _short_labels(comparisons, ", ")):
+        scores = _by_group(comparison)
+        # Where nothing but the source language was scored, its own score is all there is.
+        score = scores.get("all") or comparison.groups[0]
+        count = len(score.languages)
+        cells = [label, str(count) if "all" in scores else "source"]
+        cells += [f"{100 * mean:.1f}" for mean in score.means]
+        for (mean, _, _), p_value in zip(score.differences, score.p_values):
+            star = "*" if count > 1 and p_value < SIGNIFICANT else ""
+            cells += [f"{_points(mean)}{star}", f"{p_value:.3f}" if count > 1 else "–"]
+        lines.append(cells)
+    return header, lines
+
+
+def latex_table(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
+    r"""Write one table in the form of the papers: a run a line, a group a column, the best in bold, for `booktabs`.
+
+    Args:
+        comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
+        names (`Sequence[str]`): What to call the runs.
+
+    Returns:
+        `str`: LaTeX that needs `\usepackage{booktabs}`.
+    """
+    lines = [
+        rf"\begin{{tabular}}{{ll{'r' * len(PAPER_GROUPS)}}}",
+        r"\toprule",
+        " & ".join(["measurement", "model", *PAPER_GROUPS]) + r" \\",
+    ]
+    for comparison in comparisons:
+        lines.append(r"\midrule")
+        scores = {score.group: score for score in comparison.groups}
+        for number, name in enumerate(names):
+            cells = [_latex(describe(comparison.key)) if number == 0 else "", _latex(name)]
+            for group in PAPER_GROUPS:
+                if group not in scores:
+                    cells.append("-")
+                    continue
+                means = scores[group].means
+                text = f"{100 * means[number]:.1f}"
+                cells.append(rf"\textbf{{{text}}}" if means[number] == max(means) and len(means) > 1 else text)
+            lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
+    """Write the page: tables with intervals, a heat map of differences, and bars by group and by language.
+
+    Args:
+        comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
+        names (`Sequence[str]`): What to call the runs.
+
+    Returns:
+        `str`: HTML that needs no other file.
+    """
+    page = Page(f"Comparison of {', '.join(names)}")
+    page.paragraph(
+        "All numbers are percentages: means over languages, each language being the mean over its seeds. Intervals "
+        "are 95% bootstrap intervals over languages. p is the p-value of a paired permutation test over languages "
+        f"against the first model; the fewer the languages, the less it can tell. The first model is {names[0]}."
+    )
+    page.heading("Overview").paragraph(OVERVIEW).table(*overview(comparisons, names))
+    for run, name in enumerate(names[1:], start=1):
+        page.heading(f"{name} against {names[0]}")
+        groups = [group for group in PAPER_GROUPS if any(group in _by_group(item) for item in comparisons)]
+        matrix = np.full((len(comparisons), len(groups)), np.nan)
+        for row, comparison in enumerate(comparisons):
+            scores = _by_group(comparison)
+            for column, group in enumerate(groups):
+                if group in scores:
+                    matrix[row, column] = 100 * scores[group].differences[run - 1][0]
+        labels = _short_labels(comparisons)
+        picture = plots.heat_map(matrix, labels, groups, label="difference in points", centre=0.0)
+        page.figure(
+            picture,
+            f"{name} minus {names[0]}, in percentage points, by measurement and group of languages. Blue is higher "
+            "and red lower; of a neutrality probe's accuracy, lower is more neutral. Grey was not measured.",
+        )
+    for comparison in comparisons:
+        page.heading(describe(comparison.key))
+        page.paragraph(_note(comparison))
+        page.table(_header(names), [_cells(score) for score in comparison.groups])
+        by_group = {
+            name: {score.group: 100 * score.means[run] for score in comparison.groups if score.group in PAPER_GROUPS}
+            for run, name in enumerate(names)
+        }
+        page.figure(plots.bars(by_group, ylabel="percent"), f"{describe(comparison.key)}: means by group.")
+        for languages in _pieces(list(comparison.languages)):
+            values = {
+                name: {language: 100 * comparison.languages[language][run] for language in languages}
+                for run, name in enumerate(names)
+            }
+            page.figure(plots.bars(values, ylabel="percent"), f"{describe(comparison.key)}: each language.")
+    return page.html()
+
+
+def _short_labels(comparisons: Sequence[Comparison], separator: str = "\n") -> list[str]:
+    """Name measurements by task and metric and by what else differs between them."""
+    labels = []
+    keys = [comparison.key for comparison in comparisons]
+    # An empty field is one that does not apply, not another value.
+    varying = [len({key[field] for key in keys} - {"", NOT_APPLICABLE}) > 1 for field in range(6)]
+    for comparison in comparisons:
+        task, metric, setting, source, direction, layer = comparison.key
+        details = [setting, f"from {source}" if source else "", direction, f"layer {layer}" if layer >= 0 else ""]
+        shown = [detail for detail, varies in zip(details, varying[2:]) if varies and detail]
+        labels.append(separator.join([f"{task} {metric}", *([", ".join(shown)] if shown else [])]))
+    return labels
+
+
+def _by_group(comparison: Comparison) -> dict[str, GroupScore]:
+    return {score.group: score for score in comparison.groups}
+
+
+def _header(names: Sequence[str]) -> list[str]:
+    header = ["group", "languages"]
+    for name in names:
+        header += [name, "95% interval"]
+    for name in names[1:]:
+        header += [f"{name} - {names[0]}", "95% interval", "p"]
+    return header
+
+
+def _cells(score: GroupScore) -> list[str]:
+    # Families are grouped by Glottolog's identifiers, which say little to a reader.
+    name = score.group if score.group in (*PAPER_GROUPS, "unknown") else family_name(score.languages[0])
+    cells = [name, str(len(score.languages))]
+    if len(score.languages) == 1:
+        # One language has neither an interval nor a test over languages.
+        for mean in score.means:
+            cells += [f"{100 * mean:.1f}", "–"]
+        for mean, _, _ in score.differences:
+            cells += [_points(mean), "–", "–"]
+        return cells
+    for mean, (low, high) in zip(score.means, score.intervals):
+        cells += [f"{100 * mean:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"]
+    for (mean, low, high), p_value in zip(score.differences, score.p_values):
+        star = "*" if p_value < SIGNIFICANT else ""
+        cells += [f"{_points(mean)}{star}", f"{_points(low)} to {_points(high)}", f"{p_value:.3f}"]
+    return cells
+
+
+def _note(comparison: Comparison) -> str:
+    seeds = ", ".join(map(str, comparison.n_seeds))
+    note = f"{_count(len(comparison.languages))}; seeds a model: {seeds}."
+    if comparison.n_dropped:
+        note += f" Left out, because not every model has it: {_count(comparison.n_dropped)}."
+    return note
+
+
+def _count(languages: int) -> str:
+    return f"{languages} language" if languages == 1 else f"{languages} languages"
+
+
+def _points(difference: float) -> str:
+    # Adding zero makes -0.0 a +0.0.
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
+
+
+def _pieces(languages: list[str]) -> list[list[str]]:
+    return [languages[start : start + LANGUAGES_PER_CHART] for start in range(0, len(languages), LANGUAGES_PER_CHART)]
+
+
+def _latex(text: str) -> str:
+    for plain, escaped in (("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#"), ("->", r"$\to$")):
+        text = text.replace(plain, escaped)
+    return text

@@ -1,0 +1,203 @@
+"""Pictures of results, as SVG or PNG: bars per language, curves, heat maps, maps of languages.
+
+Every function takes plain numbers, returns the bytes of a picture and leaves matplotlib's global state alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from hf_mplm._imports import require
+
+
+__all__ = ["PictureFormat", "bars", "curves", "heat_map", "language_map", "principal_components"]
+
+PictureFormat = Literal["svg", "png"]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def bars(
+    values: Mapping[str, Mapping[str, float]],
+    *,
+    ylabel: str,
+    title: str = "",
+    file_format: PictureFormat = "svg",
+) -> bytes:
+    """Grouped bars: one group a language, one bar a series.
+
+    Args:
+        values (`Mapping[str, Mapping[str, float]]`): series to language to value; a missing value leaves a gap.
+        ylabel (`str`): what is measured, with its unit.
+        title (`str`, *optional*): heading.
+        file_format (`"svg"` or `"png"`, *optional*, defaults to `"svg"`): of the picture.
+
+    Returns:
+        `bytes`: the picture.
+    """
+    languages = list(dict.fromkeys(language for series in values.values() for language in series))
+    figure, axes = _figure(max(6.0, 0.32 * len(languages) * max(1, len(values) / 2)), 3.4)
+    width = 0.8 / max(1, len(values))
+    positions = np.arange(len(languages))
+    for number, (name, series) in enumerate(values.items()):
+        heights = [series.get(language, np.nan) for language in languages]
+        offset = (number - (len(values) - 1) / 2) * width
+        axes.bar(positions + offset, heights, width, label=name, color=_COLOURS[number % len(_COLOURS)])
+    axes.set_xticks(positions, languages, rotation=60, ha="right", fontsize=8)
+    axes.set_xlim(-0.6, len(languages) - 0.4)
+    axes.set_ylabel(ylabel)
+    axes.set_title(title)
+    axes.legend(frameon=False, ncols=min(4, len(values)), loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=9)
+    return _render(figure, file_format)
+
+
+def curves(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    file_format: PictureFormat = "svg",
+) -> bytes:
+    """Lines over a common horizontal axis: series to (x, y)."""
+    figure, axes = _figure(6.5, 3.4)
+    for number, (name, (x, y)) in enumerate(series.items()):
+        axes.plot(x, y, label=name, color=_COLOURS[number % len(_COLOURS)], linewidth=1.8)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.legend(frameon=False)
+    return _render(figure, file_format)
+
+
+def heat_map(
+    matrix: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    label: str,
+    centre: float | None = None,
+    file_format: PictureFormat = "svg",
+) -> bytes:
+    """A matrix as colours, with the numbers in the cells where they fit.
+
+    Args:
+        matrix (`np.ndarray`): the numbers; NaN is left white.
+        rows (`Sequence[str]`): names of the rows; they may have several lines.
+        columns (`Sequence[str]`): names of the columns.
+        label (`str`): what the numbers are.
+        centre (`float`, *optional*): for differences, the number that is neither good nor bad: it is drawn white,
+            what is above it blue and what is below it red.
+        file_format (`"svg"` or `"png"`, *optional*, defaults to `"svg"`): of the picture.
+
+    Shapes:
+        matrix: (rows, columns).
+
+    Returns:
+        `bytes`: the picture.
+    """
+    matrix = np.asarray(matrix, dtype=np.float64)
+    longest = max((len(line) for name in rows for line in name.split("\n")), default=0)
+    figure, axes = _figure(1.4 + 0.07 * longest + 0.52 * len(columns), 1.2 + 0.36 * len(rows))
+    axes.grid(False)
+    if centre is None:
+        image = axes.imshow(matrix, cmap="viridis", aspect="auto")
+    else:
+        reach = float(np.nanmax(np.abs(matrix - centre))) if np.isfinite(matrix).any() else 0.0
+        reach = reach or 1.0
+        image = axes.imshow(matrix, cmap="RdBu", aspect="auto", vmin=centre - reach, vmax=centre + reach)
+        # White is a number here, so that a gap needs another ground.
+        axes.set_facecolor("#dddddd")
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    if len(rows) * len(columns) <= 400:
+        for row, column in np.argwhere(np.isfinite(matrix)):
+            # Adding zero makes -0.0 a 0.0.
+            value = round(float(matrix[row, column]), 2) + 0.0
+            red, green, blue, _ = image.cmap(image.norm(matrix[row, column]))
+            ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "black"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
+    figure.colorbar(image, ax=axes, label=label, shrink=min(1.0, 8 / max(8, len(rows))))
+    return _render(figure, file_format)
+
+
+def language_map(
+    vectors: np.ndarray,
+    codes: Sequence[str],
+    groups: Sequence[str],
+    *,
+    file_format: PictureFormat = "svg",
+) -> bytes:
+    """Languages as points on the first two principal components of their vectors, coloured by group.
+
+    Shapes:
+        vectors: (languages, width).
+
+    Args:
+        vectors (`np.ndarray`): one vector a language.
+        codes (`Sequence[str]`): the labels of the points.
+        groups (`Sequence[str]`): what colours them, such as the family or the script.
+        file_format (`"svg"` or `"png"`, *optional*, defaults to `"svg"`): of the picture.
+    """
+    points, explained = principal_components(vectors)
+    figure, axes = _figure(7.5, 5.2)
+    for number, group in enumerate(sorted(set(groups))):
+        chosen = [index for index, name in enumerate(groups) if name == group]
+        axes.scatter(
+            points[chosen, 0],
+            points[chosen, 1],
+            label=group,
+            color=_COLOURS[number % len(_COLOURS)],
+            marker=_MARKERS[(number // len(_COLOURS)) % len(_MARKERS)],
+            s=36,
+        )
+    for index, code in enumerate(codes):
+        axes.annotate(code, points[index], textcoords="offset points", xytext=(5, 3), fontsize=8)
+    axes.margins(0.12)
+    axes.set_xlabel(f"first component ({explained[0]:.0%} of the variance)")
+    axes.set_ylabel(f"second component ({explained[1]:.0%})")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return _render(figure, file_format)
+
+
+def principal_components(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first two principal components.
+
+    Shapes:
+        vectors: (n, width); returns points (n, 2) and the share of the variance of each component (2,). The sign of a
+        component is fixed by its largest entry, so that the same vectors always give the same picture.
+    """
+    centred = np.asarray(vectors, dtype=np.float64) - np.mean(vectors, axis=0)
+    left, scale, right = np.linalg.svd(centred, full_matrices=False)
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+    points = left * scale * np.where(signs == 0, 1, signs)
+    share = scale**2 / max(float((scale**2).sum()), np.finfo(np.float64).tiny)
+    missing = max(0, 2 - points.shape[1])
+    return np.pad(points, ((0, 0), (0, missing)))[:, :2], np.pad(share, (0, missing))[:2]
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    require("matplotlib", extra="report")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _render(figure: Any, file_format: PictureFormat) -> bytes:
+    import matplotlib
+
+    buffer = io.BytesIO()
+    # A fixed salt and no date: the same numbers give the same bytes.
+    with matplotlib.rc_context({"svg.hashsalt": "hf_mplm", "svg.fonttype": "path"}):
+        metadata = {"Date": None} if file_format == "svg" else {"Software": None}
+        figure.savefig(buffer, format=file_format, dpi=150, metadata=metadata)
+    return buffer.getvalue()

@@ -1,0 +1,86 @@
+"""Training arguments shared by all trainers of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from transformers import TrainingArguments
+
+from hf_mplm._compat import express_warmup_share
+
+
+__all__ = ["MplmTrainingArguments"]
+
+
+@dataclass
+class MplmTrainingArguments(TrainingArguments):
+    """`transformers.TrainingArguments` with the few defaults that differ, and what does not fit refused.
+
+    Changed defaults: `output_dir` must be given; `logging_steps` 10; `report_to` "none"; `warmup_steps` takes a share
+    below 1 on both stacks; `logging_nan_inf_filter` off (a loss that is not finite stops the run instead of vanishing
+    from the log); `restore_callback_states_from_checkpoint` on (early stopping resumes where it was).
+
+    Args:
+        output_dir (`str`): where checkpoints and the final model go; `--output` on the command line.
+        alpha (`str`, *optional*, defaults to `"0.3"`): languages are drawn by p ~ n^alpha; a number or a schedule, see
+            [`~hf_mplm.data.Schedule`].
+        group_by_length (`bool`, *optional*, defaults to `False`): steps of rows of like length, for less padding.
+        warmup_steps (`float`, *optional*, defaults to 0): steps of linear warm-up, or a share of the run if below 1.
+        logging_steps (`float`, *optional*, defaults to 10): steps between two lines of the log, or a share below 1.
+        report_to (`str`, *optional*, defaults to `"none"`): where else to report, such as `tensorboard` or `wandb`.
+        logging_nan_inf_filter (`bool`, *optional*, defaults to `False`): kept off, see above.
+        restore_callback_states_from_checkpoint (`bool`, *optional*, defaults to `True`): for exact resuming.
+
+    Raises:
+        ValueError: for an argument of Trainer's that the trainers of this package do not honour.
+    """
+
+    _argument_group_name = "training"
+
+    output_dir: str = field(
+        metadata={"help": "Where checkpoints and the final model are written.", "aliases": ["--output"]}
+    )
+    alpha: str = field(
+        default="0.3",
+        metadata={
+            "help": "Languages are drawn by p ~ n^alpha. A number, or a schedule as JSON: "
+            '[[0.0, 0.7], [0.6, 0.5], [0.9, 0.3]] or {"start": 0.7, "end": 0.3, "kind": "linear"}.'
+        },
+    )
+    group_by_length: bool = field(
+        default=False, metadata={"help": "Put rows of like length into the same step, for less padding."}
+    )
+    warmup_steps: float = field(
+        default=0.0, metadata={"help": "Steps of linear warm-up; below 1 it is a share of the run."}
+    )
+    logging_steps: float = field(
+        default=10, metadata={"help": "Steps between two lines of the log; below 1 it is a share of the run."}
+    )
+    report_to: str = field(
+        default="none", metadata={"help": "Where else to report the log: tensorboard, wandb, ... or none."}
+    )
+    logging_nan_inf_filter: bool = field(
+        default=False, metadata={"help": "Leave it off: a loss that is not finite stops the run."}
+    )
+    restore_callback_states_from_checkpoint: bool = field(
+        default=True, metadata={"help": "Resume callbacks such as early stopping where they were."}
+    )
+
+    def __post_init__(self) -> None:
+        express_warmup_share(self)
+        super().__post_init__()
+        if self.push_to_hub:
+            raise ValueError(
+                "push_to_hub uploads during training, resume files included; train first, then `trainer.push_to_hub()`"
+            )
+        if self.label_smoothing_factor:
+            raise ValueError(
+                f"label_smoothing_factor={self.label_smoothing_factor}: the LM loss is computed at masked positions "
+                "only and is not smoothed; leave it at 0"
+            )
+        if self.n_gpu > 1:
+            raise ValueError(
+                f"{self.n_gpu} GPUs are visible to one process, which Trainer would use through DataParallel; start "
+                f"one process per GPU: torchrun --nproc_per_node {self.n_gpu} -m hf_mplm ..., or set "
+                "CUDA_VISIBLE_DEVICES=0"
+            )

@@ -1,0 +1,165 @@
+"""Masked language modelling over languages, with LangSAMP's language and script ids where the model has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+
+from ..base.arguments import MplmTrainingArguments
+from ..base.trainer import MplmTrainer
+from .language_ids import LanguageIds
+from .loss import MaskedLMForward
+
+
+if TYPE_CHECKING:
+    from hf_mplm.data.store.token_store import TokenStore
+
+
+__all__ = ["MaskedLMTrainer", "MaskedLMTrainingArguments"]
+
+
+@dataclass
+class MaskedLMTrainingArguments(MplmTrainingArguments):
+    """Arguments of [`MaskedLMTrainer`], on top of [`MplmTrainingArguments`].
+
+    Args:
+        mask_rate (`str`, *optional*, defaults to `"0.15"`): share of the tokens to predict; a number or a schedule,
+            see [`~hf_mplm.data.Schedule`].
+        eval_mask_rate (`float`, *optional*, defaults to 0.15): the same for held-out text, whose masks never change.
+    """
+
+    mask_rate: str = field(
+        default="0.15",
+        metadata={
+            "help": "Share of the tokens to predict. A number, or a schedule as JSON: "
+            "[[0.0, 0.30], [0.7, 0.15], [0.9, 0.05]]."
+        },
+    )
+    eval_mask_rate: float = field(
+        default=0.15, metadata={"help": "The same for held-out text; its masks never change."}
+    )
+
+
+class MaskedLMTrainer(MplmTrainer):
+    """Continue the pretraining of any masked language model in many languages.
+
+    A model with language and script embeddings (LangSAMP, Liu et al. 2025) is given the ids of each chunk's language
+    and script; any other `AutoModelForMaskedLM` is trained as it is. The loss is the sum over the masked tokens of an
+    optimizer step divided by their number, over all micro-batches and processes, and 0 where there are none.
+
+    Evaluation gives `eval_loss` over all masked tokens, `eval_loss_eng_Latn` and so on for each language, and
+    `eval_loss_macro`, the mean over languages.
+
+    ```python
+    store = load_store("store")
+    model = XLMRobertaForLangScriptMLM.from_encoder("FacebookAI/xlm-roberta-base", languages=[...], scripts=[...])
+    trainer = MaskedLMTrainer(model, MaskedLMTrainingArguments(output_dir="out", max_steps=1000), store=store)
+    trainer.train()
+    ```
+
+    Args:
+        model (`transformers.PreTrainedModel`): what is trained.
+        args (`MaskedLMTrainingArguments`): how.
+        store ([`~hf_mplm.TokenStore`], *optional*): rows to train on, held-out rows, and their tokenizer;
+            or give `train_dataset`, `eval_dataset` and `processing_class`.
+        data_collator (`Callable`, *optional*): [`~hf_mplm.DataCollatorForMaskedLM`] by default.
+        train_dataset (`datasets.Dataset`, *optional*): rows with `input_ids` and a `ClassLabel` column `language`.
+        eval_dataset (`datasets.Dataset` or a `dict` of them, *optional*): held-out rows of the same columns.
+        processing_class (`transformers.PreTrainedTokenizerBase`, *optional*): the model's tokenizer; the store's by
+            default.
+        callbacks (`list[TrainerCallback]`, *optional*): further callbacks.
+        optimizers (`tuple`, *optional*, defaults to `(None, None)`): an optimizer and a scheduler of your own.
+
+    Raises:
+        ValueError: when the store was made by another tokenizer, or the model lacks a language or script of the rows.
+    """
+
+    args_class: ClassVar[type[MplmTrainingArguments]] = MaskedLMTrainingArguments
+    collator_class: ClassVar[type | None] = DataCollatorForMaskedLM
+    card_template: ClassVar[str] = "pretrain"
+    paper: ClassVar[dict[str, str]] = {
+        "title": "LangSAMP: Language-Script Aware Multilingual Pretraining",
+        "url": "https://arxiv.org/abs/2409.18199",
+        "citation": "@inproceedings{liu-etal-2025-langsamp,\n"
+        "  title = {{LangSAMP}: Language-Script Aware Multilingual Pretraining},\n"
+        '  author = {Liu, Yihong and Ye, Haotian and Ma, Chunlan and Wang, Mingyang and Sch{\\"u}tze, Hinrich},\n'
+        "  booktitle = {Proceedings of ACL 2025},\n  year = {2025}\n}",
+    }
+    tags: ClassVar[tuple[str, ...]] = ("hf-mplm", "masked-lm", "multilingual")
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: MaskedLMTrainingArguments,
+        store: TokenStore | None = None,
+        data_collator: Any = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+        optimizers: tuple[Any, Any] = (None, None),
+    ) -> None:
+        if store is not None:
+            train_dataset = store.train if train_dataset is None else train_dataset
+            eval_dataset = store.holdout if eval_dataset is None else eval_dataset
+            if processing_class is None:
+                processing_class = load_tokenizer(store.tokenizer_path)
+            store.check_tokenizer(processing_class)
+        self.store = store
+        self._forward = MaskedLMForward(model)
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=data_collator,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            callbacks=callbacks,
+            optimizers=optimizers,
+        )
+        rows = train_dataset if train_dataset is not None else _first(eval_dataset)
+        self.languages = self.languages or list(rows.features["language"].names)
+        self._ids = LanguageIds.of(model, self.languages)
+
+    def collator_arguments(
+        self, args: Any, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase | None
+    ) -> dict[str, Any]:
+        """The collator's tokenizer, mask rate and seed."""
+        if processing_class is None:
+            raise ValueError(
+                "masking needs the model's tokenizer: pass processing_class=AutoTokenizer.from_pretrained(...)"
+            )
+        return {
+            "tokenizer": processing_class,
+            "mask_rate": args.mask_rate,
+            "seed": args.data_seed if args.data_seed is not None else args.seed,
+            "num_draws": self.num_draws,
+        }
+
+    def loss_terms(
+        self, model: torch.nn.Module, inputs: dict[str, Any], counts: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """One term, `mlm`."""
+        mean = self._forward(model, self._ids.add_to(inputs), counts["labels"])
+        return {"mlm": mean * self.accelerator.num_processes}
+
+    def held_out_sums(
+        self, model: torch.nn.Module, inputs: dict[str, Any]
+    ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """The masked tokens' summed loss, and their number."""
+        count = inputs["labels"].ne(-100).sum()
+        return {"mlm": (self._forward(model, self._ids.add_to(inputs), torch.ones_like(count)), count)}
+
+    def eval_collator(self) -> Any:
+        """The collator with the constant mask rate of held-out text."""
+        return self.data_collator.for_evaluation(mask_rate=self.args.eval_mask_rate)
+
+
+def _first(datasets: Any) -> Any:
+    return next(iter(datasets.values())) if isinstance(datasets, dict) else datasets

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import datasets
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from hf_mplm.data.store.prepare import prepare_store
+from hf_mplm.data.store.token_store import TokenStore, load_store
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
+from tests.fixtures import CORPUS, build_tiny_tokenizer
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_folder: Path) -> Path:
+    """A store that is read only."""
+    folder = tmp_path_factory.mktemp("made") / "store"
+    prepare_store(CORPUS, tiny_tokenizer_folder, folder, chunk_length=32, holdout=1)
+    return folder
+
+
+@pytest.fixture
+def copied(made: Path, tmp_path: Path) -> Path:
+    """The same store, to be damaged."""
+    return Path(shutil.copytree(made, tmp_path / "store"))
+
+
+def test_datasets_reads_the_folder_by_itself(made: Path) -> None:
+    splits = datasets.load_from_disk(str(made))
+    assert isinstance(splits, datasets.DatasetDict) and list(splits) == ["train", "holdout"]
+    codes = sorted(file.stem.replace("cmn_", "zho_") for file in CORPUS.glob("*.txt"))
+    for split in splits.values():
+        assert split.features["input_ids"] == datasets.List(datasets.Value("int32"))
+        assert split.features["language"].names == codes
+    store = load_store(made)
+    assert store.languages == splits["train"].features["language"].names
+    assert store.train[:] == splits["train"][:] and store.holdout is not None
+    assert store.holdout[:] == splits["holdout"][:]
+
+
+def test_store_is_memory_mapped(made: Path) -> None:
+    store = load_store(made)
+    assert [Path(file["filename"]).parent for file in store.train.cache_files] == [made / "train"]
+
+
+def test_can_be_written_again_by_datasets(made: Path, tmp_path: Path) -> None:
+    store = load_store(made)
+    datasets.DatasetDict({"train": store.train}).save_to_disk(str(tmp_path / "again"))
+    assert datasets.load_from_disk(str(tmp_path / "again"))["train"][:] == store.train[:]
+
+
+def test_no_two_stores_share_a_fingerprint(made: Path, tmp_path: Path, tiny_tokenizer_folder: Path) -> None:
+    other = prepare_store(CORPUS, tiny_tokenizer_folder, tmp_path / "other", chunk_length=33)
+    store = load_store(made)
+    assert store.holdout is not None
+    prints = {store.train._fingerprint, store.holdout._fingerprint, other.train._fingerprint}
+    assert len(prints) == 3 and other.holdout is None
+
+
+def test_tokenizer_is_kept_and_checked(
+    made: Path, tmp_path: Path, tiny_tokenizer: PreTrainedTokenizerBase, tiny_tokenizer_folder: Path
+) -> None:
+    store = load_store(made)
+    store.check_tokenizer(tiny_tokenizer)
+    own = load_tokenizer(store.tokenizer_path)
+    store.check_tokenizer(own)
+    assert tokenizer_fingerprint(own) == store.info["tokenizer"]["fingerprint"]
+    name = "sentencepiece.bpe.model"
+    assert (store.tokenizer_path / name).read_bytes() == (tiny_tokenizer_folder / name).read_bytes()
+    tiny_tokenizer.add_tokens(["<new>"])
+    with pytest.raises(ValueError, match="holds the ids of another tokenizer.*801 tokens.*hf-mplm prepare"):
+        store.check_tokenizer(tiny_tokenizer)
+    with pytest.raises(ValueError, match="another tokenizer"):
+        store.check_tokenizer(build_tiny_tokenizer(tmp_path / "other", vocab_size=700))
+
+
+def test_missing_and_foreign_folders(tmp_path: Path, tiny_tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(FileNotFoundError, match="no token store.*hf-mplm prepare --corpus"):
+        load_store(tmp_path / "nowhere")
+    (tmp_path / "nowhere.preparing").mkdir()
+    with pytest.raises(FileNotFoundError, match="nowhere.preparing.*unfinished.*repeat"):
+        load_store(tmp_path / "nowhere")
+    datasets.DatasetDict({"train": datasets.Dataset.from_dict({"a": [1]})}).save_to_disk(str(tmp_path / "foreign"))
+    with pytest.raises(ValueError, match="not a token store: it has no store.json"):
+        load_store(tmp_path / "foreign")
+    for content in ("[]", '{"format": "something else"}'):
+        (tmp_path / "foreign" / "store.json").write_text(content)
+        with pytest.raises(ValueError, match="not a token store that this version reads"):
+            load_store(tmp_path / "foreign")
+
+
+@pytest.mark.parametrize("cut", [1, 100, 1000])
+def test_store_cut_short_is_refused(copied: Path, cut: int) -> None:
+    file = next((copied / "train").glob("*.arrow"))
+    size = file.stat().st_size
+    with open(file, "r+b") as handle:
+        handle.truncate(size - cut)
+    with pytest.raises(
+        ValueError, match=f"{file.name} has {size - cut} bytes instead of {size}: the store is not whole"
+    ):
+        load_store(copied)
+
+
+@pytest.mark.parametrize("name", ["holdout/state.json", "dataset_dict.json", "tokenizer/tokenizer.json"])
+def test_store_without_one_of_its_files_is_refused(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    with pytest.raises(ValueError, match=f"{name} is missing: the store is not whole"):
+        load_store(copied)
+
+
+def test_store_json_cut_short_is_refused(copied: Path) -> None:
+    file = copied / "store.json"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="cut short or damaged"):
+        load_store(copied)
+
+
+def test_info_counts_what_the_splits_hold(made: Path) -> None:
+    store = load_store(made)
+    assert isinstance(store, TokenStore) and store.holdout is not None
+    info = json.loads((made / "store.json").read_text())
+    assert info == store.info
+    for split, prefix in ((store.train, ""), (store.holdout, "holdout_")):
+        for label, code in enumerate(store.languages):
+            rows = [row["input_ids"] for row in split if row["language"] == label]
+            counts = info["languages"][code]
+            assert counts[f"{prefix}chunks"] == len(rows) and counts[f"{prefix}tokens"] == sum(map(len, rows))
+            assert counts[f"{prefix}sentences"] == sum(row.count(0) for row in rows)
+    assert info["totals"]["chunks"] == len(store.train)

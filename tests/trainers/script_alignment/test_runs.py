@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.multiprocessing import start_processes
+
+from tests.trainers.helpers import largest_difference
+
+
+@pytest.fixture(scope="module")
+def context():
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(["tests.trainers.script_alignment.worker"])
+    return found
+
+
+@pytest.mark.parametrize("cache", [None, 3])
+def test_killed_and_resumed_is_the_run_that_was_not_killed(cache, context, tiny_tokenizer_folder, tmp_path):
+    def run(folder: str, kill_step: int = 0) -> int:
+        from .worker import train
+
+        arguments = (str(tiny_tokenizer_folder), str(tmp_path / folder), cache, kill_step)
+        process = context.Process(target=train, args=arguments)
+        process.start()
+        process.join()
+        return process.exitcode
+
+    assert run("whole") == 0
+    assert run("killed", kill_step=4) == -signal.SIGKILL
+    assert (tmp_path / "killed" / "checkpoint-2").is_dir() and not (tmp_path / "killed" / "checkpoint-4").exists()
+    before = load_file(tmp_path / "killed" / "checkpoint-2" / "model.safetensors")
+    assert run("killed") == 0
+    expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
+    assert largest_difference(expected, found) == 0.0
+    assert largest_difference(before, found) > 0.0
+
+
+def step(world_size: int, folder: Path, tokenizer_folder: Path, **settings) -> dict:
+    from .worker import gradients
+
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = (world_size, port, str(tokenizer_folder), str(folder), settings)
+    start_processes(gradients, arguments, nprocs=world_size, start_method="spawn")
+    return torch.load(folder / "found.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("cache", [None, 2])
+def test_two_processes_have_the_gradients_of_one(cache, tiny_tokenizer_folder, tmp_path):
+    settings = {"cache_mini_batch_size": cache, "token_weight": 1.0}
+    one = step(1, tmp_path / "one", tiny_tokenizer_folder, token_weight=1.0)
+    two = step(2, tmp_path / "two", tiny_tokenizer_folder, **settings)
+    scale = max(float(gradient.abs().max()) for gradient in one["gradients"].values())
+    assert scale > 0 and largest_difference(one["gradients"], two["gradients"]) < 1e-5 * scale
+    for name in ("seq_loss", "mlm_loss", "romanized_mlm_loss", "tlm_loss", "token_loss"):
+        assert two["log"][name] == pytest.approx(one["log"][name], rel=1e-5)
+    if cache is None:
+        # Vacuity guard: without gathering each process has half of the negatives.
+        apart = step(2, tmp_path / "apart", tiny_tokenizer_folder, gather_negatives=False, token_weight=1.0)
+        assert largest_difference(one["gradients"], apart["gradients"]) > 1e-2 * scale
