@@ -11,9 +11,33 @@ from pathlib import Path
 from typing import IO, Any
 
 
-__all__ = ["TEMPORARY_SUFFIX", "atomic_write", "explain_full_disk", "read_json", "sync_folder", "write_json"]
+__all__ = [
+    "TEMPORARY_SUFFIX",
+    "DamagedError",
+    "atomic_write",
+    "explain_full_disk",
+    "parse_json",
+    "read_json",
+    "sync_folder",
+    "write_json",
+]
 
 TEMPORARY_SUFFIX = ".unfinished"
+
+
+class DamagedError(OSError):
+    """A file is not what was written, or not what its name promises.
+
+    Args:
+        path (`Path`): the file.
+        what (`str`): what is wrong with it, as a clause.
+        advice (`str`, *optional*): what to do, as a sentence.
+    """
+
+    def __init__(self, path: str | Path, what: str, advice: str = "Fetch or make it again.") -> None:
+        super().__init__(f"damaged: {path}: {what}. {advice}")
+        self.path, self.what = Path(path), what
+
 
 # EFBIG is what a limit on file sizes (ulimit -f) gives.
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -57,9 +81,53 @@ def write_json(path: Path, value: Any) -> None:
         handle.write((json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """Read what `write_json` wrote; None if there is no such file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON from anywhere.
+
+    Raises:
+        ValueError: for whatever is wrong with it: its syntax, its depth, a number of more digits than Python reads, or
+            a key that an object holds twice, of which one would be lost.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("it is JSON that is nested too deep") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"it has the key {twice[:40]!r} twice in one object")
+    return value
+
+
+def read_json(path: Path, advice: str = "Make it again.") -> Any:
+    """Read what `write_json` wrote; None if there is no such file.
+
+    Args:
+        path (`Path`): the file.
+        advice (`str`, *optional*): what to do where it is damaged, as a sentence.
+
+    Raises:
+        DamagedError: if it cannot be parsed.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        value = parse_json(raw)
+    except ValueError as error:
+        raise DamagedError(path, str(error), advice) from error
+    if value is None:  # which nothing of ours writes, and which would pass for a file that is not there
+        raise DamagedError(path, "it holds null", advice)
+    return value
 
 
 @contextmanager
