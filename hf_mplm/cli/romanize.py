@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 
 
 __all__ = ["RomanizeArguments", "make_parser", "run"]
@@ -29,7 +30,7 @@ class RomanizeArguments:
         language_column (`str`, *optional*, defaults to `"language"`): The same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): Write Hans and Hant as Hani.
         split (`str`, *optional*, defaults to `"train"`): Split of a Hub dataset.
-        revision (`str`, *optional*): Revision of a Hub dataset.
+        corpus_revision (`str`, *optional*): Revision of a Hub dataset.
         overwrite (`bool`, *optional*, defaults to `False`): Replace what was made from something else.
     """
 
@@ -63,7 +64,7 @@ class RomanizeArguments:
     language_column: str = field(default="language", metadata={"help": "column that holds the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     overwrite: bool = field(
         default=False, metadata={"help": "replace a romanised corpus, or unfinished work, made from something else"}
     )
@@ -74,6 +75,7 @@ def make_parser() -> MplmArgumentParser:
     return MplmArgumentParser(
         (RomanizeArguments,),
         prog="hf-mplm romanize",
+        renamed=RENAMED,
         description="Write the Latin transliteration of a corpus, as the package uroman gives it.",
     )
 
@@ -90,7 +92,7 @@ def run(argv: Sequence[str]) -> int:
     (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.romanization.corpus import romanize_corpus
 
-    options = dict(vars(arguments))
+    options = reading_options(vars(arguments))
     info = romanize_corpus(options.pop("corpus"), options.pop("output"), **options)
     print(_summary(info, arguments.output))
     return 0
