@@ -133,6 +133,10 @@ def _require_checkpoint(folder: Path) -> None:
             f"--update_card writes into {folder / 'README.md'}, but {folder} is no folder with a config.json; give "
             "the folder of your checkpoint as --model, or leave --update_card out"
         )
+    if (folder / "README.md").is_file():
+        from hf_mplm.hub.cards import read_card
+
+        read_card(folder)
 
 
 def _mapping(flag: str, text: str | None) -> dict[str, Any] | None:

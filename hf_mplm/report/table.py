@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-__all__ = ["format_cell", "latex_escape", "markdown_escape", "markdown_table", "text_table"]
+__all__ = ["format_cell", "latex_escape", "markdown_code", "markdown_escape", "markdown_table", "text_table"]
 
 MISSING = "–"
 # What would end a cell, open a tag, a link, a formula or emphasis. Underscores within words are none of these.
@@ -67,6 +67,21 @@ def markdown_escape(text: str) -> str:
     return re.sub(r"^(\d+(?=[.)]))?([>#+.)-])(?=\s|#|>|$)", r"\1\\\2", escaped)
 
 
+def markdown_code(text: str) -> str:
+    """Write a name as code in a line of Markdown, whatever backticks are in it.
+
+    Args:
+        text (`str`): What somebody called a model, a task or a run.
+
+    Returns:
+        `str`: The name between as many backticks as it needs.
+    """
+    line = _one_line(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if "`" in line else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
 def latex_escape(text: str) -> str:
     r"""Write a name so that LaTeX prints it as it is; an arrow `->` becomes `$\to$`.
 
@@ -80,18 +95,20 @@ def latex_escape(text: str) -> str:
     return r"$\to$".join("".join(_LATEX.get(letter, letter) for letter in part) for part in parts)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, aligned: bool = True) -> str:
     """A GitHub-flavoured Markdown table, aligned so that it also reads well on a terminal.
 
     Args:
         header (`Sequence[str]`): Names of the columns.
         rows (`Iterable[Sequence]`): Cells, see [`format_cell`]; names in them are escaped.
+        aligned (`bool`, *optional*, defaults to `True`): Fill the columns up with spaces. Without them a number that
+            changes, changes one line of a file under version control.
 
     Returns:
         `str`: The table, without a line feed at its end.
     """
     cells = [[markdown_escape(format_cell(value)) for value in row] for row in [header, *rows]]
-    widths = [max(3, *(_width(row[column]) for row in cells)) for column in range(len(header))]
+    widths = [max(3, *(_width(row[column]) for row in cells)) if aligned else 1 for column in range(len(header))]
     lines = [f"| {' | '.join(_pad(row, widths))} |" for row in cells]
     lines.insert(1, "|".join(["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:]), ""]))
     return "\n".join(lines)
