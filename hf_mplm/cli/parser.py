@@ -70,7 +70,7 @@ class MplmArgumentParser(HfArgumentParser):
                 convert = action.type if callable(action.type) else str
                 action.type = ListItems(convert, action.choices, keep_spaces=action.dest in KEPT_WHOLE)  # type: ignore[arg-type]
                 action.choices = None
-        arrange(self, self.dataclass_types)
+        arrange(self, list(self.dataclass_types))
         if self.usage is None:
             self.usage = short_usage(self)
 

@@ -82,7 +82,7 @@ def make_parser(action: str | None = None) -> MplmArgumentParser:
         return MplmArgumentParser(
             (),
             prog="hf-mplm tokenizer",
-                usage="hf-mplm tokenizer ACTION [--config NAME_OR_YAML] [flags]",
+            usage="hf-mplm tokenizer ACTION [--config NAME_OR_YAML] [flags]",
             description=f"Train a SentencePiece tokenizer, or extend the vocabulary of a model.\n\nactions:\n{listed}",
             epilog="`hf-mplm tokenizer ACTION --help` lists an action's flags.",
             formatter_class=argparse.RawDescriptionHelpFormatter,

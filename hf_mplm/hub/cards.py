@@ -107,7 +107,8 @@ def write_model_card(
     name = name or folder.resolve().name
     languages = sorted(language_counts or {})
     card_data = ModelCardData(
-        language=sorted({code.split("_")[0] for code in languages} or set(map(str, config.get("languages", [])))) or None,
+        language=sorted({code.split("_")[0] for code in languages} or set(map(str, config.get("languages", []))))
+        or None,
         license=license,
         library_name="transformers",
         pipeline_tag="fill-mask",
@@ -199,8 +200,9 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
     block = f"{_BEGIN}\n## Results\n\n{RESULTS}\n\n{table}\n{_END}"
     # A function, because the block may hold backslashes that a replacement string would interpret.
     card.text = _RESULTS.sub(lambda _: block, card.text) if _RESULTS.search(card.text) else f"{card.text}\n\n{block}\n"
-    card.data.model_name = name or Path(folder).resolve().name
-    card.data.eval_results = index
+    data: Any = card.data
+    data.model_name = name or Path(folder).resolve().name
+    data.eval_results = index
     _save(card, path)
     return path
 
@@ -228,7 +230,9 @@ def read_card(folder: str | Path) -> ModelCard:
 
 
 def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None) -> str:
-    start = f"continues the pretraining of {markdown_code(base_model)}" if base_model else "was pretrained from scratch"
+    start = (
+        f"continues the pretraining of {markdown_code(base_model)}" if base_model else "was pretrained from scratch"
+    )
     method = (
         "by masked language modelling with LangSAMP: language and script embeddings are added to the encoder's output "
         "before the LM head, so that the encoder itself has less need to encode them"

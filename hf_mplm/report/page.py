@@ -54,7 +54,10 @@ class Page:
         rows = [list(row) for row in rows]
         chosen = [_best(column, best) for column in zip(*rows)] if rows else []
         cells = [
-            [{"text": format_cell(value), "best": value is not None and value == top} for value, top in zip(row, chosen)]
+            [
+                {"text": format_cell(value), "best": value is not None and value == top}
+                for value, top in zip(row, chosen)
+            ]
             for row in rows
         ]
         return self._add("table", header=list(header), rows=cells)

@@ -130,7 +130,9 @@ def text_table(rows: Sequence[Sequence[Any]]) -> list[str]:
 
 def _pad(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     spaces = [" " * (width - _width(cell)) for cell, width in zip(row, widths)]
-    return [f"{cell}{space}" if not column else f"{space}{cell}" for column, (cell, space) in enumerate(zip(row, spaces))]
+    return [
+        f"{cell}{space}" if not column else f"{space}{cell}" for column, (cell, space) in enumerate(zip(row, spaces))
+    ]
 
 
 def _width(text: str) -> int:
