@@ -136,3 +136,30 @@ def test_the_verb_writes_the_page(tmp_path, capsys):
     }
     with pytest.raises(ValueError, match="--names has 1 names for 2 models"):
         run([str(tmp_path / "a"), str(tmp_path / "b"), "--names", "one"])
+
+
+HOSTILE = r"$\frac{$ | <script>alert(1)</script> `x` & 100% #1 ~^ \input{x} _y"
+
+
+def test_names_are_escaped_in_every_format(tmp_path, capsys):
+    for folder in ("a", "b"):
+        write_results(tmp_path / folder, rows(f"m/{folder}"))
+    names = ["--names", HOSTILE.replace(",", ""), "$x$"]
+    assert run([str(tmp_path / "a"), str(tmp_path / "b"), "--output", str(tmp_path / "out"), *names]) == 0
+    text = {path.suffix: path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir()}
+    assert "<script>" not in text[".md"] and "<script>" not in text[".html"]
+    tables = [line for line in text[".md"].split("\n") if line.startswith("| group")]
+    assert tables and all(len(re.findall(r"(?<!\\)\|", line)) == 10 for line in tables)
+    assert r"\input{" not in text[".tex"] and r"\$x\$" in text[".tex"] and r"\textbackslash{}input\{" in text[".tex"]
+
+
+def test_without_matplotlib_the_tables_are_written(tmp_path, monkeypatch, caplog):
+    import sys
+
+    from hf_mplm.report.comparison import write_comparison
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    write_comparison(tmp_path, compare_runs([rows("a"), rows("b", 0.1)]), ["a", "b"])
+    assert "hf-mplm[report]" in caplog.text
+    page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
+    assert "<table>" in page and "<img" not in page

@@ -12,7 +12,7 @@ __all__ = ["LinearProbe"]
 PENALTIES = (1.0, 0.1, 0.01, 0.001)
 MAX_ITERATIONS = 500
 # Of the gradient: below it predictions do not change any more.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-6
 
 
 @dataclass
