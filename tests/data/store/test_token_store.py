@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.store.token_store import TokenStore, load_store
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
+from hf_mplm.jobs.files import DamagedError
 from tests.fixtures import CORPUS, build_tiny_tokenizer
 
 
@@ -114,7 +115,7 @@ def test_store_without_one_of_its_files_is_refused(copied: Path, name: str) -> N
 def test_store_json_cut_short_is_refused(copied: Path) -> None:
     file = copied / "store.json"
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(ValueError, match="cut short or damaged"):
+    with pytest.raises(DamagedError, match="damaged: .*store.json: it is not JSON"):
         load_store(copied)
 
 
