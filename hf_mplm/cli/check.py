@@ -21,8 +21,8 @@ def make_parser() -> MplmArgumentParser:
     parser = MplmArgumentParser(
         [CheckArguments],
         prog="hf-mplm check",
-        description="Read every file of a store, a romanised corpus, a tokenizer, a checkpoint or a folder of results, "
-        "and hold it against its digest. The exit status is 0 if all are whole, and 1 if any is damaged or has no "
+        description="Read every file of stores, romanised corpora, tokenizers, checkpoints and results, and hold it "
+        "against its digest. The exit status is 0 if all are whole, and 1 if any is damaged or has no "
         "digests.",
     )
     parser.add_argument(
@@ -44,17 +44,20 @@ def run(argv: Sequence[str]) -> int:
         `int`: 0 if all are whole, 1 if not.
     """
     parser = make_parser()
+    parser.parse(argv)
     namespace = parser.parse_args(list(argv))
     missing = [folder for folder in namespace.folders if not Path(folder).is_dir()]
     if missing:
         raise FileNotFoundError(f"there is no folder {', '.join(missing)}")
-    is_whole = True
+    faults = 0
     for given in map(Path, namespace.folders):
         found = list(_digested(given))
         if not found:
             print(f"{given}: nothing to check: it has no digests.json, nor has a folder in it")
-        is_whole &= bool(found) & all([_check(folder, namespace.verbose) for folder in found])
-    return 0 if is_whole else 1
+            faults += 1
+        for folder in found:
+            faults += not _is_whole(folder, namespace.verbose)
+    return 1 if faults else 0
 
 
 def _digested(folder: Path) -> Iterator[Path]:
@@ -64,7 +67,7 @@ def _digested(folder: Path) -> Iterator[Path]:
     yield from sorted(path.parent for path in folder.rglob(DIGESTS_FILE))
 
 
-def _check(folder: Path, verbose: bool) -> bool:
+def _is_whole(folder: Path, verbose: bool) -> bool:
     from hf_mplm.jobs.digests import find_damage, listed_files
     from hf_mplm.jobs.files import DamagedError
 

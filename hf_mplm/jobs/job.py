@@ -204,7 +204,12 @@ class Job:
             # What an earlier attempt put aside was replaced by what stands there now.
             shutil.rmtree(self.work / "replaced", ignore_errors=True)
             os.rename(self.output, self.work / "replaced")
-        os.rename(folder, self.output)
+        try:
+            os.rename(folder, self.output)
+        except BaseException:
+            if (self.work / "replaced").exists():
+                os.rename(self.work / "replaced", self.output)
+            raise
         sync_folder(self.output.parent)
         self.clear()
 
@@ -215,15 +220,23 @@ class Job:
 
 
 def make_folder(
-    job: Job, plan: Plan, build: Callable[[Path], None], *, overwrite: bool = False, undigested: Iterable[str] = ()
+    job: Job,
+    plan: Plan,
+    build: Callable[[Path], None],
+    *,
+    overwrite: bool = False,
+    goes_on: bool = False,
+    undigested: Iterable[str] = (),
 ) -> bool:
-    """Do a job that has no parts: it begins anew where it was interrupted, and its output is whole or absent.
+    """Do a job that has no parts; its output is whole or absent.
 
     Args:
         job (`Job`): the job.
         plan (`Plan`): what the output is made from.
         build (`Callable[[Path], None]`): fills an empty folder.
         overwrite (`bool`, *optional*, defaults to `False`): replace an output that was made from something else.
+        goes_on (`bool`, *optional*, defaults to `False`): whether `build` keeps work in the job's folder from which it
+            goes on where it was interrupted. Otherwise it begins anew, and an error leaves nothing behind.
         undigested (`Iterable[str]`, *optional*): files that people may change afterwards.
 
     Returns:
@@ -237,13 +250,17 @@ def make_folder(
         if job.is_finished(plan, overwrite):
             job.clear()
             return False
-        # No part of it is kept, so that unfinished work on something else is no loss.
-        job.begin(plan, overwrite=True)
+        job.begin(plan, overwrite=overwrite or not goes_on)
         folder = job.work / "made"
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        build(folder)
-        job.finish(folder, {"identity": plan["identity"]}, undigested=undigested)
+        try:
+            folder.mkdir()
+            build(folder)
+            job.finish(folder, {"identity": plan["identity"]}, undigested=undigested)
+        except BaseException:
+            if not goes_on:
+                job.clear()
+            raise
     return True
 
 
