@@ -70,12 +70,15 @@ def write_digests(folder: Path, names: Iterable[str] | None = None, *, without: 
     write_json(folder / DIGESTS_FILE, {"algorithm": _ALGORITHM, "files": files})
 
 
-def find_damage(folder: Path, names: Iterable[str] | None = None) -> list[Damage] | None:
+def find_damage(
+    folder: Path, names: Iterable[str] | None = None, advice: str = "Fetch or make it again."
+) -> list[Damage] | None:
     """Hold a folder against its `digests.json`.
 
     Args:
         folder (`Path`): the folder.
         names (`Iterable[str]`, *optional*): the files to look at; all that were written down by default.
+        advice (`str`, *optional*): what to do where `digests.json` itself is damaged, as a sentence.
 
     Returns:
         `list[Damage]` or `None`: the files that are missing, cut or changed; `None` where no digests were written.
@@ -83,7 +86,7 @@ def find_damage(folder: Path, names: Iterable[str] | None = None) -> list[Damage
     Raises:
         DamagedError: if `digests.json` itself cannot be read.
     """
-    files = _read(folder)
+    files = _read(folder, advice)
     if files is None:
         return None
     wanted = sorted(files if names is None else set(names) & set(files))
@@ -114,7 +117,7 @@ def refuse_damage(folder: Path, advice: str, names: Iterable[str] | None = None)
     Raises:
         DamagedError: naming the first damaged file, and how many others there are.
     """
-    damage = find_damage(folder, names)
+    damage = find_damage(folder, names, advice)
     if damage:
         more = f" (and {len(damage) - 1} other files)" if len(damage) > 1 else ""
         raise DamagedError(folder / damage[0].name, f"{damage[0].what}{more}", advice)
@@ -129,8 +132,8 @@ def listed_files(folder: Path) -> set[str]:
         return set()
 
 
-def _read(folder: Path) -> dict[str, dict[str, Any]] | None:
-    written = read_json(folder / DIGESTS_FILE)
+def _read(folder: Path, advice: str = "") -> dict[str, dict[str, Any]] | None:
+    written = read_json(folder / DIGESTS_FILE, advice)
     if written is None:
         return None
     files = written.get("files") if isinstance(written, dict) else None
@@ -139,7 +142,7 @@ def _read(folder: Path) -> dict[str, dict[str, Any]] | None:
         or written.get("algorithm") != _ALGORITHM
         or not all(map(_is_entry, files.values()))
     ):
-        raise DamagedError(folder / DIGESTS_FILE, f"it lists no {_ALGORITHM} digests")
+        raise DamagedError(folder / DIGESTS_FILE, f"it lists no {_ALGORITHM} digests", advice)
     return files
 
 

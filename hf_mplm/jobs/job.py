@@ -250,10 +250,10 @@ def make_folder(
         if job.is_finished(plan, overwrite):
             job.clear()
             return False
-        job.begin(plan, overwrite=overwrite or not goes_on)
         folder = job.work / "made"
-        shutil.rmtree(folder, ignore_errors=True)
         try:
+            job.begin(plan, overwrite=overwrite or not goes_on)
+            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             build(folder)
             job.finish(folder, {"identity": plan["identity"]}, undigested=undigested)
