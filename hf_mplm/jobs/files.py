@@ -36,7 +36,11 @@ class DamagedError(OSError):
 
     def __init__(self, path: str | Path, what: str, advice: str = "Fetch or make it again.") -> None:
         super().__init__(f"damaged: {path}: {what}. {advice}")
-        self.path, self.what = Path(path), what
+        self.path, self.what, self.advice = Path(path), what, advice
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An OSError is made again from its message alone otherwise, which ends the pool that it was raised in.
+        return type(self), (self.path, self.what, self.advice)
 
 
 # EFBIG is what a limit on file sizes (ulimit -f) gives.

@@ -15,9 +15,9 @@ from hf_mplm.jobs.engines import run_tasks, show_progress
 from hf_mplm.jobs.job import PART_BYTES, finished_results, unfinished_parts
 
 from ..corpus.corpora import find_files
+from ..corpus.options import ReadOptions
 from ..corpus.plan import check_unchanged, group_segments, make_plan
 from ..corpus.report import CorpusReport
-from ..corpus.sources import ReadOptions
 from ..romanization.engine import load_engine
 from ..tokenizing.encoding import save_encoder
 from ..tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
@@ -140,7 +140,8 @@ def prepare_pair_store(
     )
     if isinstance(tokenizer, (str, Path)):
         tokenizer = load_tokenizer(tokenizer)
-    files = find_files(corpus, options)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     settings = {
         "pairs": True,
         "tokenizer": tokenizer_fingerprint(tokenizer),
@@ -168,6 +169,7 @@ def prepare_pair_store(
         check_unchanged(plan, files)
         results = list(finished_results(parts, finished_pairs))
         report = _merged(results)
+        report.merge(found)
         note_files(report, files)
         check_content(report, options, corpus)
         plans = plan_pairs([batch for result in results for batch in result.batches], holdout)
