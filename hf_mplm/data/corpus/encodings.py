@@ -30,11 +30,14 @@ _CONTENTS = (
 )
 # Control characters that are found in text: tab, line feed, vertical tab, form feed, carriage return, escape.
 _USUAL = b"\t\n\x0b\x0c\r\x1b"
+_EAST_ASIAN_STOPS = " \n\u3000\u3001\u3002\uff0c"
+# One, a Korean syllable, the Chinese space.
+_FREQUENT_AND_ROUND = "\u4e00\uac00\u3000"
 _RARE = bytes(code for code in range(0x20) if code not in _USUAL)
 
 _EIGHT_BIT = {
     "Arab": ("cp1256", "iso8859-6"),
-    "Cyrl": ("cp1251", "koi8-r", "iso8859-5"),
+    "Cyrl": ("cp1251", "koi8-r"),
     "Grek": ("cp1253", "iso8859-7"),
     "Hang": ("cp949",),
     "Hani": ("gb18030", "big5"),
@@ -74,8 +77,10 @@ def refuse_other_encodings(sample: bytes, name: str, script: str | None) -> None
     lines = [line for line in sample.split(b"\n")[:-1] if line.strip()]
     valid = sum(map(_is_utf8, lines))
     if len(lines) - valid >= _FEWEST_LINES and valid <= _MOST_VALID * len(lines):
-        encoding = _eight_bit_encoding(b"\n".join(lines), script)
-        cause = _convert(f"it may be {encoding}", encoding, name) if encoding else "needed is UTF-8"
+        likely = _eight_bit_encoding(b"\n".join(lines), script)
+        cause = (
+            _convert(f"it may be {likely.upper()} or one of its kind", likely, name) if likely else "needed is UTF-8"
+        )
         raise ValueError(f"{len(lines) - valid:,} of its first {len(lines):,} lines are not UTF-8; {cause}")
 
 
@@ -100,21 +105,37 @@ def _is_utf8(line: bytes) -> bool:
 
 def _wide_encoding(sample: bytes) -> str | None:
     rare = len(sample) - len(sample.translate(None, _RARE))
+    as_it_is = _share_of_text(sample.decode("utf-8", errors="replace"))
     # Whatever script a text is in, its spaces and ends of lines have zero bytes.
-    if rare < max(2, len(sample) // 500) or _share_of_text(sample.decode("utf-8", errors="replace")) > 0.9:
+    if rare < max(1, len(sample) // 500) or as_it_is > 0.97:
         return None
     found = []
     for encoding, width in _WIDE.items():
         text = sample[: len(sample) // width * width].decode(encoding, errors="replace")
-        if _share_of_text(text) >= 0.97:
-            # Read in the other order the letters of one block lie in many.
-            blocks = len({ord(c) >> 8 for c in text})
-            found.append((blocks, encoding))
+        if _share_of_text(text) < 0.97 or (width == 2 and not _is_sure(text, as_it_is)):
+            continue
+        # Read in the other order the letters of one block lie in many.
+        found.append((len({ord(c) >> 8 for c in text}), encoding))
     return min(found)[1] if found else None
 
 
+def _is_sure(text: str, as_it_is: float) -> bool:
+    """Whether a text read as UTF-16 can be nothing else.
+
+    Two bytes of any text are most often a Chinese character or a Korean syllable. A text of these has its spaces, full
+    stops and ends of lines, which no two other bytes give, and few characters whose lower byte is zero, as stray
+    zero bytes in UTF-8 would be.
+    """
+    counts = Counter(text)
+    if sum(n for c, n in counts.items() if "\u3100" <= c <= "\ud7a3") < 0.1 * len(text):
+        return True
+    stops = sum(counts[c] for c in _EAST_ASIAN_STOPS)
+    round_ones = sum(n for c, n in counts.items() if ord(c) % 256 == 0 and c not in _FREQUENT_AND_ROUND)
+    return as_it_is < 0.9 and stops >= 0.005 * len(text) and round_ones <= 0.03 * len(text)
+
+
 def _share_of_text(text: str) -> float:
-    """The share of characters that are found in text: no control characters, nothing unassigned, none that is wrong."""
+    """The share of characters that are found in text: nothing unassigned, no control character, none that is wrong."""
     counts = Counter(text)
     good = sum(
         n
@@ -125,16 +146,15 @@ def _share_of_text(text: str) -> float:
 
 
 def _eight_bit_encoding(sample: bytes, script: str | None) -> str | None:
-    """The usual older encoding of a script that gives text in that script."""
+    """The older encoding of a script that gives text in that script."""
     script = _SAME_SCRIPT.get(script or "", script)
-    for candidate, encodings in _EIGHT_BIT.items():
-        if script is not None and candidate != script:
-            continue
-        for encoding in encodings:
-            text = sample.decode(encoding, errors="replace")
-            if _share_of_text(text) >= 0.97 and _script_of(text) == candidate and (script or candidate != "Latn"):
-                return encoding
-    return None
+    found = []
+    for encoding in _EIGHT_BIT.get(script or "", ()):
+        text = sample.decode(encoding, errors="replace")
+        if _share_of_text(text) >= 0.97 and _script_of(text) == script:
+            # KOI8-R read as another Cyrillic encoding has capitals for small letters.
+            found.append((sum(map(str.isupper, text)), encoding))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def _script_of(text: str) -> str | None:

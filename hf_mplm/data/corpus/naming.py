@@ -13,7 +13,7 @@ from .quoting import printable
 from .resolver import CodeResolver
 
 
-__all__ = ["count_codes", "language_of", "scripted_code"]
+__all__ = ["count_codes", "language_of", "likely_script", "scripted_code"]
 
 _SCRIPTED = re.compile(r"^([a-z]{2,3}[_-][A-Z][a-z]{3})(?=$|[._-])")
 _BARE = re.compile(r"^[A-Za-z]{2,3}([_-][A-Z]{2})?$")
@@ -50,8 +50,8 @@ def language_of(path: PurePosixPath, text: str, resolver: CodeResolver, codes: M
 
     A code with its script goes before one without, the file's own name before its folders and an inner folder before
     an outer one; but a code of FLORES-200, XLM-R or the UDHR before one that is only in ISO 639-3, so that
-    `sw/xaa.txt` is Swahili and not Andalusian Arabic. A word that files are often called (`dev`, `all`, `new`) names no
-    language, unless `--languages` asks for it, or it is one of those languages amid a folder of codes.
+    `sw/xaa.txt` is Swahili and not Andalusian Arabic. A word that files are often called (`dev`, `all`, `new`) names
+    no language, unless `--languages` asks for it, or it is one of those languages amid a folder of codes.
 
     Args:
         path (`PurePosixPath`): within the corpus.
@@ -80,6 +80,15 @@ def scripted_code(path: PurePosixPath) -> str | None:
     """The code with a script that a path carries, the innermost first, as in `swh_Latn/train/0001.parquet`."""
     matches = (_SCRIPTED.match(part) for part in reversed(path.parts))
     return next((match[1] for match in matches if match), None)
+
+
+def likely_script(path: PurePosixPath) -> str | None:
+    """The script that the text of a file should be in by its path, if that is known."""
+    if scripted := scripted_code(path):
+        return scripted[-4:]
+    named = [part for part in (_stem(path), *reversed(path.parts[:-1])) if _FORM.match(part) and _is_code(part)]
+    scripts = known_scripts().get(parse_code(f"{named[0]}_Latn").language, ()) if named else ()
+    return scripts[0] if len(scripts) == 1 else None
 
 
 def _stem(path: PurePosixPath) -> str:

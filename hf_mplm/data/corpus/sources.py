@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from .formats import READABLE, format_of, why_unread
 from .hub_source import discover_hub
-from .naming import count_codes, language_of, scripted_code
+from .naming import count_codes, language_of, likely_script, scripted_code
 from .openers import name_damage
 from .options import ReadOptions
 from .peek import NotACorpusError, Sample, look_into
@@ -77,7 +77,8 @@ class _Folder:
         if not paths or (not files and all(path.stat().st_size for path in paths) and not self.options.languages):
             raise ValueError(
                 f"{self.shown}: this folder holds no corpus. Needed are files such as {READABLE} (columns "
-                f"{self.options.text_column!r} and {self.options.language_column!r}){self.report.explain_passed_over()}"
+                f"{self.options.text_column!r} and {self.options.language_column!r})"
+                f"{self.report.explain_passed_over()}"
             )
         return files
 
@@ -123,10 +124,9 @@ class _Folder:
     def _look(self, path: Path, relative: PurePosixPath, name: str) -> Sample:
         kind = format_of(path.name)
         assert kind is not None
-        scripted = scripted_code(relative)
         try:
             with name_damage(name):
-                return look_into(path, kind.kind, scripted and scripted[-4:], self.options)
+                return look_into(path, kind.kind, likely_script(relative), self.options)
         except NotACorpusError:
             raise
         except ValueError as error:
@@ -153,8 +153,8 @@ class _Folder:
             if not sample.columns:
                 raise ValueError(f"no line at its beginning is a JSON object, and {error}") from error
             raise ValueError(
-                f"there is no column {wanted!r} among {list_some(sorted(sample.columns))}, and the path says no language "
-                f"({error}); name the column that holds the code with --language_column"
+                f"there is no column {wanted!r} among {list_some(sorted(sample.columns))}, and the path says no "
+                f"language ({error}); name the column that holds the code with --language_column"
             ) from error
 
     def _name(self, path: Path) -> str:

@@ -25,7 +25,7 @@ from .assembly import check_content, keep_tokenizer, move_into_place, note_files
 from .pair_packing import PairPlan, plan_pairs, write_pairs
 from .pair_parts import PairCounts, PairPart, PairPartResult, finished_pairs, tokenize_pairs
 from .prepare import refuse_launcher, store_job
-from .token_store import TokenStore, check_store_files, read_store_info
+from .token_store import PAIR_FORMAT, TokenStore, check_store_files, read_store_info
 
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["PAIR_FORMAT", "PairStore", "load_pair_store", "prepare_pair_store"]
 
 logger = logging.getLogger(__name__)
-
-PAIR_FORMAT = "hf_mplm pair store 1"
 
 
 @dataclass(frozen=True)
