@@ -32,8 +32,8 @@ from benchmarks._encoders import DATA_DIR
 from benchmarks._report import report
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, train_tokenizer
 from hf_mplm.evaluation.benchmarks import ner, pos
-from hf_mplm.evaluation.context import MissingDataError
 from hf_mplm.evaluation.encoder import default_device
+from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.files.tagged import TaggedSentence
 from hf_mplm.evaluation.kinds.finetuning import FineTuningSettings, predict
 

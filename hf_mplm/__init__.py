@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ._moved import install as _find_moved_modules
 from ._version import __version__
 from .modeling.registration import register_configs
 
@@ -46,6 +47,7 @@ _MODULE_OF = {
 
 __all__ = ["__version__", *sorted(_MODULE_OF)]  # noqa: RUF022
 
+_find_moved_modules()
 register_configs()
 
 

@@ -1,3 +1,9 @@
+"""From text to batches.
+
+`corpus` reads text, `tokenizing` makes ids of it and `romanization` Latin letters, `store` keeps it on disk, `batches`
+draws and masks. Imports `languages` and `jobs`. Names load when they are first used.
+"""
+
 from __future__ import annotations
 
 from importlib import import_module

@@ -12,11 +12,7 @@ from .loading import load_model
 from .results import NOT_APPLICABLE, ResultRow, make_row
 
 
-__all__ = ["Cell", "Context", "MissingDataError", "Skip", "Task"]
-
-
-class MissingDataError(FileNotFoundError):
-    """A benchmark has no file for a language. Such a cell is reported and left out, never counted as zero."""
+__all__ = ["Cell", "Context", "Skip", "Task"]
 
 
 class Cell(NamedTuple):

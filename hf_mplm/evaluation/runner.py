@@ -11,8 +11,9 @@ from transformers import AutoConfig
 from hf_mplm.languages import parse_code
 from hf_mplm.modeling.pooling import default_layer
 
-from .context import Context, MissingDataError, Skip, row_cell
+from .context import Context, Skip, row_cell
 from .encoder import Encoder, TransformerEncoder
+from .files.corpus import MissingDataError
 from .kinds.finetuned import PROBE, TransferTask
 from .loading import model_revision
 from .results import ResultRow, read_metadata, read_results, run_metadata, write_results

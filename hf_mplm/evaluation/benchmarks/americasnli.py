@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import Corpus, MissingDataError
 from ..kinds.classification import ClassificationTask, LabelledText
-from ..kinds.finetuned import Corpus
 from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus
 from .xnli import XnliCorpus
 

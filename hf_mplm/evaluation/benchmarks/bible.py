@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import MissingDataError
 from ..files.layouts import DataError, find_split, list_folders, read_lines, read_records, resolve_codes, unique_by
 from ..kinds.retrieval import ParallelText, RetrievalTask
 

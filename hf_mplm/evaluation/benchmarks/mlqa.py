@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import MissingDataError
 from ..files.layouts import resolve_codes
 from ..files.question_corpus import QuestionCorpus, scorable
 from ..files.squad import Question, read_questions

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ..context import Cell, Context, MissingDataError, training_free_cell
+from ..context import Cell, Context, training_free_cell
+from ..files.corpus import MissingDataError
 from ..kinds.probe import LinearProbe
 from ..metrics.classification import accuracy
 from ..results import ResultRow

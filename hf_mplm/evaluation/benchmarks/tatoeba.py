@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import MissingDataError
 from ..files.layouts import DataError, read_lines, resolve_codes
 from ..kinds.retrieval import ParallelText, RetrievalTask
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
 from ..files.layouts import find_split, read_records, require_columns, unique_by
 from ..kinds.classification import ClassificationTask, LabelledText, label_index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import MissingDataError
 from ..files.layouts import DataError
 from ..files.question_corpus import DEV_SHARE, QuestionCorpus, answerable, scorable
 from ..files.squad import Question, hold_out_articles, read_questions

@@ -6,10 +6,9 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import Corpus, MissingDataError
 from ..files.layouts import Record, read_records, require_columns, resolve_codes
 from ..kinds.classification import ClassificationTask, LabelledText
-from ..kinds.finetuned import Corpus
 from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus, labelled_pairs
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..context import MissingDataError
+from .corpus import MissingDataError
 from .layouts import DataError, read_lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..kinds.finetuned import Corpus, Example
+from .corpus import Corpus, Example
 from .layouts import find_split, list_folders, resolve_codes
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..kinds.finetuned import Corpus
 from .conllu import Tree, universal_relation
+from .corpus import Corpus
 from .layouts import DataError
 from .treebanks import Treebanks
 

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..context import MissingDataError
-from ..kinds.finetuned import Corpus
+from .corpus import Corpus, MissingDataError
 from .layouts import DataError
 from .squad import Question, hold_out_articles, read_questions
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hf_mplm.languages import parse_code
 
-from ..context import MissingDataError
 from .conllu import Tree, read_conllu, with_text
+from .corpus import MissingDataError
 from .layouts import SPLIT_NAMES, DataError, read_records, require_columns
 from .tagged import first_lines, list_class_names
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..context import Context, MissingDataError, training_free_cell
+from ..context import Context, training_free_cell
+from ..files.corpus import Corpus, MissingDataError
 from ..files.layouts import DataError, Record
 from ..metrics.classification import accuracy, macro_f1
 from ..results import ResultRow
-from .finetuned import PROBE, Corpus, Features, Scores, TransferTask
+from .finetuned import PROBE, Features, Scores, TransferTask
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
 from .probe import LinearProbe
 

@@ -1,41 +1,14 @@
-"""What a fine-tuning task reads, gives to the model, and gets back."""
+"""What a fine-tuning task gives to the model, and gets back."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from .finetuning import Row
 
 
-__all__ = ["Corpus", "Example", "Features", "Scores"]
-
-Example = TypeVar("Example")
-
-
-class Corpus(ABC, Generic[Example]):
-    """The files of one benchmark."""
-
-    @abstractmethod
-    def languages(self) -> list[str]:
-        """List the language-scripts that have test data, sorted."""
-
-    @abstractmethod
-    def examples(self, language: str, split: str) -> list[Example]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list`: The items, at least one.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a file does not hold what its format promises.
-        """
+__all__ = ["Features", "Scores"]
 
 
 class Features(NamedTuple):

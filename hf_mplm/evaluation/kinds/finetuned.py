@@ -11,15 +11,16 @@ from typing import Any, ClassVar, Generic
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from ..context import Cell, Context, MissingDataError
+from ..context import Cell, Context
+from ..files.corpus import Corpus, Example, MissingDataError
 from ..loading import load_tokenizer, position_limit
 from ..results import NOT_APPLICABLE, ResultRow
 from ..task_options import with_options
-from .examples import Corpus, Example, Features, Scores
+from .examples import Features, Scores
 from .finetuning import Batch, FineTuningSettings, Row, finetune, finetuning_settings, predict, with_seed
 
 
-__all__ = ["Corpus", "Features", "Scores", "TransferTask"]
+__all__ = ["Features", "Scores", "TransferTask"]
 
 ZERO_SHOT, IN_LANGUAGE, PROBE = "zero-shot", "in-language", "probe"
 FEW_SHOT = re.compile(r"few-shot-([1-9]\d*)")

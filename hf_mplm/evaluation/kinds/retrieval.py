@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..context import Cell, Context, MissingDataError, training_free_cell
+from ..context import Cell, Context, training_free_cell
 from ..encoder import Encoder
+from ..files.corpus import MissingDataError
 from ..files.layouts import DataError
 from ..metrics.similarity import centre, mining_f1, retrieve
 from ..results import ResultRow

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..context import MissingDataError
+from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
 from ..files.layouts import DataError, Record, find_split, read_records, require_columns
 from .classification import LabelledText

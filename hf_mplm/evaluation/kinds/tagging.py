@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..context import Context, MissingDataError
+from ..context import Context
+from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
 from ..files.layouts import DataError, find_split, read_lines
 from ..files.tagged import TaggedSentence, read_tagged_files, read_words

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
-from hf_mplm.evaluation.context import MissingDataError
 from hf_mplm.evaluation.files.conllu import read_conllu, universal_relation
+from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.files.layouts import DataError
 from hf_mplm.evaluation.files.treebanks import Treebanks
 

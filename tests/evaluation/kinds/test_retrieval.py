@@ -6,7 +6,7 @@ import pytest
 from hf_mplm.evaluation.benchmarks.bible import BibleCorpus
 from hf_mplm.evaluation.benchmarks.flores import FloresCorpus
 from hf_mplm.evaluation.benchmarks.tatoeba import TatoebaCorpus
-from hf_mplm.evaluation.context import MissingDataError
+from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.files.layouts import DataError
 from hf_mplm.evaluation.kinds import retrieval
 from hf_mplm.evaluation.runner import evaluate

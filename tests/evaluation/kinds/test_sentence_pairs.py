@@ -11,7 +11,7 @@ from hf_mplm.evaluation.benchmarks.pawsx import PawsXCorpus
 from hf_mplm.evaluation.benchmarks.taxi1500 import LABELS as TAXI_LABELS
 from hf_mplm.evaluation.benchmarks.taxi1500 import Taxi1500Corpus
 from hf_mplm.evaluation.benchmarks.xnli import XnliCorpus
-from hf_mplm.evaluation.context import MissingDataError
+from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.files.layouts import DataError
 from hf_mplm.evaluation.kinds.sentence_pairs import NLI_LABELS
 from hf_mplm.evaluation.runner import evaluate
