@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .options import ReadOptions
 from .parquet import label_name, need_column
+from .quoting import list_some, shorten
 from .resolver import CodeResolver, has_script
 from .segments import Places, Segment, SourceFile
 
@@ -53,10 +54,9 @@ def discover_hub(source: str, options: ReadOptions) -> list[SourceFile]:
                 logger.debug("%s: configuration %s is not named by a language", source, config)
     if not named:
         if len(configs) > 1:
-            shown = ", ".join(configs[:10]) + (", ..." if len(configs) > 10 else "")
             raise ValueError(
-                f"{source}: it has {len(configs)} configurations ({shown}), none of which is named by a language code "
-                "such as swh_Latn. Save the one you need with `datasets` as Parquet, and give that folder"
+                f"{source}: it has {len(configs)} configurations ({list_some(configs)}), none of which is named by a "
+                "language code such as swh_Latn. Save the one you need with `datasets` as Parquet, and give that folder"
             )
         named = {configs[0]: None}
     elif len(named) < len(configs):
@@ -85,6 +85,16 @@ def hub_rows(
     segment: Segment, options: ReadOptions, places: Places, extra: Sequence[str] = ()
 ) -> Iterator[dict[str, Any]]:
     """Rows of one shard, numbered within it."""
+    from datasets.exceptions import DatasetsError
+
+    try:
+        yield from _rows(segment, options, places, extra)
+    except DatasetsError as error:
+        what = shorten(error, 300)
+        raise OSError(f"{segment.file.name}: it cannot be streamed ({what}); repeat the command") from error
+
+
+def _rows(segment: Segment, options: ReadOptions, places: Places, extra: Sequence[str]) -> Iterator[dict[str, Any]]:
     file = segment.file
     dataset = _open(file.path, file.config, options)
     if file.size > 1:

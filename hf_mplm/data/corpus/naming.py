@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from hf_mplm.languages import language_name, parse_code
 from hf_mplm.languages.tables import known_scripts
 
-from .quoting import printable
+from .quoting import typed
 from .resolver import CodeResolver
 
 
@@ -119,10 +119,12 @@ def _may_be_a_word(word: str, path: PurePosixPath, resolver: CodeResolver, codes
 def _question(word: str, path: PurePosixPath) -> str:
     language = parse_code(f"{word}_Latn").language
     scripts = known_scripts().get(language, ("Latn",))
-    suffix = printable(path.name[len(word) :]) if path.name.startswith(word) else ""
-    renamed = f"{language}_{scripts[0]}{suffix}" if suffix else f"{language}_{scripts[0]}"
+    is_file = _stem(path) == word
+    suffix = path.name[len(word) :] if is_file else ""
+    rename = f"mv {typed(word + suffix)} {typed(f'{language}_{scripts[0]}{suffix}')}"
     return (
-        f"{word!r} would be read as the code of {language_name(word)}, and is what a part of a data set is called "
-        f"too. If it is that language: name it {renamed} (or another script), or give --languages {language} and the "
-        "others. If not: put it into a folder named by its language, as in swh/, or take it out of the corpus"
+        f"{word!r} would be read as the code of {language_name(word)}, and is what parts of a data set are called "
+        f"too. If it is that language, say so: {rename} (or with another script), or --languages {language} and the "
+        f"others. If not, put it into a folder that its language names (mkdir swh; mv {typed(word + suffix)} swh/), "
+        "or take it out of the corpus"
     )

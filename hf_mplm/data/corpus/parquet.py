@@ -40,6 +40,10 @@ def sample_parquet(path: Path, options: ReadOptions) -> tuple[frozenset[str], st
     """
     with pq.ParquetFile(path) as table:
         schema = table.schema_arrow
+        if table.metadata.num_rows != sum(
+            table.metadata.row_group(i).num_rows for i in range(table.metadata.num_row_groups)
+        ):
+            raise pa.ArrowInvalid("it holds another number of rows than it says")
         need_column(set(schema.names), options)
         for column in (options.text_column, options.language_column):
             if Counter(schema.names)[column] > 1:
@@ -71,6 +75,8 @@ def parquet_rows(
             for i in range(batch.num_rows):
                 places.line += 1
                 yield {name: column[i] for name, column in values.items()}
+        if places.line != sum(table.metadata.row_group(i).num_rows for i in range(segment.stop)):
+            raise pa.ArrowInvalid("it holds another number of rows than it says")
 
 
 def label_name(value: Any, names: Sequence[str] | None) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,8 @@ __all__ = ["NotACorpusError", "Sample", "look_into"]
 
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_ROWS = 20
+# So many lines may stand before the first that is a row.
+_LINES = 1000
 
 
 class NotACorpusError(ValueError):
@@ -56,13 +60,14 @@ def look_into(path: Path, kind: str, script: str | None, options: ReadOptions) -
         return Sample(kind, *sample_parquet(path, options))
     with open_binary(path) as handle:
         sample = handle.read(_SAMPLE_BYTES)
-        # Rows of JSON may be longer than the sample; a row is only told when it is whole.
-        rest = handle.readline() if kind in ("json", "jsonl", "table") or b"\n" not in sample else b""
-    refuse_other_encodings(sample, path.name, script)
+        refuse_other_encodings(sample, path.name, script)
+        # The last line of the sample, whole.
+        lines = (sample + handle.readline()).split(b"\n")
+        if kind in ("json", "jsonl"):
+            return Sample(
+                "jsonl", *_look_into_json(itertools.chain(lines, itertools.islice(handle, _LINES)), kind, options)
+            )
     text = sample.decode("utf-8-sig", errors="ignore")
-    lines = (sample + rest).split(b"\n")
-    if kind in ("json", "jsonl"):
-        return Sample("jsonl", *_look_into_json(lines, kind, options))
     first = next((line for line in lines if line.strip()), b"")
     if kind == "verses" and options.text_column in first.decode("utf-8-sig", errors="replace").split("\t"):
         kind = "table"
@@ -73,11 +78,13 @@ def look_into(path: Path, kind: str, script: str | None, options: ReadOptions) -
     return Sample(kind, None, text)
 
 
-def _look_into_json(lines: list[bytes], kind: str, options: ReadOptions) -> tuple[frozenset[str], str]:
+def _look_into_json(lines: Iterable[bytes], kind: str, options: ReadOptions) -> tuple[frozenset[str], str]:
     """The columns of the first rows, none if there are none, and their text."""
     columns: set[str] = set()
     texts: list[str] = []
+    first = b""
     for line in lines:
+        first = first or line.strip()[:1]
         try:
             row = parse_json(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="ignore"))
         except ValueError:
@@ -88,7 +95,7 @@ def _look_into_json(lines: list[bytes], kind: str, options: ReadOptions) -> tupl
             if len(texts) == _SAMPLE_ROWS:
                 break
     if kind == "json":
-        if lines[0].lstrip().startswith(b"["):
+        if first == b"[":
             raise NotACorpusError("one JSON array, not a JSON object a line; write: jq -c '.[]' FILE > FILE.jsonl")
         if options.text_column not in columns:
             raise NotACorpusError(f"no JSON object a line with a column {options.text_column!r}")

@@ -23,6 +23,7 @@ __all__ = ["CodeResolver", "ReadOptions", "SourceFile", "discover"]
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
 _MOST_PROBLEMS = 5
+_MOST_SHOWN = 30
 
 
 def discover(source: str | Path, options: ReadOptions, report: CorpusReport | None = None) -> list[SourceFile]:
@@ -90,9 +91,12 @@ class _Folder:
         if self.problems:
             left = len(self.problems) - _MOST_PROBLEMS
             more = f"\n(and {left} more)" if left > 0 else ""
+            known = sorted({file.language for file in files if file.language})
+            others = f" {' '.join(known)}" if 0 < len(known) <= _MOST_SHOWN else ""
             raise ValueError(
                 "\n".join(self.problems[:_MOST_PROBLEMS]) + more + "\nA file of a corpus is named by its language, "
                 "as in swh_Latn.txt: rename it, move it elsewhere, or name the languages to read with --languages"
+                f"{others}"
             )
         return files
 
