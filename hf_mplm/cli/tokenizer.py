@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .corpus_lines import report_lines, status_of
+
 
 ACTIONS = {
     "train": "train a SentencePiece Unigram tokenizer on a corpus",
@@ -20,7 +22,7 @@ class TrainArguments:
     """Flags of `hf-mplm tokenizer train`."""
 
     corpus: list[str] = field(
-        metadata={"help": "folders or files of text (CODE.txt[.gz], JSONL, Parquet), or ids of Hub datasets"}
+        metadata={"help": "folders or files of text (CODE.txt, JSONL, CSV, Parquet), or ids of Hub datasets"}
     )
     output: str = field(metadata={"help": "folder for the tokenizer's files"})
     vocab_size: int = field(metadata={"help": "entries of the vocabulary, special tokens included"})
@@ -123,12 +125,12 @@ def _train(arguments: TrainArguments) -> int:
         watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
         **settings,
     )
-    for reason, count in sorted(report.dropped_by_reason().items()):
-        print(f"left out: {count} lines ({reason})")
+    for line in report_lines(report.to_dict()):
+        print(line)
     print(
         f"Tokenizer with {len(tokenizer)} entries (fingerprint {tokenizer_fingerprint(tokenizer)}) written to {output}"
     )
-    return 0
+    return status_of(arguments.languages, report.counts, arguments.fold_han, "tokenizer")
 
 
 def _extend(arguments: ExtendArguments) -> int:
