@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 
 from hf_mplm._imports import require
 
+from .parser import MplmArgumentParser
 from .quickstart_arguments import QuickstartArguments
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm quickstart`."""
-    from .parser import MplmArgumentParser
-
     return MplmArgumentParser(
         QuickstartArguments,
         prog="hf-mplm quickstart",
@@ -26,11 +24,11 @@ def make_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Do the whole job; see [`QuickstartArguments`]."""
     started = time.monotonic()
-    require("matplotlib", extra="report")  # now, rather than after the training
     arguments = list(argv)
     if not any(flag == "--config" or flag.startswith("--config=") for flag in arguments):
         arguments = ["--config", "quickstart", *arguments]
-    (args,) = make_parser().parse(arguments)  # type: ignore[attr-defined]
+    (args,) = make_parser().parse(arguments)
+    require("matplotlib", extra="report")  # now, rather than after the training
     if "eng_Latn" not in args.languages:
         raise ValueError("--languages needs eng_Latn, from which retrieval and topic classification start")
     if args.minutes <= 0 and args.max_steps <= 0:

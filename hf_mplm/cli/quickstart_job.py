@@ -185,7 +185,7 @@ class QuickstartJob:
 
     def _finish(self, models: QuickstartModels, rows: list[ResultRow]) -> None:
         from hf_mplm.evaluation.results import run_metadata, write_results
-        from hf_mplm.report.page import markdown_table
+        from hf_mplm.report.table import markdown_table
 
         from .quickstart_report import HELD_OUT_TASK, Quickstart, summary_table, write_report
 
@@ -199,7 +199,7 @@ class QuickstartJob:
         commands = next_commands(self.output)
         report = write_report(run, commands)
         print(f"\n{markdown_table(*summary_table(run))}\n")
-        print("Means over languages (retrieval and topics from English). One seed of a model of a few minutes:")
+        print("Means over languages, as fractions (retrieval and topics from English). One seed, of a few minutes:")
         print("the report says what such numbers can and cannot show.\n")
         print(f"Try next:\n{commands}\n")
         minutes = (time.monotonic() - self.started) / 60

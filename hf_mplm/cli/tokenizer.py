@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from .corpus_lines import report_lines, status_of
+from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 
 
 ACTIONS = {
@@ -20,7 +25,7 @@ class TrainArguments:
     """Flags of `hf-mplm tokenizer train`."""
 
     corpus: list[str] = field(
-        metadata={"help": "folders or files of text (CODE.txt[.gz], JSONL, Parquet), or ids of Hub datasets"}
+        metadata={"help": "folders or files of text (CODE.txt, JSONL, CSV, Parquet), or ids of Hub datasets"}
     )
     output: str = field(metadata={"help": "folder for the tokenizer's files"})
     vocab_size: int = field(metadata={"help": "entries of the vocabulary, special tokens included"})
@@ -46,7 +51,7 @@ class TrainArguments:
     text_column: str = field(default="text", metadata={"help": "text column of JSONL, Parquet and Hub datasets"})
     language_column: str = field(default="language", metadata={"help": "language column of the same"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     overwrite: bool = field(default=False, metadata={"help": "replace a tokenizer that was trained on something else"})
 
 
@@ -69,7 +74,7 @@ class ExtendArguments:
     overwrite: bool = field(default=False, metadata={"help": "replace a model that was extended with something else"})
 
 
-def make_parser(action: str | None = None) -> argparse.ArgumentParser:
+def make_parser(action: str | None = None) -> MplmArgumentParser:
     """The parser of one action, or of the verb itself, which only knows its actions.
 
     Args:
@@ -77,29 +82,42 @@ def make_parser(action: str | None = None) -> argparse.ArgumentParser:
     """
     if action is None:
         listed = "\n".join(f"  {name:<8}{purpose}" for name, purpose in ACTIONS.items())
-        parser = argparse.ArgumentParser(
+        return MplmArgumentParser(
+            (),
             prog="hf-mplm tokenizer",
+            usage="hf-mplm tokenizer ACTION [--config NAME_OR_YAML] [flags]",
             description=f"Train a SentencePiece tokenizer, or extend the vocabulary of a model.\n\nactions:\n{listed}",
             epilog="`hf-mplm tokenizer ACTION --help` lists an action's flags.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        parser.add_argument("action", choices=list(ACTIONS))
-        return parser
-    from .parser import MplmArgumentParser
-
     return MplmArgumentParser(
         TrainArguments if action == "train" else ExtendArguments,
         prog=f"hf-mplm tokenizer {action}",
         description=f"{ACTIONS[action][0].upper()}{ACTIONS[action][1:]}.",
+        renamed=RENAMED if action == "train" else None,
     )
 
 
 def run(argv: Sequence[str]) -> int:
     """Train or extend, and say where the result stands."""
-    action = make_parser().parse_args(list(argv[:1])).action
-    parser: Any = make_parser(action)
-    (arguments,) = parser.parse(list(argv[1:]))
+    words = list(argv)
+    # The action may stand behind --config, as any word of a command line may.
+    place = next((number for number, word in enumerate(words) if word in ACTIONS), None)
+    if place is None or any(word in ("-h", "--help") for word in words[:place]):
+        _leave_without_action(words)
+    action = words.pop(place)
+    (arguments,) = make_parser(action).parse(words)
     return _train(arguments) if action == "train" else _extend(arguments)
+
+
+def _leave_without_action(words: Sequence[str]) -> NoReturn:
+    parser = make_parser()
+    if any(word in ("-h", "--help") for word in words):
+        parser.print_help()
+        parser.exit()
+    near = difflib.get_close_matches(words[0], ACTIONS, n=1, cutoff=0.4) if words else []
+    hint = f"; the nearest is `hf-mplm tokenizer {near[0]}`" if near else ""
+    parser.error(f"needed is an action, {' or '.join(ACTIONS)}, before its flags{hint}")
 
 
 def _train(arguments: TrainArguments) -> int:
@@ -110,7 +128,7 @@ def _train(arguments: TrainArguments) -> int:
     from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
     from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
 
-    settings = asdict(arguments)
+    settings = reading_options(asdict(arguments))
     corpus, output, languages = (settings.pop(name) for name in ("corpus", "output", "languages"))
     names = ("text_column", "language_column", "fold_han", "split", "revision")
     reading = {name: settings.pop(name) for name in names}
@@ -123,12 +141,12 @@ def _train(arguments: TrainArguments) -> int:
         watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
         **settings,
     )
-    for reason, count in sorted(report.dropped_by_reason().items()):
-        print(f"left out: {count} lines ({reason})")
+    for line in report_lines(report.to_dict()):
+        print(line)
     print(
         f"Tokenizer with {len(tokenizer)} entries (fingerprint {tokenizer_fingerprint(tokenizer)}) written to {output}"
     )
-    return 0
+    return status_of(arguments.languages, report.counts, arguments.fold_han, "tokenizer")
 
 
 def _extend(arguments: ExtendArguments) -> int:

@@ -13,8 +13,10 @@ from hf_mplm.jobs.files import read_json
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 
 from ..corpus.corpora import find_files
+from ..corpus.options import ReadOptions
 from ..corpus.plan import group_segments, make_plan
-from ..corpus.sources import CodeResolver, ReadOptions
+from ..corpus.report import CorpusReport
+from ..corpus.resolver import CodeResolver
 from .engine import load_engine
 from .parts import RomanizedPart, RomanizedResult, finished_part, romanize_part
 
@@ -89,7 +91,8 @@ def romanize_corpus(
     options = ReadOptions(
         None if languages is None else tuple(languages), text_column, language_column, fold_han, split, revision
     )
-    files = find_files(corpus, options)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     settings = {
         "uroman": load_engine().version,
         "use_language_codes": use_language_codes,
@@ -121,6 +124,7 @@ def romanize_corpus(
             romanize_part, parts, finished_part, title="Romanising", unit="sentences", num_proc=num_proc, engine=engine
         )
         total = _merge(parts)
+        total.report.merge(found)
         _check(total, options, corpus)
         info = {**total.to_dict(), "uroman": settings["uroman"], "identity": plan["identity"]}
         info["files"] = sorted(part.path.name for part in parts)
@@ -137,8 +141,8 @@ def _merge(parts: Sequence[RomanizedPart]) -> RomanizedResult:
 
 def _check(total: RomanizedResult, options: ReadOptions, corpus: Any) -> None:
     if not total.report.counts:
-        dropped = ", ".join(f"{n} {reason}" for reason, n in total.report.dropped_by_reason().items())
-        raise ValueError(f"{corpus}: nothing is left to write. Lines left out: {dropped or 'none'}")
+        left_out = total.report.explain_dropped()
+        raise ValueError(f"{corpus}: nothing is left to write. Lines left out: {left_out}")
     for language in CodeResolver(options).missing(total.report.counts):
         logger.warning("%s: --languages asks for it, and the corpus has no sentence of it", language)
 

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from hf_mplm.jobs.files import atomic_write
 from hf_mplm.jobs.parts import read_result, write_result
 
-from ..corpus.readers import Segment, read_segment
+from ..corpus.options import ReadOptions
+from ..corpus.readers import read_segment
 from ..corpus.report import CorpusReport
-from ..corpus.sources import ReadOptions
+from ..corpus.segments import Segment
 from .romanizer import Romanizer
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from hf_mplm.jobs.engines import run_tasks, show_progress
 from hf_mplm.jobs.files import write_json
 
-from ..corpus.report import DROPPED, CorpusReport
-from ..corpus.sources import CodeResolver, ReadOptions, SourceFile
+from ..corpus.options import ReadOptions
+from ..corpus.report import CorpusReport
+from ..corpus.resolver import CodeResolver
+from ..corpus.segments import SourceFile
 from ..tokenizing.sentencepiece_model import MODEL_FILE
 from ..tokenizing.tokenizers import load_tokenizer, save_tokenizer, tokenizer_fingerprint
 from .packing import LanguagePlan, close_parts, plan_language, plan_shards, store_features, write_shard
@@ -60,8 +62,7 @@ def note_files(report: CorpusReport, files: Sequence[SourceFile]) -> None:
 def check_content(report: CorpusReport, options: ReadOptions, corpus: Any) -> None:
     """Raise `ValueError` on a corpus without a sentence; warn of languages without one."""
     if not report.counts:
-        dropped = ", ".join(f"{n} {DROPPED[reason]}" for reason, n in report.dropped_by_reason().items())
-        raise ValueError(f"{corpus}: this corpus has no sentence. Lines left out: {dropped or 'none'}")
+        raise ValueError(f"{corpus}: this corpus has no sentence. Lines left out: {report.explain_dropped()}")
     for language in sorted(set(report.files) - set(report.counts)):
         logger.warning("%s: no sentence is left of %s", language, ", ".join(report.files[language]))
     for language in CodeResolver(options).missing(report.counts):

@@ -14,9 +14,9 @@ from hf_mplm.jobs.engines import run_tasks, show_progress
 from hf_mplm.jobs.job import PART_BYTES, finished_results, unfinished_parts
 
 from ..corpus.corpora import find_files
+from ..corpus.options import ReadOptions
 from ..corpus.plan import check_unchanged, group_segments, make_plan
 from ..corpus.report import CorpusReport
-from ..corpus.sources import ReadOptions
 from ..romanization.engine import load_engine
 from ..tokenizing.encoding import save_encoder
 from ..tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
@@ -24,7 +24,7 @@ from .assembly import check_content, keep_tokenizer, note_files
 from .pair_packing import PairPlan, plan_pairs, write_pairs
 from .pair_parts import PairCounts, PairPart, PairPartResult, finished_pairs, tokenize_pairs
 from .prepare import refuse_launcher, store_job
-from .token_store import TokenStore, describe_files, open_splits, read_store_info
+from .token_store import PAIR_FORMAT, TokenStore, describe_files, open_splits, read_store_info
 
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["PAIR_FORMAT", "PairStore", "load_pair_store", "prepare_pair_store"]
 
 logger = logging.getLogger(__name__)
-
-PAIR_FORMAT = "hf_mplm pair store 1"
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,8 @@ def prepare_pair_store(
     )
     if isinstance(tokenizer, (str, Path)):
         tokenizer = load_tokenizer(tokenizer)
-    files = find_files(corpus, options)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     settings = {
         "pairs": True,
         "tokenizer": tokenizer_fingerprint(tokenizer),
@@ -167,6 +166,7 @@ def prepare_pair_store(
         check_unchanged(plan, files)
         results = list(finished_results(parts, finished_pairs))
         report = _merged(results)
+        report.merge(found)
         note_files(report, files)
         check_content(report, options, corpus)
         plans = plan_pairs([batch for result in results for batch in result.batches], holdout)

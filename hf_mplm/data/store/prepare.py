@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 
 from ..corpus.corpora import find_files
+from ..corpus.options import ReadOptions
 from ..corpus.plan import check_unchanged, group_segments, make_plan
-from ..corpus.sources import ReadOptions
+from ..corpus.report import CorpusReport
 from ..tokenizing.encoding import save_encoder
 from ..tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
 from .assembly import (
@@ -116,7 +117,8 @@ def prepare_store(
             chunk_length,
             tokenizer.model_max_length,
         )
-    files = find_files(corpus, options)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     settings = {
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "chunk_length": chunk_length,
@@ -141,6 +143,7 @@ def prepare_store(
         )
         check_unchanged(plan, files)
         merged = merge_results(finished_results(parts, finished_part))
+        merged.report.merge(found)
         note_files(merged.report, files)
         check_content(merged.report, options, corpus)
         folder = work / "store"

@@ -18,11 +18,21 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["STORE_FORMAT", "TokenStore", "describe_files", "load_store", "open_splits", "read_store_info"]
+__all__ = [
+    "PAIR_FORMAT",
+    "STORE_FORMAT",
+    "TokenStore",
+    "describe_files",
+    "load_store",
+    "open_splits",
+    "read_store_info",
+]
 
 logger = logging.getLogger(__name__)
 
 STORE_FORMAT = "hf_mplm token store 1"
+PAIR_FORMAT = "hf_mplm pair store 1"
+_FOR = {STORE_FORMAT: ("token store", "pretrain"), PAIR_FORMAT: ("pair store", "align-scripts")}
 STORE_FILE = "store.json"
 _PREPARE = "hf-mplm prepare --corpus DIR_OR_HUB_ID --tokenizer TOKENIZER --output"
 _AGAIN = "Copy the store again, or prepare it again."
@@ -112,10 +122,18 @@ def read_store_info(path: str | Path, store_format: str = STORE_FORMAT) -> dict[
     info = read_json(path / STORE_FILE, _AGAIN)
     if info is None:
         raise ValueError(f"{path} is not a token store: it has no {STORE_FILE}. Make one: {_PREPARE} STORE")
-    if not isinstance(info, dict) or info.get("format") != store_format:
+    given = info.get("format") if isinstance(info, dict) else None
+    if isinstance(given, str) and given != store_format and given in _FOR:
+        name, verb = _FOR[given]
+        needed, flag = ("pair store", "--romanize ") if store_format == PAIR_FORMAT else ("token store", "")
+        raise ValueError(
+            f"{path} is a {name}, which is for `hf-mplm {verb} --store {path}`; needed here is a {needed}. Make one: "
+            f"{_PREPARE.replace('prepare ', f'prepare {flag}')} NEW_STORE"
+        )
+    if given is None or given != store_format:
         raise ValueError(
             f"{path} is not a token store that this version reads: {STORE_FILE} says format "
-            f"{info.get('format') if isinstance(info, dict) else None!r}, needed is {store_format!r}"
+            f"{given!r:.80}, needed is {store_format!r}"
         )
     for key, kind in _SAYS.items():
         if not isinstance(info.get(key), kind):
