@@ -56,7 +56,7 @@ def discover_hub(source: str, options: ReadOptions) -> list[SourceFile]:
         if len(configs) > 1:
             raise ValueError(
                 f"{source}: it has {len(configs)} configurations ({list_some(configs)}), none of which is named by a "
-                "language code such as swh_Latn. Save the one you need with `datasets` as Parquet, and give that folder"
+                "language code such as swh_Latn. Save the one you need with `datasets` as Parquet, and give its folder"
             )
         named = {configs[0]: None}
     elif len(named) < len(configs):
