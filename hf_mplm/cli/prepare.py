@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from hf_mplm.report.table import text_table
+
 from .corpus_lines import report_lines, some, status_of
 from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 
 
 _MOST_ROWS = 40
@@ -40,7 +42,7 @@ class PrepareArguments:
     language_column: str = field(default="language", metadata={"help": "column of the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     seed: int = field(default=42, metadata={"help": "chooses the held-out sentences"})
     romanize: bool = field(
         default=False,
@@ -57,11 +59,12 @@ class PrepareArguments:
     )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm prepare`."""
     return MplmArgumentParser(
         [PrepareArguments],
         prog="hf-mplm prepare",
+        renamed=RENAMED,
         description="Tokenize a corpus and pack it into chunks of one language-script each. Interrupted, the same "
         "command goes on where it stopped.",
     )
@@ -69,12 +72,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run(argv: Sequence[str]) -> int:
     """Prepare a store and print what is in it."""
-    parser = make_parser()
-    assert isinstance(parser, MplmArgumentParser)
-    (arguments,) = parser.parse(argv)
+    (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.store.prepare import prepare_store
 
-    settings = asdict(arguments)
+    settings = reading_options(asdict(arguments))
     corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
     if settings.pop("romanize"):
         from hf_mplm.data.store.pair_store import prepare_pair_store
@@ -103,7 +104,7 @@ def summary(info: dict[str, Any]) -> str:
     rows = [_row(code, info["languages"][code], dropped.get(code, 0)) for code in languages]
     total = _row(f"all {len(languages)}", info["totals"], sum(dropped.values()))
     rest = rows[_MOST_ROWS:]
-    lines = _align([head, *rows[:_MOST_ROWS], total])
+    lines = text_table([head, *rows[:_MOST_ROWS], total])
     if rest:
         lines.insert(-1, f"... and {len(rest)} more, which store.json lists")
     lines += report_lines(info["report"])
@@ -141,7 +142,7 @@ def pair_summary(info: dict[str, Any]) -> str:
     ]:
         keys = ("pairs", "unchanged", "tokens", "romanized_tokens", "holdout_pairs", "long_sentences")
         rows.append((code, *(f"{counts[key]:,}" for key in keys), f"{lost:,}"))
-    lines = _align(rows)
+    lines = text_table(rows)
     if len(languages) > _MOST_ROWS:
         lines.insert(-1, f"... and {len(languages) - _MOST_ROWS} more, which store.json lists")
     return "\n".join(lines + report_lines(info["report"]))
@@ -158,13 +159,3 @@ def _row(name: str, counts: dict[str, int], n_dropped: int) -> tuple[str, ...]:
         f"{n_dropped:,}",
         f"{counts['unknown_tokens'] / max(1, tokens):.2%}",
     )
-
-
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
-        )
-        for row in rows
-    ]

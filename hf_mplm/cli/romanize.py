@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 
 
 __all__ = ["RomanizeArguments", "make_parser", "run"]
@@ -30,7 +31,7 @@ class RomanizeArguments:
         language_column (`str`, *optional*, defaults to `"language"`): The same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): Write Hans and Hant as Hani.
         split (`str`, *optional*, defaults to `"train"`): Split of a Hub dataset.
-        revision (`str`, *optional*): Revision of a Hub dataset.
+        corpus_revision (`str`, *optional*): Revision of a Hub dataset.
         overwrite (`bool`, *optional*, defaults to `False`): Replace what was made from something else.
     """
 
@@ -64,7 +65,7 @@ class RomanizeArguments:
     language_column: str = field(default="language", metadata={"help": "column that holds the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     overwrite: bool = field(
         default=False, metadata={"help": "replace a romanised corpus, or unfinished work, made from something else"}
     )
@@ -75,6 +76,7 @@ def make_parser() -> MplmArgumentParser:
     return MplmArgumentParser(
         (RomanizeArguments,),
         prog="hf-mplm romanize",
+        renamed=RENAMED,
         description="Write the Latin transliteration of a corpus, as the package uroman gives it.",
     )
 
@@ -91,7 +93,7 @@ def run(argv: Sequence[str]) -> int:
     (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.romanization.corpus import romanize_corpus
 
-    options = dict(vars(arguments))
+    options = reading_options(vars(arguments))
     info = romanize_corpus(options.pop("corpus"), options.pop("output"), **options)
     print(_summary(info, arguments.output))
     return status_of(arguments.languages, info["sentences"], arguments.fold_han, "romanize")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hf_mplm.jobs.files import read_json, sync_folder, write_json
+from hf_mplm.jobs.files import read_json
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 
 from ..corpus.corpora import find_files
@@ -103,7 +103,7 @@ def romanize_corpus(
     job = Job(
         output,
         work,
-        doing="romanising",
+        command="hf-mplm romanize",
         product="romanised corpus",
         mark=ROMANIZED_FILE,
         foreign="is no romanised corpus, so it stays",
@@ -111,9 +111,9 @@ def romanize_corpus(
     )
     with job.hold():
         plan = make_plan(files, options, settings, job.known_plan())
-        if job.is_finished(plan, overwrite, _read_info):
-            shutil.rmtree(work)
-            return _read_info(output)
+        if job.is_finished(plan, overwrite):
+            job.clear()
+            return dict(read_json(output / ROMANIZED_FILE))
         job.begin(plan, overwrite, part_bytes)
         cache = None if cache_file is None else str(cache_file)
         parts = [
@@ -127,12 +127,9 @@ def romanize_corpus(
         total.report.merge(found)
         _check(total, options, corpus)
         info = {**total.to_dict(), "uroman": settings["uroman"], "identity": plan["identity"]}
-        _move_into_place(parts, work, output, info)
+        info["files"] = sorted(part.path.name for part in parts)
+        job.finish(_gather(parts, work / "output"), info)
     return info
-
-
-def _read_info(output: Path) -> dict[str, Any]:
-    return read_json(output / ROMANIZED_FILE)
 
 
 def _merge(parts: Sequence[RomanizedPart]) -> RomanizedResult:
@@ -150,19 +147,14 @@ def _check(total: RomanizedResult, options: ReadOptions, corpus: Any) -> None:
         logger.warning("%s: --languages asks for it, and the corpus has no sentence of it", language)
 
 
-def _move_into_place(parts: Sequence[RomanizedPart], work: Path, output: Path, info: dict[str, Any]) -> None:
-    folder = work / "output"
+def _gather(parts: Sequence[RomanizedPart], folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for part in parts:
-        # Linked, so that an interruption here loses no part.
-        os.link(part.path, folder / part.path.name)
-    info["files"] = sorted(part.path.name for part in parts)
-    write_json(folder / ROMANIZED_FILE, info)
-    if output.is_dir() and not any(output.iterdir()):
-        output.rmdir()
-    elif output.exists():
-        os.rename(output, work / "replaced")
-    os.rename(folder, output)
-    sync_folder(output.parent)
-    shutil.rmtree(work)
+        target = folder / part.path.name
+        try:
+            # Linked, so that an interruption here loses no part.
+            os.link(part.path, target)
+        except OSError:  # not every file system has links
+            shutil.copyfile(part.path, target)
+    return folder
