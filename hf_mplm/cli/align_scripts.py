@@ -127,7 +127,8 @@ def _check_languages(arguments: AlignScriptsArguments, args: Any, languages: Seq
     """Refuse a store with languages that were not asked for, as a recipe of a group asks for its own."""
     if arguments.languages is None:
         return
-    from hf_mplm.data.corpus.sources import CodeResolver, ReadOptions
+    from hf_mplm.data.corpus.options import ReadOptions
+    from hf_mplm.data.corpus.resolver import CodeResolver
 
     asked = CodeResolver(ReadOptions(languages=tuple(arguments.languages), fold_han=arguments.fold_han))
     if others := [code for code in languages if not asked.wants(code)]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from hf_mplm.report.table import text_table
 
+from .corpus_lines import report_lines, some, status_of
 from .parser import MplmArgumentParser
 from .reading import RENAMED, reading_options
 
@@ -22,8 +23,8 @@ class PrepareArguments:
 
     corpus: list[str] = field(
         metadata={
-            "help": "one or several folders of CODE.txt[.gz] (a sentence a line), CODE.tsv[.gz] (id, tab, sentence), "
-            "*.jsonl[.gz] or *.parquet; or ids of datasets on the Hub, which are streamed"
+            "help": "one or several folders of CODE.txt (a sentence a line), CODE.tsv (id, tab, sentence), *.jsonl, "
+            "*.csv (all also as .gz, .bz2, .xz, .zst) or *.parquet; or ids of datasets on the Hub, which are streamed"
         }
     )
     tokenizer: str = field(metadata={"help": "folder of a tokenizer, or its id on the Hub"})
@@ -37,7 +38,7 @@ class PrepareArguments:
     languages: list[str] | None = field(
         default=None, metadata={"help": "codes to read (swh_Latn; srp for all its scripts); all by default"}
     )
-    text_column: str = field(default="text", metadata={"help": "column of JSONL, Parquet and Hub datasets"})
+    text_column: str = field(default="text", metadata={"help": "column of JSONL, CSV, Parquet and Hub datasets"})
     language_column: str = field(default="language", metadata={"help": "column of the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
@@ -82,13 +83,13 @@ def run(argv: Sequence[str]) -> int:
         pairs = prepare_pair_store(corpus, tokenizer, output, **settings)
         print(pair_summary(pairs.info))
         print(f"\nThe pair store is in {pairs.path}")
-        return 0
+        return status_of(arguments.languages, pairs.info["report"]["counts"], arguments.fold_han, "prepare")
     if settings.pop("use_language_codes"):
         raise ValueError("--use_language_codes is for --romanize, which is not given")
     store = prepare_store(corpus, tokenizer, output, **settings)
     print(summary(store.info))
     print(f"\nThe token store is in {store.path}")
-    return 0
+    return status_of(arguments.languages, store.info["report"]["counts"], arguments.fold_han, "prepare")
 
 
 def summary(info: dict[str, Any]) -> str:
@@ -106,12 +107,12 @@ def summary(info: dict[str, Any]) -> str:
     lines = text_table([head, *rows[:_MOST_ROWS], total])
     if rest:
         lines.insert(-1, f"... and {len(rest)} more, which store.json lists")
-    lines += _changes(info)
+    lines += report_lines(info["report"])
     several = [code for code, files in sorted(info["report"]["files"].items()) if len(files) > 1]
     for code in several[:_MOST_MERGED]:
-        lines.append(f"{code} is read from {_some(info['report']['files'][code], 3)}")
+        lines.append(f"{code} is read from {some(info['report']['files'][code], 3)}")
     if len(several) > _MOST_MERGED:
-        lines.append(f"So are, from several files each, {_some(several[_MOST_MERGED:], 8)}")
+        lines.append(f"So are, from several files each, {some(several[_MOST_MERGED:], 8)}")
     lost = sorted(set(dropped) - set(info["languages"]) - {"unknown"})
     if lost:
         lines.append(f"No sentence is left of: {', '.join(lost)}")
@@ -119,7 +120,7 @@ def summary(info: dict[str, Any]) -> str:
     if short:
         lines.append(
             f"{len(short)} language-scripts hold out fewer than {info['identity']['holdout']} sentences, because they "
-            f"are small: {_some(short, 8)}"
+            f"are small: {some(short, 8)}"
         )
     if n_long := info["totals"]["long_sentences"]:
         lines.append(f"{n_long:,} sentences are longer than a chunk and go on in the next one")
@@ -144,27 +145,7 @@ def pair_summary(info: dict[str, Any]) -> str:
     lines = text_table(rows)
     if len(languages) > _MOST_ROWS:
         lines.insert(-1, f"... and {len(languages) - _MOST_ROWS} more, which store.json lists")
-    return "\n".join(lines + _changes(info))
-
-
-def _changes(info: dict[str, Any]) -> list[str]:
-    from hf_mplm.data.corpus.corpora import CLEANED, DROPPED
-
-    lines = []
-    for title, counts, reasons in (("Dropped", "dropped", DROPPED), ("Changed", "cleaned", CLEANED)):
-        sums: dict[str, int] = {}
-        for by_reason in info["report"][counts].values():
-            for reason, n in by_reason.items():
-                sums[reason] = sums.get(reason, 0) + n
-        for reason, n in sorted(sums.items()):
-            places = info["report"]["where"].get(reason, [])
-            seen = f" (first at {', '.join(places[:3])})" if places else ""
-            lines.append(f"{title} {n:,} lines: {reasons[reason]}{seen}")
-    return lines
-
-
-def _some(names: Sequence[str], n: int) -> str:
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
+    return "\n".join(lines + report_lines(info["report"]))
 
 
 def _row(name: str, counts: dict[str, int], n_dropped: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
 from .reading import RENAMED, reading_options
 
@@ -38,7 +39,7 @@ class RomanizeArguments:
 
     corpus: list[str] = field(
         metadata={
-            "help": "what to romanise: folders of CODE.txt[.gz] (one sentence a line), JSONL or Parquet with the "
+            "help": "what to romanise: folders of CODE.txt (one sentence a line), JSONL, CSV or Parquet with the "
             "columns text and language, or ids of datasets on the Hub"
         }
     )
@@ -87,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
         argv (`Sequence[str]`): the command line without program and verb.
 
     Returns:
-        `int`: 0.
+        `int`: 0; 1 if a language that `--languages` names gave no sentence.
     """
     (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.romanization.corpus import romanize_corpus
@@ -95,17 +96,13 @@ def run(argv: Sequence[str]) -> int:
     options = reading_options(vars(arguments))
     info = romanize_corpus(options.pop("corpus"), options.pop("output"), **options)
     print(_summary(info, arguments.output))
-    return 0
+    return status_of(arguments.languages, info["sentences"], arguments.fold_han, "romanize")
 
 
 def _summary(info: dict[str, Any], output: str) -> str:
-    from hf_mplm.data.corpus.corpora import DROPPED
-
     sentences = sum(info["sentences"].values())
     lines = [f"{sentences:,} sentences of {len(info['sentences'])} language-scripts, uroman {info['uroman']}"]
     if unchanged := sum(info["unchanged"].values()):
         lines.append(f"{unchanged:,} of them are the same in Latin letters, and kept")
-    for reason, why in DROPPED.items():
-        if n := sum(reasons.get(reason, 0) for reasons in info["dropped"].values()):
-            lines.append(f"{n:,} left out: {why}")
+    lines += report_lines(info)
     return "\n".join([*lines, f"Written: {output}"])

@@ -150,8 +150,7 @@ def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
     page.paragraph(
         "All numbers are fractions: means over languages, each language being the mean over its seeds. Intervals "
         "are 95% bootstrap intervals over languages. p is the p-value of a paired permutation test over languages "
-        f"against the first model; the fewer the languages, the less it can tell. The first model is "
-        f"{_quoted(names[0])}."
+        f"against the first model; the fewer the languages, the less it can tell. The first is {_quoted(names[0])}."
     )
     page.heading("Overview").paragraph(OVERVIEW).table(*overview(comparisons, names))
     for run, name in enumerate(names[1:] if drawn else (), start=1):
