@@ -1,30 +1,19 @@
-"""What a checkpoint holds: architectures, the masked-LM head, pooling. Names load when they are first used."""
+"""What a checkpoint holds: architectures, the masked-LM head, pooling. Names load when they are first used.
+
+Flat. What travels with a checkpoint imports torch, transformers and its neighbours by `from .name`; the rest, which
+makes, reads and trains checkpoints, may import `jobs` besides.
+"""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
+from .architectures import ARCHITECTURES
+
 
 _MODULE_OF = {
-    "BertForLangScriptMLM": "modeling_bert_langscript",
-    "BertLangScriptConfig": "configuration_langscript",
-    "BertLangScriptForQuestionAnswering": "modeling_bert_langscript",
-    "BertLangScriptForSequenceClassification": "modeling_bert_langscript",
-    "BertLangScriptForTokenClassification": "modeling_bert_langscript",
-    "BertLangScriptModel": "modeling_bert_langscript",
-    "ModernBertForLangScriptMLM": "modeling_modernbert_langscript",
-    "ModernBertLangScriptConfig": "configuration_langscript",
-    "ModernBertLangScriptForQuestionAnswering": "modeling_modernbert_langscript",
-    "ModernBertLangScriptForSequenceClassification": "modeling_modernbert_langscript",
-    "ModernBertLangScriptForTokenClassification": "modeling_modernbert_langscript",
-    "ModernBertLangScriptModel": "modeling_modernbert_langscript",
-    "XLMRobertaForLangScriptMLM": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptConfig": "configuration_langscript",
-    "XLMRobertaLangScriptForQuestionAnswering": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptForSequenceClassification": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptForTokenClassification": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptModel": "modeling_xlm_roberta_langscript",
+    **{name: module for architecture in ARCHITECTURES for name, module in architecture.modules.items()},
     "capture_layer": "pooling",
     "default_layer": "pooling",
     "encode_to_layer": "pooling",
