@@ -155,9 +155,11 @@ def test_an_interrupted_store_is_continued(tiny_tokenizer_folder, tiny_corpus, t
 def test_what_is_no_pair_store_is_refused(tiny_tokenizer_folder, tiny_corpus, tmp_path):
     chunks = prepare_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "chunks")
     pairs = prepare_pair_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "pairs")
-    with pytest.raises(ValueError, match="pair store 1"):
+    with pytest.raises(ValueError, match="a token store, which is for `hf-mplm pretrain .*hf-mplm prepare --romanize"):
         load_pair_store(chunks.path)
-    with pytest.raises(ValueError, match="token store 1"):
+    with pytest.raises(
+        ValueError, match="a pair store, which is for `hf-mplm align-scripts .*hf-mplm prepare --corpus"
+    ):
         load_store(pairs.path)
     with pytest.raises(FileNotFoundError, match="--romanize"):
         load_pair_store(tmp_path / "nowhere")
