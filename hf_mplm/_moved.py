@@ -51,6 +51,7 @@ _MOVES = {
     ("evaluation", "evaluation.metrics"): "entities squad_metrics>squad similarity",
     ("evaluation", "report"): "page plots compare comparison_report>comparison",
     ("evaluation", "transfer"): "donors transfer_metrics",
+    ("modeling", "modeling"): "language_tables>language_embeddings _compat>compat",
     ("evaluation", "hub"): "modules>metric_modules",
 }
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "jobs": set(),
     "recipes": set(),
     "sample": set(),
-    "modeling": set(),
+    "modeling": {"jobs"},
     "losses": set(),
     "data": {"languages", "jobs"},
     "trainers": {"languages", "jobs", "data", "modeling", "losses"},

@@ -57,6 +57,10 @@ class AlignScriptsArguments:
         default="auto",
         metadata={"help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some"},
     )
+    trust_remote_code: bool = field(
+        default=False,
+        metadata={"help": "run code that comes with the model"},
+    )
 
 
 def make_parser() -> MplmArgumentParser:
@@ -89,8 +93,10 @@ def run(argv: Sequence[str]) -> int:
 
     checkpoint = find_checkpoint(args.output_dir, arguments.resume)
     transformers.set_seed(args.seed)
-    model = load_masked_lm(checkpoint or model_path)
-    trainer = ScriptAlignmentTrainer(model, args, store=store, processing_class=load_tokenizer(model_path))
+    trust = {"trust_remote_code": arguments.trust_remote_code}
+    model = load_masked_lm(checkpoint or model_path, **trust)
+    tokenizer = load_tokenizer(model_path, **trust)
+    trainer = ScriptAlignmentTrainer(model, args, store=store, processing_class=tokenizer)
     train_and_save(trainer, checkpoint, arguments.model, "Aligned in")
     return 0
 
@@ -112,7 +118,7 @@ def _preparing_line(arguments: AlignScriptsArguments, args: Any) -> str:
     """The command that prepares what these arguments ask for."""
     line = ["hf-mplm prepare --romanize --corpus", *(arguments.corpus or ["TEXT"]), "--tokenizer", arguments.model]
     defaults = AlignScriptsArguments(model="")
-    for name in (*_READING, "use_language_codes", "holdout", "num_proc", "engine"):
+    for name in (*_READING, "use_language_codes", "trust_remote_code", "holdout", "num_proc", "engine"):
         value = getattr(arguments, name)
         if value == getattr(defaults, name):
             continue
@@ -142,6 +148,7 @@ def _check_languages(arguments: AlignScriptsArguments, args: Any, languages: Seq
 def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
     """The model to start from, and the pairs."""
     from hf_mplm.data.store.pair_store import load_pair_store, prepare_pair_store
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     from .prepare import pair_summary
 
@@ -162,13 +169,14 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
                 vocab_size=arguments.romanized_vocab_size,
                 use_language_codes=arguments.use_language_codes,
                 num_threads=arguments.num_proc,
+                trust_remote_code=arguments.trust_remote_code,
                 **reading,
             )
         )
     output.mkdir(parents=True, exist_ok=True)
     store = prepare_pair_store(
         arguments.corpus,
-        model,
+        load_tokenizer(model, trust_remote_code=arguments.trust_remote_code),
         arguments.store or output / "pairs",
         chunk_length=args.max_length or 512,
         holdout=arguments.holdout,

@@ -57,6 +57,10 @@ class PrepareArguments:
     overwrite: bool = field(
         default=False, metadata={"help": "replace a store, or unfinished work, that was made from something else"}
     )
+    trust_remote_code: bool = field(
+        default=False,
+        metadata={"help": "run code that comes with the tokenizer"},
+    )
 
 
 def make_parser() -> MplmArgumentParser:
@@ -74,9 +78,11 @@ def run(argv: Sequence[str]) -> int:
     """Prepare a store and print what is in it."""
     (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.store.prepare import prepare_store
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     settings = reading_options(asdict(arguments))
     corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
+    tokenizer = load_tokenizer(tokenizer, trust_remote_code=settings.pop("trust_remote_code"))
     if settings.pop("romanize"):
         from hf_mplm.data.store.pair_store import prepare_pair_store
 

@@ -48,6 +48,10 @@ class PretrainArguments:
             "help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some."
         },
     )
+    trust_remote_code: bool = field(
+        default=False,
+        metadata={"help": "Run code that comes with the model."},
+    )
 
 
 def make_parser() -> MplmArgumentParser:
@@ -92,8 +96,8 @@ def _load_tokenizer(arguments: PretrainArguments, store: TokenStore) -> PreTrain
             "give either --model CHECKPOINT to start from, or --init_config SETTINGS for random weights, and not both"
         )
     if arguments.model is None:
-        return load_tokenizer(store.tokenizer_path)
-    tokenizer = load_tokenizer(arguments.model)
+        return load_tokenizer(store.tokenizer_path, trust_remote_code=arguments.trust_remote_code)
+    tokenizer = load_tokenizer(arguments.model, trust_remote_code=arguments.trust_remote_code)
     store.check_tokenizer(tokenizer)
     return tokenizer
 
@@ -110,13 +114,14 @@ def _load_model(
     from hf_mplm.trainers.masked_lm.starting import load_for_method
 
     if checkpoint is not None:
-        return load_masked_lm(checkpoint)
+        return load_masked_lm(checkpoint, trust_remote_code=arguments.trust_remote_code)
     settings: dict[str, Any] = {
         "method": arguments.method,
         "languages": store.languages,
         "use_language_embeddings": arguments.language_embeddings,
         "use_script_embeddings": arguments.script_embeddings,
         "add_languages": arguments.add_languages,
+        "trust_remote_code": arguments.trust_remote_code,
     }
     if arguments.model is not None:
         return load_for_method(arguments.model, **settings)

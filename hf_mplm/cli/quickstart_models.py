@@ -130,7 +130,7 @@ class QuickstartModels:
         from hf_mplm.trainers.base.sources import model_digest
 
         def build(folder: Path) -> None:
-            model = AutoModelForMaskedLM.from_pretrained(self.folders["langsamp"])
+            model = AutoModelForMaskedLM.from_pretrained(self.folders["langsamp"], trust_remote_code=False)
             model.export_encoder(folder, tokenizer=load_tokenizer(self.store.tokenizer_path))
 
         self._make("encoder", {"model": model_digest(self.folders["langsamp"])}, build)

@@ -154,7 +154,7 @@ def _losses(folder: Path) -> tuple[list[float], list[float]]:
 def _language_vectors(run: Quickstart) -> tuple[list[str], np.ndarray, list[list[Any]]]:
     from transformers import AutoModelForMaskedLM
 
-    model = AutoModelForMaskedLM.from_pretrained(run.models["langsamp"])
+    model = AutoModelForMaskedLM.from_pretrained(run.models["langsamp"], trust_remote_code=False)
     codes = list(run.facts["languages"])
     table = model.language_embeddings.weight.detach().numpy()
     vectors = np.stack([table[model.language_ids_of(code)[0]] for code in codes])

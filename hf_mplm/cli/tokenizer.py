@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
@@ -72,6 +72,10 @@ class ExtendArguments:
     max_new_pieces: int | None = field(default=None, metadata={"help": "add the most probable so many pieces only"})
     seed: int = field(default=0, metadata={"help": "seed of `--initialization normal`"})
     overwrite: bool = field(default=False, metadata={"help": "replace a model that was extended with something else"})
+    trust_remote_code: bool = field(
+        default=False,
+        metadata={"help": "run code that comes with the model or the tokenizer"},
+    )
 
 
 def make_parser(action: str | None = None) -> MplmArgumentParser:
@@ -152,6 +156,7 @@ def _train(arguments: TrainArguments) -> int:
 def _extend(arguments: ExtendArguments) -> int:
     from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint
     from hf_mplm.jobs.job import make_folder
+    from hf_mplm.modeling.stock import load_masked_lm
     from hf_mplm.modeling.vocabulary import extend_vocabulary
     from hf_mplm.trainers.base.sources import model_digest
     from hf_mplm.trainers.script_alignment.romanized_vocabulary import extension_job
@@ -159,19 +164,20 @@ def _extend(arguments: ExtendArguments) -> int:
     output = Path(arguments.output)
     if output.exists() and output.resolve() == Path(arguments.model).resolve():
         raise ValueError("--output is the folder of --model; give another one, so that the old checkpoint stays whole")
-    old, new = load_tokenizer(arguments.model), load_tokenizer(arguments.tokenizer)
+    trust = {"trust_remote_code": arguments.trust_remote_code}
+    old, new = load_tokenizer(arguments.model, **trust), load_tokenizer(arguments.tokenizer, **trust)
     settings = asdict(arguments)
-    for name in ("model", "tokenizer", "output", "overwrite"):
+    for name in ("model", "tokenizer", "output", "overwrite", "trust_remote_code"):
         settings.pop(name)
-    contents = {"model": model_digest(arguments.model), "tokenizer": tokenizer_fingerprint(new)}
+    contents = {"model": model_digest(arguments.model, **trust), "tokenizer": tokenizer_fingerprint(new)}
 
     def extend(folder: Path) -> None:
-        model, kept = _load_whole(arguments.model)
+        model = load_masked_lm(arguments.model, trust_remote_code=arguments.trust_remote_code)
         extended = extend_tokenizer(old, new, folder, max_new_pieces=arguments.max_new_pieces)
         extension = extend_vocabulary(
             model, old, extended, initialization=arguments.initialization, seed=arguments.seed
         )
-        model.save_pretrained(folder, state_dict={**model.state_dict(), **kept})
+        model.save_pretrained(folder)
         for token, (origin, target) in extension.moved.items():
             print(f"{token} moved from id {origin} to {target}, and its learned row with it")
 
@@ -182,25 +188,3 @@ def _extend(arguments: ExtendArguments) -> int:
         f"Model and tokenizer with {entries} entries, {entries - len(old)} of them new, written to {arguments.output}"
     )
     return 0
-
-
-def _load_whole(name: str) -> tuple[Any, dict[str, Any]]:
-    """A masked-LM model, and the weights of its checkpoint that its class has no place for."""
-    import torch
-    from transformers import AutoModel, AutoModelForMaskedLM
-
-    model, report = AutoModelForMaskedLM.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
-    if report["missing_keys"]:
-        raise ValueError(
-            f"{name} lacks {', '.join(sorted(report['missing_keys'])[:3])}: it is no masked-LM checkpoint. "
-            "Give the pretrained model instead of one that was fine-tuned for a task"
-        )
-    if not any(".pooler." in f".{key}" for key in report["unexpected_keys"]):
-        return model, {}
-    # The masked-LM class has no pooler, but those who load the encoder want the one that the checkpoint has.
-    encoder = AutoModel.from_pretrained(name, dtype=torch.float32)
-    return model, {
-        f"{model.base_model_prefix}.{key}": value
-        for key, value in encoder.state_dict().items()
-        if key.startswith("pooler.")
-    }

@@ -1,4 +1,4 @@
-"""Configurations of the encoders that were pretrained with language and script embeddings (LangSAMP)."""
+"""What the configurations of encoders pretrained with language and script embeddings (LangSAMP) share."""
 
 from __future__ import annotations
 
@@ -6,18 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from transformers import BertConfig, ModernBertConfig, XLMRobertaConfig
 
-from ._compat import rename_rope
-
-
-__all__ = [
-    "BertLangScriptConfig",
-    "LangScriptConfigMixin",
-    "ModernBertLangScriptConfig",
-    "XLMRobertaLangScriptConfig",
-    "split_codes",
-]
+__all__ = ["LangScriptConfigMixin", "split_codes"]
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig as _PreTrainedConfig
@@ -82,7 +72,7 @@ class LangScriptConfigMixin(_PreTrainedConfig):
         tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(tie_word_embeddings=tie_word_embeddings, **rename_rope(kwargs))  # type: ignore[call-arg]
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)  # type: ignore[call-arg]
         self.languages = _checked_list("languages", languages, LANGUAGE)
         self.scripts = _checked_list("scripts", scripts, SCRIPT)
         self.use_language_embeddings = bool(use_language_embeddings)
@@ -90,31 +80,6 @@ class LangScriptConfigMixin(_PreTrainedConfig):
         self.hf_mplm_version = hf_mplm_version or LangScriptConfigMixin.package_version
         if LangScriptConfigMixin.on_first_use is not None:
             LangScriptConfigMixin.on_first_use()
-
-
-class XLMRobertaLangScriptConfig(LangScriptConfigMixin, XLMRobertaConfig):
-    """XLM-R (and Glot500) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
-
-    model_type = "xlm-roberta-langscript"
-    keys_to_ignore_at_inference = ["loss_components"]
-    # transformers 5 makes dataclasses of configurations, and would write an __init__ where the class has none itself.
-    __init__ = LangScriptConfigMixin.__init__
-
-
-class BertLangScriptConfig(LangScriptConfigMixin, BertConfig):
-    """BERT (and mBERT) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
-
-    model_type = "bert-langscript"
-    keys_to_ignore_at_inference = ["loss_components"]
-    __init__ = LangScriptConfigMixin.__init__
-
-
-class ModernBertLangScriptConfig(LangScriptConfigMixin, ModernBertConfig):
-    """ModernBERT (and mmBERT) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
-
-    model_type = "modernbert-langscript"
-    keys_to_ignore_at_inference = ["past_key_values", "loss_components"]
-    __init__ = LangScriptConfigMixin.__init__
 
 
 def _checked(code: str, pattern: re.Pattern[str], given: str) -> str:

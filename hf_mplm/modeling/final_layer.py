@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from .architectures import ARCHITECTURES
+
 
 __all__ = ["can_narrow", "is_recomputed", "narrowed_final_layer"]
 
 # What follows attention in a layer of BERT's shape. Adapters put classes of their own here, which may look elsewhere.
-_AFTER_ATTENTION = {"BertSelfOutput", "XLMRobertaSelfOutput"}
+_AFTER_ATTENTION = {known.after_attention for known in ARCHITECTURES if known.after_attention}
 
 
 def can_narrow(base: nn.Module) -> bool:

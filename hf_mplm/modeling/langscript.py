@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
-from transformers import AutoConfig
 
-from .configuration_langscript import LangScriptConfigMixin, split_codes
-from .language_tables import LangScriptEmbedding, embed_ids
+from .configuration_langscript import split_codes
+from .language_embeddings import LangScriptEmbedding, embed_ids
 from .masked_only_lm import MaskedOnlyLM, MaskedOnlyOutput
-from .remote_code import RemoteCode
+from .remote_code import RemoteCode, package_module
 
 
 __all__ = ["LangScriptLM"]
@@ -243,34 +242,22 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             the model, in eval mode as `from_pretrained` has it.
 
         Raises:
-            ValueError: if the checkpoint is of another architecture or lacks the LM head.
+            ValueError: if the checkpoint is of another architecture, lacks the LM head or asks to run code.
+            DamagedError: if it cannot be read.
         """
-        found_languages, found_scripts = split_codes(languages)
-        found_scripts = list(dict.fromkeys([*found_scripts, *(scripts or [])]))
-        hub = {name: kwargs[name] for name in ("revision", "token", "cache_dir", "subfolder") if name in kwargs}
-        source = AutoConfig.from_pretrained(name_or_path, **hub)
-        stock = cls.stock_config_class
-        if source.model_type != stock.model_type:
-            if isinstance(source, LangScriptConfigMixin):
-                advice = "load it with from_pretrained and call add_languages"
-            else:
-                advice = f"{cls.__name__} starts from {stock.model_type!r}; choose the class of its architecture"
-            raise ValueError(f"{name_or_path} is a {source.model_type!r} checkpoint: {advice}")
-        settings = {name: value for name, value in source.to_dict().items() if name not in PROVENANCE}
-        config = cls.config_class(
-            languages=found_languages,
-            scripts=found_scripts,
+        start = package_module("start")
+        if start is None:
+            raise ValueError("from_encoder starts a training, and needs the package: pip install hf-mplm")
+        return start.start_from_encoder(
+            cls,
+            name_or_path,
+            languages,
+            scripts,
             use_language_embeddings=use_language_embeddings,
             use_script_embeddings=use_script_embeddings,
-            **settings,
+            dtype=dtype,
+            **kwargs,
         )
-        # The tables are new by intention here and must not be reported as missing; anything else missing is an error.
-        expected = [*(cls._keys_to_ignore_on_load_missing or []), r"^(language|script)_embeddings\."]
-        members = {"_keys_to_ignore_on_load_missing": expected, "__module__": cls.__module__}
-        expecting: Any = type(cls.__name__, (cls,), members)
-        model = expecting.load_with_head(name_or_path, config=config, dtype=dtype, **kwargs)
-        model.__class__ = cls
-        return model
 
     def export_encoder(self, path: str | os.PathLike[str], tokenizer: Any = None) -> None:
         """Write the encoder alone, as a stock checkpoint that loads without hf_mplm, with identical hidden states.

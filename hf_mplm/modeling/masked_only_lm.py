@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers.utils import ModelOutput
 
-from .final_layer import can_narrow, narrowed_final_layer
-from .masked_lm import IGNORE_INDEX, masked_lm_loss
-from .tied_lookup import tied_lookup
+from .remote_code import package_module
 
 
 __all__ = ["KeepsPooler", "KeptPooler", "MaskedOnlyLM", "MaskedOnlyOutput"]
@@ -24,6 +21,14 @@ if TYPE_CHECKING:
 else:
     # A mixin, which stands before the architecture's own classes.
     _PreTrainedModel = object
+
+IGNORE_INDEX = -100
+
+# The same loss with less work and memory, for training; a checkpoint's readers have `_plain_step`.
+_QUICK = package_module("quick_step")
+
+# Of the (batch, sequence) shape and the flat masked positions, or `None` for all: what is added before the LM head.
+Addend = Callable[[torch.Size, torch.Tensor | None], torch.Tensor | None]
 
 # "hf_mplm" on a telephone's keys; any constant does, so long as it never changes.
 POOLER_SEED = 4306756
@@ -153,30 +158,6 @@ class MaskedOnlyLM(_PreTrainedModel):
     def loss_type(self, value: str) -> None:
         pass
 
-    @classmethod
-    def load_with_head(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> Any:
-        """`from_pretrained` that refuses a checkpoint without its LM head.
-
-        Args:
-            name_or_path (`str` or `os.PathLike`): Hub id or folder.
-            **kwargs: of `from_pretrained`.
-
-        Returns:
-            the model.
-
-        Raises:
-            ValueError: if any weight would have to be drawn at random.
-        """
-        loaded: Any = cls.from_pretrained(name_or_path, output_loading_info=True, **kwargs)
-        model, report = loaded
-        if missing := sorted(report["missing_keys"]):
-            raise ValueError(
-                f"{name_or_path} lacks {', '.join(missing[:4])}{', ...' if len(missing) > 4 else ''}, which would be "
-                "drawn at random: an encoder saved without its LM head starts from random predictions; give the "
-                "masked-LM checkpoint that it came from"
-            )
-        return model
-
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
@@ -238,7 +219,7 @@ class MaskedOnlyLM(_PreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None,
         return_logits: bool,
         return_dict: bool | None,
-        addend: Callable[[torch.Size, torch.Tensor | None], torch.Tensor | None] | None = None,
+        addend: Addend | None = None,
     ) -> MaskedOnlyOutput | tuple:
         """Encode, add what there is to add before the head, and predict.
 
@@ -252,39 +233,21 @@ class MaskedOnlyLM(_PreTrainedModel):
                 Of the (batch, sequence) shape and the flat masked positions, or `None` for all of them: what is added
                 to the states before the head. Shapes: (masked, hidden), or broadcasting to (batch, sequence, hidden).
         """
-        decoder = self.get_output_embeddings()
         given = {name: value for name, value in encoder_inputs.items() if value is not None}
-        positions = None if labels is None or return_logits else self._narrowing(given, labels)
-        # Without labels the stock decoder runs, which would add its gradient to the weight by itself.
-        tied = tied_lookup(self.get_input_embeddings() if labels is not None else nn.Identity(), decoder)
-        narrowed = nullcontext() if positions is None else narrowed_final_layer(self.base_model, positions)
-        with tied as weights, narrowed:
-            outputs = self.base_model(**given, return_dict=True)
-        hidden = outputs.last_hidden_state
         loss = logits = components = None
-        if labels is not None:
-            shape = labels.shape
-            per_token = isinstance(num_items_in_batch, torch.Tensor) and num_items_in_batch.dim() > 0
-            if positions is not None:
-                labels = _at(positions, labels)
-                num_items_in_batch = _at(positions, num_items_in_batch) if per_token else num_items_in_batch
-            result = masked_lm_loss(
-                hidden,
-                labels,
-                self._transform,
-                decoder,
-                num_items_in_batch=num_items_in_batch,
-                addend=addend and (lambda found: addend(shape, found if positions is None else positions)),
-                weight=weights[-1] if weights else None,
-            )
-            loss = result.loss
+        if labels is None:
+            outputs = self.base_model(**given, return_dict=True)
+        else:
+            step = _plain_step if _QUICK is None else _QUICK.quick_step
+            outputs, loss, losses = step(self, given, labels, num_items_in_batch, return_logits, addend)
             components = {"mlm": loss.detach()}
-            if per_token:
+            if isinstance(num_items_in_batch, torch.Tensor) and num_items_in_batch.dim() > 0:
                 # For those who weighted the tokens, and want the parts of the sum.
-                components["tokens"] = result.losses
+                components["tokens"] = losses
         if labels is None or return_logits:
+            hidden = outputs.last_hidden_state
             added = None if addend is None else addend(hidden.shape[:2], None)
-            logits = decoder(self._transform(hidden if added is None else hidden + added))
+            logits = self.get_output_embeddings()(self._transform(hidden if added is None else hidden + added))
         output = MaskedOnlyOutput(
             loss=loss,
             logits=logits,
@@ -295,16 +258,26 @@ class MaskedOnlyLM(_PreTrainedModel):
         return_dict = self.config.return_dict if return_dict is None else return_dict
         return output if return_dict else output.to_tuple()
 
-    def _narrowing(self, given: dict[str, Any], labels: torch.Tensor) -> torch.Tensor | None:
-        """The masked positions, (masked,), where the last layer may compute them alone; otherwise `None`."""
-        tokens = given.get("input_ids", given.get("inputs_embeds"))
-        if tokens is None or tokens.shape[:2] != labels.shape or given.get("output_hidden_states"):
-            return None
-        if not can_narrow(self.base_model):
-            return None
-        return labels.to(tokens.device).flatten().ne(IGNORE_INDEX).nonzero().squeeze(-1)
 
-
-def _at(positions: torch.Tensor, values: Any) -> torch.Tensor:
-    """The values of some positions, as one row. Shapes: (batch, sequence) to (1, positions)."""
-    return values.to(positions.device).flatten()[positions][None]
+def _plain_step(
+    model: MaskedOnlyLM,
+    inputs: dict[str, Any],
+    labels: torch.Tensor,
+    num_items_in_batch: torch.Tensor | int | None,
+    return_logits: bool,
+    addend: Addend | None,
+) -> tuple[Any, torch.Tensor, torch.Tensor]:
+    """What the encoder gave, the loss, and the loss of each masked token; arguments as in `_masked_lm`."""
+    outputs = model.base_model(**inputs, return_dict=True)
+    hidden = outputs.last_hidden_state
+    flat = labels.to(hidden.device).flatten()
+    positions = (flat != IGNORE_INDEX).nonzero().squeeze(-1)
+    states = hidden.flatten(0, 1)[positions]
+    added = None if addend is None else addend(labels.shape, positions)
+    logits = model.get_output_embeddings()(model._transform(states if added is None else states + added))
+    losses = functional.cross_entropy(logits.float(), flat[positions], reduction="none")
+    items = max(len(positions), 1) if num_items_in_batch is None else num_items_in_batch
+    if isinstance(items, torch.Tensor):
+        items = items.to(losses.device)
+        items = items.flatten()[positions] if items.dim() else items
+    return outputs, (losses / items).sum(), losses.detach()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
+import transformers
 from transformers import (
     BertConfig,
     BertForQuestionAnswering,
@@ -9,28 +13,47 @@ from transformers import (
     BertForTokenClassification,
     BertModel,
 )
+from transformers.models.bert.modeling_bert import BertOnlyMLMHead
 
 # Before https://github.com/huggingface/transformers/pull/46022, transformers copied from a local folder only what this
 # file imports itself, and not what those files import. The unused imports can go with the older versions.
-from ._compat import TRANSFORMERS_5  # noqa: F401
-from .configuration_langscript import BertLangScriptConfig
-from .final_layer import can_narrow  # noqa: F401
+from .configuration_bert_langscript import BertLangScriptConfig
+from .configuration_langscript import LangScriptConfigMixin  # noqa: F401
 from .langscript import LangScriptLM
-from .language_tables import LangScriptEmbedding  # noqa: F401
-from .masked_lm import masked_lm_loss  # noqa: F401
-from .masked_only_lm import MaskedOnlyOutput  # noqa: F401
+from .language_embeddings import LangScriptEmbedding  # noqa: F401
+from .masked_only_lm import KeepsPooler, MaskedOnlyLM
 from .remote_code import RemoteCode
-from .stock import BertForMaskedLM
-from .tied_lookup import tied_lookup  # noqa: F401
 
 
 __all__ = [
     "BertForLangScriptMLM",
+    "BertForMaskedLM",
     "BertLangScriptForQuestionAnswering",
     "BertLangScriptForSequenceClassification",
     "BertLangScriptForTokenClassification",
     "BertLangScriptModel",
 ]
+
+
+class BertEncoder(KeepsPooler, BertModel):  # type: ignore[misc]
+    """BERT's encoder inside a masked-LM class, with its pooler kept."""
+
+
+class BertForMaskedLM(MaskedOnlyLM, transformers.BertForMaskedLM):  # type: ignore[misc]
+    """`transformers.BertForMaskedLM` with the loss at masked positions only; see [`MaskedOnlyLM`].
+
+    Args:
+        config (`BertConfig`): the configuration.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super(transformers.BertForMaskedLM, self).__init__(config)
+        self.bert = BertEncoder(config)
+        self.cls = BertOnlyMLMHead(config)
+        self.post_init()
+
+    def _transform(self, states: torch.Tensor) -> torch.Tensor:
+        return self.cls.predictions.transform(states)
 
 
 class _Checkpoint(RemoteCode):

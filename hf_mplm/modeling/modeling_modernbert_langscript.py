@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+import transformers
 from transformers import (
     ModernBertConfig,
     ModernBertForQuestionAnswering,
@@ -12,25 +14,34 @@ from transformers import (
 
 # Before https://github.com/huggingface/transformers/pull/46022, transformers copied from a local folder only what this
 # file imports itself, and not what those files import. The unused imports can go with the older versions.
-from ._compat import TRANSFORMERS_5  # noqa: F401
-from .configuration_langscript import ModernBertLangScriptConfig
-from .final_layer import can_narrow  # noqa: F401
+from .compat import TRANSFORMERS_5  # noqa: F401
+from .configuration_langscript import LangScriptConfigMixin  # noqa: F401
+from .configuration_modernbert_langscript import ModernBertLangScriptConfig
 from .langscript import LangScriptLM
-from .language_tables import LangScriptEmbedding  # noqa: F401
-from .masked_lm import masked_lm_loss  # noqa: F401
-from .masked_only_lm import MaskedOnlyOutput  # noqa: F401
+from .language_embeddings import LangScriptEmbedding  # noqa: F401
+from .masked_only_lm import MaskedOnlyLM
 from .remote_code import RemoteCode
-from .stock import ModernBertForMaskedLM
-from .tied_lookup import tied_lookup  # noqa: F401
 
 
 __all__ = [
     "ModernBertForLangScriptMLM",
+    "ModernBertForMaskedLM",
     "ModernBertLangScriptForQuestionAnswering",
     "ModernBertLangScriptForSequenceClassification",
     "ModernBertLangScriptForTokenClassification",
     "ModernBertLangScriptModel",
 ]
+
+
+class ModernBertForMaskedLM(MaskedOnlyLM, transformers.ModernBertForMaskedLM):  # type: ignore[misc]
+    """`transformers.ModernBertForMaskedLM` with the loss at masked positions only; see [`MaskedOnlyLM`].
+
+    Args:
+        config (`ModernBertConfig`): the configuration.
+    """
+
+    def _transform(self, states: torch.Tensor) -> torch.Tensor:
+        return self.head(states)
 
 
 class _Checkpoint(RemoteCode):

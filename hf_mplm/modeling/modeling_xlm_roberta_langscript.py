@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
+import transformers
 from transformers import (
     XLMRobertaConfig,
     XLMRobertaForQuestionAnswering,
@@ -9,28 +13,49 @@ from transformers import (
     XLMRobertaForTokenClassification,
     XLMRobertaModel,
 )
+from transformers.activations import gelu
+from transformers.models.xlm_roberta.modeling_xlm_roberta import XLMRobertaLMHead
 
 # Before https://github.com/huggingface/transformers/pull/46022, transformers copied from a local folder only what this
 # file imports itself, and not what those files import. The unused imports can go with the older versions.
-from ._compat import TRANSFORMERS_5  # noqa: F401
-from .configuration_langscript import XLMRobertaLangScriptConfig
-from .final_layer import can_narrow  # noqa: F401
+from .configuration_langscript import LangScriptConfigMixin  # noqa: F401
+from .configuration_xlm_roberta_langscript import XLMRobertaLangScriptConfig
 from .langscript import LangScriptLM
-from .language_tables import LangScriptEmbedding  # noqa: F401
-from .masked_lm import masked_lm_loss  # noqa: F401
-from .masked_only_lm import MaskedOnlyOutput  # noqa: F401
+from .language_embeddings import LangScriptEmbedding  # noqa: F401
+from .masked_only_lm import KeepsPooler, MaskedOnlyLM
 from .remote_code import RemoteCode
-from .stock import XLMRobertaForMaskedLM
-from .tied_lookup import tied_lookup  # noqa: F401
 
 
 __all__ = [
     "XLMRobertaForLangScriptMLM",
+    "XLMRobertaForMaskedLM",
     "XLMRobertaLangScriptForQuestionAnswering",
     "XLMRobertaLangScriptForSequenceClassification",
     "XLMRobertaLangScriptForTokenClassification",
     "XLMRobertaLangScriptModel",
 ]
+
+
+class XLMRobertaEncoder(KeepsPooler, XLMRobertaModel):  # type: ignore[misc]
+    """XLM-R's encoder inside a masked-LM class, with its pooler kept."""
+
+
+class XLMRobertaForMaskedLM(MaskedOnlyLM, transformers.XLMRobertaForMaskedLM):  # type: ignore[misc]
+    """`transformers.XLMRobertaForMaskedLM` with the loss at masked positions only; see [`MaskedOnlyLM`].
+
+    Args:
+        config (`XLMRobertaConfig`): the configuration.
+    """
+
+    def __init__(self, config: Any) -> None:
+        # Past the stock class, which would build another encoder.
+        super(transformers.XLMRobertaForMaskedLM, self).__init__(config)
+        self.roberta = XLMRobertaEncoder(config)
+        self.lm_head = XLMRobertaLMHead(config)
+        self.post_init()
+
+    def _transform(self, states: torch.Tensor) -> torch.Tensor:
+        return self.lm_head.layer_norm(gelu(self.lm_head.dense(states)))
 
 
 class _Checkpoint(RemoteCode):

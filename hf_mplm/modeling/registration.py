@@ -6,17 +6,8 @@ configuration is first made: every auto class makes one before it looks for a mo
 
 from __future__ import annotations
 
-import importlib
-
 
 __all__ = ["register_configs", "register_models"]
-
-# Module of the modeling file, and what tokenizers transformers has for the architecture underneath (slow, fast).
-ARCHITECTURES = {
-    "XLMRoberta": ("modeling_xlm_roberta_langscript", "XLMRobertaTokenizer", "XLMRobertaTokenizerFast"),
-    "Bert": ("modeling_bert_langscript", "BertTokenizer", "BertTokenizerFast"),
-    "ModernBert": ("modeling_modernbert_langscript", None, "PreTrainedTokenizerFast"),
-}
 
 
 def register_configs() -> None:
@@ -25,31 +16,31 @@ def register_configs() -> None:
 
     from hf_mplm._version import __version__
 
-    from . import configuration_langscript as configurations
+    from .architectures import ARCHITECTURES
+    from .configuration_langscript import LangScriptConfigMixin
 
-    configurations.LangScriptConfigMixin.package_version = __version__
-    configurations.LangScriptConfigMixin.on_first_use = register_models
+    LangScriptConfigMixin.package_version = __version__
+    LangScriptConfigMixin.on_first_use = register_models
     for architecture in ARCHITECTURES:
-        config_class = getattr(configurations, f"{architecture}LangScriptConfig")
-        AutoConfig.register(config_class.model_type, config_class, exist_ok=True)
+        AutoConfig.register(architecture.langscript_type, architecture.config_class, exist_ok=True)
 
 
 def register_models() -> None:
     """Register every model class and tokenizer; called when a configuration is first made."""
     import transformers
 
-    from . import configuration_langscript as configurations
+    from .architectures import ARCHITECTURES
+    from .configuration_langscript import LangScriptConfigMixin
     from .remote_code import classes_by_auto_class
 
-    configurations.LangScriptConfigMixin.on_first_use = None
-    for architecture, (module_name, slow, fast) in ARCHITECTURES.items():
-        config_class = getattr(configurations, f"{architecture}LangScriptConfig")
-        module = importlib.import_module(f".{module_name}", __package__)
-        for auto, name in classes_by_auto_class(architecture).items():
-            getattr(transformers, auto).register(config_class, getattr(module, name), exist_ok=True)
+    LangScriptConfigMixin.on_first_use = None
+    for architecture in ARCHITECTURES:
+        config_class, slow = architecture.config_class, architecture.slow_tokenizer
+        for auto, name in classes_by_auto_class(architecture.name).items():
+            getattr(transformers, auto).register(config_class, architecture.load(name), exist_ok=True)
         transformers.AutoTokenizer.register(
             config_class,
             slow_tokenizer_class=getattr(transformers, slow) if slow else None,
-            fast_tokenizer_class=getattr(transformers, fast),
+            fast_tokenizer_class=getattr(transformers, architecture.fast_tokenizer),
             exist_ok=True,
         )

@@ -1,34 +1,21 @@
-"""A checkpoint carries the code that loads it: the flat files of this folder, and an `auto_map` for every head."""
+"""A checkpoint carries the code that loads it: a modeling file, what that imports, and an `auto_map` for all heads."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
-__all__ = ["RemoteCode", "classes_by_auto_class"]
+__all__ = ["RemoteCode", "classes_by_auto_class", "package_module", "travelling_files"]
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel as _PreTrainedModel
 else:
     # A mixin, which stands before the architecture's own classes.
     _PreTrainedModel = object
-
-# Everything that a modeling file imports, by any way; a test holds this against the imports.
-SHARED_FILES = (
-    "_compat.py",
-    "configuration_langscript.py",
-    "final_layer.py",
-    "langscript.py",
-    "language_tables.py",
-    "masked_lm.py",
-    "masked_only_lm.py",
-    "remote_code.py",
-    "stock.py",
-    "tied_lookup.py",
-)
 
 
 def classes_by_auto_class(architecture: str) -> dict[str, str]:
@@ -46,6 +33,35 @@ def classes_by_auto_class(architecture: str) -> dict[str, str]:
         "AutoModelForMaskedLM": f"{architecture}ForLangScriptMLM",
         **{f"AutoModelFor{head}": f"{architecture}LangScriptFor{head}" for head in heads},
     }
+
+
+def travelling_files(remote_file: str) -> list[Path]:
+    """The files that a checkpoint carries: a modeling file and everything that it imports from its own folder.
+
+    Args:
+        remote_file (`str`): name of the modeling file.
+
+    Returns:
+        `list[Path]`: the files, in order of their names.
+    """
+    from transformers.dynamic_module_utils import get_relative_import_files
+
+    modeling = Path(__file__).with_name(remote_file)
+    return sorted({modeling, *map(Path, get_relative_import_files(str(modeling)))})
+
+
+def package_module(name: str) -> Any:
+    """A module of the package that stays behind when this file travels: speed for training, making checkpoints.
+
+    Named and not imported, since transformers would want every import of a file that travels to travel with it.
+
+    Args:
+        name (`str`): a file beside this one, without `.py`.
+
+    Returns:
+        the module; `None` where this file was loaded from a checkpoint.
+    """
+    return importlib.import_module(f".{name}", __package__) if __name__.startswith("hf_mplm.") else None
 
 
 class RemoteCode(_PreTrainedModel):
@@ -69,12 +85,12 @@ class RemoteCode(_PreTrainedModel):
         """
         module = self.remote_file.removesuffix(".py")
         self.config.auto_map = {
-            "AutoConfig": f"configuration_langscript.{type(self.config).__name__}",
+            "AutoConfig": f"configuration_{module.removeprefix('modeling_')}.{type(self.config).__name__}",
             **{auto: f"{module}.{name}" for auto, name in classes_by_auto_class(self.architecture).items()},
         }
         if kwargs.get("is_main_process", True):
             folder = Path(save_directory)
             folder.mkdir(parents=True, exist_ok=True)
-            for name in (self.remote_file, *SHARED_FILES):
-                shutil.copyfile(Path(__file__).with_name(name), folder / name)
+            for file in travelling_files(self.remote_file):
+                shutil.copyfile(file, folder / file.name)
         return super().save_pretrained(save_directory, *args, **kwargs)

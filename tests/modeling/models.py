@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from hf_mplm import modeling
-from hf_mplm.modeling import stock
+from hf_mplm.modeling.architectures import find_architecture
 from tests import fixtures
 
 
@@ -37,7 +37,7 @@ class Architecture:
 
     @property
     def fast(self) -> Any:
-        return getattr(stock, f"{self.name}ForMaskedLM")
+        return find_architecture(self.model_type).fast_class
 
     @property
     def stock_encoder(self) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers.dynamic_module_utils import get_relative_import_files, get_relative_imports
+from transformers import AutoModelForMaskedLM
+from transformers.dynamic_module_utils import get_relative_imports
 
 from hf_mplm import modeling
 from hf_mplm.modeling import remote_code
+from hf_mplm.modeling.remote_code import travelling_files
 
 from .models import ARCHITECTURES, Architecture
 
@@ -21,6 +24,18 @@ PROBE = Path(__file__).with_name("remote_code_probe.py")
 
 def modeling_file(architecture: Architecture) -> Path:
     return Path(remote_code.__file__).with_name(architecture.masked_lm.remote_file)
+
+
+def relative_closure(file: Path) -> set[str]:
+    """The names of a file and of what it imports from its folder, by any way, read from the syntax tree."""
+    found, new = set(), {file}
+    while new:
+        path = new.pop()
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                new |= {path.with_name(f"{node.module}.py")} - found
+    return {path.name for path in found}
 
 
 def test_every_class_loads_with_its_remote_code_where_the_package_is_missing(tmp_path: Path) -> None:
@@ -65,10 +80,31 @@ def test_every_class_loads_with_its_remote_code_where_the_package_is_missing(tmp
 
 
 def test_the_files_that_travel_are_those_that_are_imported(architecture: Architecture) -> None:
-    file = str(modeling_file(architecture))
-    assert {Path(needed).name for needed in get_relative_import_files(file)} == set(remote_code.SHARED_FILES)
+    file = modeling_file(architecture)
+    travelling = {path.name for path in travelling_files(file.name)}
+    assert travelling == relative_closure(file)
     # Older versions of transformers copy no more than these from a local folder.
-    assert {f"{module}.py" for module in get_relative_imports(file)} == set(remote_code.SHARED_FILES)
+    for entry in (file, file.with_name(file.name.replace("modeling_", "configuration_"))):
+        assert {entry.name, *(f"{module}.py" for module in get_relative_imports(str(entry)))} == relative_closure(
+            entry
+        )
+    # Trainer.push_to_hub leaves out what begins with an underscore.
+    assert not [name for name in travelling if name.startswith("_")]
+
+
+def test_speed_for_training_and_the_making_of_checkpoints_stay_behind(architecture: Architecture) -> None:
+    files = travelling_files(architecture.masked_lm.remote_file)
+    behind = {
+        "masked_lm.py",
+        "final_layer.py",
+        "tied_lookup.py",
+        "quick_step.py",
+        "stock.py",
+        "start.py",
+        "reading.py",
+    }
+    assert not behind & {file.name for file in files}
+    assert sum(file.stat().st_size for file in files) < 50_000
 
 
 @pytest.mark.parametrize(
@@ -93,6 +129,35 @@ def test_every_head_saves_an_auto_map_for_all_heads(architecture: Architecture, 
         assert f"class {name}(" in (tmp_path / "tuned" / f"{module}.py").read_text(encoding="utf-8")
     assert {file.name for file in (tmp_path / "tuned").glob("*.py")} == {
         modeling_file(architecture).name,
-        *remote_code.SHARED_FILES,
+        *(file.name for file in travelling_files(modeling_file(architecture).name)),
     }
     assert config["architectures"] == [kind.__name__]
+
+
+def test_a_checkpoint_whose_code_is_under_older_names_still_loads(tmp_path: Path) -> None:
+    """With the package its own classes are taken whatever stands beside the weights; without it, what stands there."""
+    architecture = ARCHITECTURES[0]
+    model = architecture.langscript(tmp_path / "source")
+    folder = tmp_path / "old"
+    model.save_pretrained(folder)
+    older = {"language_embeddings": "language_tables", "masked_only_lm": "_masked"}
+    for file in folder.glob("*.py"):
+        code = file.read_text(encoding="utf-8")
+        for name, old in older.items():
+            code = code.replace(f"from .{name} import", f"from .{old} import")
+        file.with_name(f"{older.get(file.stem, file.stem)}.py").write_text(code, encoding="utf-8")
+        if file.stem in older:
+            file.unlink()
+    again = AutoModelForMaskedLM.from_pretrained(folder)
+    assert type(again) is architecture.masked_lm
+    again.save_pretrained(folder)
+    environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, str(PROBE), str(folder)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

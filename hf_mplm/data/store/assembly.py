@@ -137,13 +137,19 @@ def keep_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         ValueError: if what was saved is not the same tokenizer when it is loaded.
     """
     fingerprint = tokenizer_fingerprint(tokenizer)
+    # A tokenizer whose own code runs already was trusted, and its copy is the same code.
+    trusted = type(tokenizer).__module__.startswith("transformers_modules.")
     model = Path(tokenizer.name_or_path) / MODEL_FILE
-    if model.is_file() and tokenizer_fingerprint(load_tokenizer(model.parent)) == fingerprint:
+
+    def is_the_same(saved: Path) -> bool:
+        return tokenizer_fingerprint(load_tokenizer(saved, trust_remote_code=trusted)) == fingerprint
+
+    if model.is_file() and is_the_same(model.parent):
         # The very file; saving may write the same pieces in another form.
         folder.mkdir(exist_ok=True)
         shutil.copyfile(model, folder / MODEL_FILE)
     save_tokenizer(tokenizer, folder)
-    if tokenizer_fingerprint(load_tokenizer(folder)) != fingerprint:
+    if not is_the_same(folder):
         raise ValueError(
             f"{tokenizer.name_or_path}: this tokenizer is not the same after it was saved and loaded again. Save it "
             "with save_pretrained, load it from there, and prepare with that one"

@@ -119,12 +119,13 @@ def train_tokenizer(
     return load_tokenizer(output)
 
 
-def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(name_or_path: str | Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """Load a tokenizer from a folder or from the Hub.
 
     Args:
         name_or_path (`str` or `Path`): a folder that holds a tokenizer (`tokenizer.json`, `tokenizer_config.json`), or
             the id of a repository.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
 
     Returns:
         `PreTrainedTokenizerBase`: a tokenizer of the `tokenizers` library.
@@ -142,7 +143,7 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
             f"hf-mplm tokenizer train --corpus CORPUS --output {name} --vocab_size 8000"
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
         if tokenizer.is_fast:
             # What is wrong with a vocabulary or a template shows when it is used.
             tokenizer(_PROBE, _PROBE)
@@ -173,6 +174,11 @@ def _model_error(path: Path) -> DamagedError | None:
 
 def _unusable(name: str, error: BaseException) -> OSError | ValueError:
     """What to say of a tokenizer that does not load: which of its files is damaged, if that can be told."""
+    if "trust_remote_code" in str(error):
+        return ValueError(
+            f"the tokenizer {name} asks to run code that comes with it, which could do anything that you can: it was "
+            "not run. Read that code first; where you trust it, say --trust_remote_code (trust_remote_code=True)"
+        )
     for file in sorted(Path(name).glob("*.json")) if Path(name).is_dir() else ():
         try:
             if not isinstance(parse_json(file.read_bytes()), dict):

@@ -8,15 +8,12 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm.modeling.architectures import find_architecture
+from hf_mplm.modeling.config_check import check_settings
 from hf_mplm.modeling.stock import masked_only
 
 
 __all__ = ["build_encoder"]
-
-# What XLM-R's published checkpoints have where its configuration class says otherwise.
-_PUBLISHED: dict[str, dict[str, Any]] = {
-    "xlm-roberta": {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
-}
 
 
 def build_encoder(
@@ -36,7 +33,8 @@ def build_encoder(
         `transformers.PreTrainedModel`: the model, in single precision, of the stock class of its architecture.
 
     Raises:
-        ValueError: for an unknown architecture or setting; the nearest one is named.
+        ValueError: for an unknown architecture or setting, of which the nearest one is named, and for settings from
+            which no model can be built, or none that this machine has the memory for.
     """
     known = set(AutoConfig.for_model(model_type).to_dict())
     for name in settings:
@@ -49,10 +47,24 @@ def build_encoder(
         for name in ("bos", "cls", "eos", "pad", "sep")
         if f"{name}_token_id" in known and getattr(tokenizer, f"{name}_token_id") is not None
     }
-    config = AutoConfig.for_model(
-        model_type, vocab_size=len(tokenizer), **{**_PUBLISHED.get(model_type, {}), **ids, **settings}
+    architecture = find_architecture(model_type)
+    published = {} if architecture is None else architecture.published
+    settings = {"vocab_size": len(tokenizer), **published, **ids, **settings}
+    check_settings(
+        {"model_type": model_type, **settings},
+        lambda what: ValueError(f"no {model_type} model can be built from these settings: {what}"),
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = AutoModelForMaskedLM.from_config(config, dtype=torch.float32)
+    try:
+        config = AutoConfig.for_model(model_type, **settings)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = AutoModelForMaskedLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    except ValueError:
+        raise
+    except Exception as error:
+        # A setting that no check of ours knows; what an architecture raises for it is its own affair.
+        raise ValueError(
+            f"no {model_type} model can be built from these settings ({type(error).__name__}: {error}); they are "
+            f"{settings}"
+        ) from error
     return masked_only(model)

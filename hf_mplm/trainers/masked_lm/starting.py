@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
-from hf_mplm import modeling
+from hf_mplm.modeling.architectures import find_architecture, known_types
+from hf_mplm.modeling.reading import load_config
 from hf_mplm.modeling.stock import load_masked_lm
 
 
 __all__ = ["load_for_method"]
-
-_CLASSES = {
-    "bert": "BertForLangScriptMLM",
-    "modernbert": "ModernBertForLangScriptMLM",
-    "xlm-roberta": "XLMRobertaForLangScriptMLM",
-}
 
 
 def load_for_method(
@@ -29,6 +24,7 @@ def load_for_method(
     use_language_embeddings: bool = True,
     use_script_embeddings: bool = True,
     add_languages: bool = False,
+    trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """Load a masked-LM checkpoint for a method of pretraining.
 
@@ -39,17 +35,20 @@ def load_for_method(
         use_language_embeddings (`bool`, *optional*, defaults to `True`): LangSAMP's table of languages.
         use_script_embeddings (`bool`, *optional*, defaults to `True`): LangSAMP's table of scripts.
         add_languages (`bool`, *optional*, defaults to `False`): grow the tables of a model that has them already.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
 
     Returns:
         `transformers.PreTrainedModel`: the model, in single precision.
 
     Raises:
-        ValueError: when the method is unknown or does not know the architecture.
+        ValueError: when the method is unknown or does not know the architecture, or code would have to run.
+        DamagedError: when the checkpoint cannot be read.
     """
     if method not in ("langsamp", "mlm"):
         raise ValueError(f"{method!r} is no method of pretraining; give langsamp or mlm")
-    model_type = AutoConfig.from_pretrained(name_or_path).model_type
-    if model_type.endswith("-langscript"):
+    model_type = load_config(name_or_path, trust_remote_code=trust_remote_code).model_type
+    known = find_architecture(model_type)
+    if known is not None and model_type == known.langscript_type:
         if method == "mlm":
             raise ValueError(
                 f"{name_or_path} has LangSAMP's embeddings already; --method langsamp goes on with them, and "
@@ -60,17 +59,18 @@ def load_for_method(
             model.add_languages(languages)
         return model
     if method == "mlm":
-        return load_masked_lm(name_or_path)
-    if model_type not in _CLASSES:
+        return load_masked_lm(name_or_path, trust_remote_code=trust_remote_code)
+    if known is None:
         raise ValueError(
-            f"{name_or_path} is a {model_type} checkpoint, and LangSAMP is here for {', '.join(sorted(_CLASSES))}; "
-            "--method mlm trains any masked language model"
+            f"{name_or_path} is a {model_type} checkpoint, and LangSAMP is here for {known_types()}; --method mlm "
+            "trains any masked language model"
         )
     if not (use_language_embeddings or use_script_embeddings):
         raise ValueError("LangSAMP without languages and without scripts is the baseline: --method mlm")
-    return getattr(modeling, _CLASSES[model_type]).from_encoder(
+    start: PreTrainedModel = known.masked_lm_class.from_encoder(
         name_or_path,
         languages=languages,
         use_language_embeddings=use_language_embeddings,
         use_script_embeddings=use_script_embeddings,
     )
+    return start

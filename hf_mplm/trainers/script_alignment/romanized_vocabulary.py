@@ -39,6 +39,7 @@ def extend_for_romanized(
     initialization: str = "subwords",
     num_threads: int = 4,
     seed: int = 0,
+    trust_remote_code: bool = False,
     **reading: Any,
 ) -> Path:
     """Learn subwords from the romanisation of a corpus, and add those that a model's vocabulary lacks.
@@ -58,6 +59,7 @@ def extend_for_romanized(
         initialization (`str`, *optional*, defaults to `"subwords"`): rows of new tokens, see [`extend_vocabulary`].
         num_threads (`int`, *optional*, defaults to 4): threads that learn the vocabulary.
         seed (`int`, *optional*, defaults to 0): seed of the sentences that it is learned from.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         **reading: of [`iter_corpus`]: `languages`, `text_column`, ...
 
     Returns:
@@ -72,7 +74,7 @@ def extend_for_romanized(
     options = ReadOptions(**columns)
     files = find_files(corpus, options)
     settings = {
-        "model": model_digest(model),
+        "model": model_digest(model, trust_remote_code=trust_remote_code),
         "uroman": load_engine().version,
         "vocab_size": vocab_size,
         "max_new_pieces": max_new_pieces,
@@ -83,7 +85,7 @@ def extend_for_romanized(
     plan = make_plan(files, options, settings)
 
     def extend(folder: Path) -> None:
-        old = load_tokenizer(model)
+        old = load_tokenizer(model, trust_remote_code=trust_remote_code)
         with tempfile.TemporaryDirectory() as learned_in:
             learned = train_tokenizer(
                 _romanized(corpus, use_language_codes, reading),
@@ -93,7 +95,7 @@ def extend_for_romanized(
                 num_threads=num_threads,
             )
             new = extend_tokenizer(old, learned, folder, max_new_pieces=max_new_pieces)
-        weights = load_masked_lm(model)
+        weights = load_masked_lm(model, trust_remote_code=trust_remote_code)
         extension = extend_vocabulary(weights, old, new, initialization=initialization, seed=seed)
         weights.save_pretrained(folder)
         check_unchanged(plan, files)

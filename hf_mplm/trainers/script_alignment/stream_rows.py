@@ -11,18 +11,13 @@ import torch
 from transformers import PreTrainedModel
 
 from hf_mplm._compat import TRANSFORMERS_5, segment_attention_mask
+from hf_mplm.modeling.architectures import find_architecture
 from hf_mplm.modeling.final_layer import is_recomputed
 from hf_mplm.modeling.pooling import without_peft
 from hf_mplm.modeling.segment_attention import SegmentAttention
 
 
 __all__ = ["RowEncoding", "StreamRows", "segment_means", "stream_rows"]
-
-# Architectures whose attention takes a mask for every two tokens. XLM-R's positions begin behind the padding's.
-_AFTER_PADDING = {"xlm-roberta", "xlm-roberta-langscript"}
-_FROM_ZERO = {"bert", "bert-langscript"}
-# Local and global layers need two masks, which 4.57 does not take.
-_LOCAL = {"modernbert", "modernbert-langscript"}
 
 
 @dataclass
@@ -166,9 +161,13 @@ class RowEncoding:
         self._model = without_peft(model)
         self.config: Any = model.config
         self.implementation: str = model.config._attn_implementation or "eager"
-        known = _AFTER_PADDING | _FROM_ZERO | (_LOCAL if TRANSFORMERS_5 else set())
-        # Flash attention takes no such mask, and leaves padding out by itself.
-        self.packs = model.config.model_type in known and self.implementation in ("sdpa", "eager")
+        known = find_architecture(model.config.model_type)
+        self._shift = self.config.pad_token_id + 1 if known is not None and known.counts_from_padding else 0
+        self._has_local_layers = known is not None and known.has_local_layers
+        # The attention of every known architecture takes a mask for every two tokens; that of local and of global
+        # layers needs two, which 4.57 does not take. Flash attention takes none, and leaves padding out by itself.
+        takes_masks = known is not None and (TRANSFORMERS_5 or not known.has_local_layers)
+        self.packs = takes_masks and self.implementation in ("sdpa", "eager")
 
     def __call__(self, rows: StreamRows) -> dict[str, Any]:
         """The encoder's keyword arguments: `input_ids`, `attention_mask`, and `position_ids` for packed rows."""
@@ -176,10 +175,9 @@ class RowEncoding:
             return {"input_ids": rows.input_ids, "attention_mask": (rows.segments >= 0).long()}
         # Padding sees padding, so that no softmax is empty.
         together = rows.segments[:, :, None] == rows.segments[:, None, :]
-        shift = self.config.pad_token_id + 1 if self.config.model_type in _AFTER_PADDING else 0
-        positions = rows.positions + shift
+        positions = rows.positions + self._shift
         mask: Any = segment_attention_mask(together, self.implementation, self._model.dtype)
-        if self.config.model_type in _LOCAL:
+        if self._has_local_layers:
             near = (positions[:, :, None] - positions[:, None, :]).abs() <= self.config.sliding_window
             local = segment_attention_mask(together & near, self.implementation, self._model.dtype)
             mask = {"full_attention": mask, "sliding_attention": local}
@@ -188,6 +186,6 @@ class RowEncoding:
     def attention(self, rows: StreamRows) -> AbstractContextManager[Any]:
         """What to call the encoder in: on a CPU, attention over packed rows goes text by text."""
         by_text = rows.packed and rows.segments.device.type == "cpu" and self.implementation == "sdpa"
-        if not by_text or self.config.model_type in _LOCAL or is_recomputed(self._model):
+        if not by_text or self._has_local_layers or is_recomputed(self._model):
             return nullcontext()
         return SegmentAttention(rows.segments)

@@ -1,4 +1,4 @@
-"""Tables of languages and of scripts, and looking ids up in them."""
+"""Embeddings of languages and of scripts, and looking ids up in them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,19 @@
+"""BERT (and mBERT): the configuration with language and script embeddings."""
+
+from __future__ import annotations
+
+from transformers import BertConfig
+
+from .configuration_langscript import LangScriptConfigMixin
+
+
+__all__ = ["BertLangScriptConfig"]
+
+
+class BertLangScriptConfig(LangScriptConfigMixin, BertConfig):
+    """BERT (and mBERT) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
+
+    model_type = "bert-langscript"
+    keys_to_ignore_at_inference = ["loss_components"]
+    # transformers 5 makes dataclasses of configurations, and would write an __init__ where the class has none itself.
+    __init__ = LangScriptConfigMixin.__init__

@@ -1,0 +1,19 @@
+"""XLM-R (and Glot500): the configuration with language and script embeddings."""
+
+from __future__ import annotations
+
+from transformers import XLMRobertaConfig
+
+from .configuration_langscript import LangScriptConfigMixin
+
+
+__all__ = ["XLMRobertaLangScriptConfig"]
+
+
+class XLMRobertaLangScriptConfig(LangScriptConfigMixin, XLMRobertaConfig):
+    """XLM-R (and Glot500) with language and script embeddings; arguments as in [`LangScriptConfigMixin`]."""
+
+    model_type = "xlm-roberta-langscript"
+    keys_to_ignore_at_inference = ["loss_components"]
+    # transformers 5 makes dataclasses of configurations, and would write an __init__ where the class has none itself.
+    __init__ = LangScriptConfigMixin.__init__
