@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .reads import note_read
+
 
 __all__ = ["DataError", "Record", "read_file", "read_lines"]
 
@@ -44,6 +46,7 @@ def read_lines(path: Path) -> list[str]:
         DataError: If a line is not UTF-8.
     """
     opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+    note_read(path)
     with opener(path, "rb") as file:
         raw = file.read()
     raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -140,6 +143,7 @@ def _read_json_lines(path: Path) -> Iterator[Record]:
 def _read_parquet(path: Path) -> Iterator[Record]:
     import pyarrow.parquet as pq
 
+    note_read(path)
     table = pq.read_table(path)
     names = _class_names(table.schema.metadata or {})
     for number, values in enumerate(table.to_pylist(), start=1):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .layouts import DataError, read_records
+from .reads import note_read
 
 
 __all__ = ["Question", "hold_out_articles", "read_questions"]
@@ -92,6 +93,7 @@ def _read_file(path: Path) -> Iterator[Question]:
         yield from _table(path)
         return
     opener: Any = gzip.open if path.suffix == ".gz" else open
+    note_read(path)
     with opener(path, "rt", encoding="utf-8") as file:
         try:
             content = json.load(file)
