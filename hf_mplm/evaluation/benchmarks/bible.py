@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.layouts import DataError, find_split, list_folders, read_lines, read_records, resolve_codes, unique_by
+from ..files.reads import remember
 from ..kinds.retrieval import ParallelText, RetrievalTask
 
 
@@ -40,7 +40,7 @@ class BibleCorpus:
         self.files = {code: files[name] for code, name in codes.items() if name in files}
         self.codes = sorted(codes)
         # The source language is asked for once a target; the target's verses are not needed again.
-        self._read_source = lru_cache(maxsize=1)(self._verses)
+        self._read_source = remember(self._verses, 1)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have verses.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
@@ -16,6 +15,7 @@ from ..files.layouts import (
     resolve_codes,
     unique_by,
 )
+from ..files.reads import remember
 from ..kinds.retrieval import ParallelText, RetrievalTask
 
 
@@ -35,7 +35,7 @@ class FloresCorpus:
         files = {path.stem: path for path in self.folder.glob("*.devtest")}
         self.files = {code: files[name] for code, name in resolve_codes(sorted(files), lambda name: "").items()}
         self.names = {} if files else resolve_codes(list_folders(self.sib200, ["test"]), lambda name: "")
-        self._read_source = lru_cache(maxsize=1)(self._sentences)
+        self._read_source = remember(self._sentences, 1)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have sentences.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.layouts import DataError
 from ..files.question_corpus import DEV_SHARE, QuestionCorpus, answerable, scorable
+from ..files.reads import remember
 from ..files.squad import Question, hold_out_articles, read_questions
 from ..kinds.question_answering import QuestionAnsweringTask
 
@@ -54,7 +54,7 @@ class TyDiQaCorpus(QuestionCorpus):
             split: [path for path in paths if any(name in path.name or name == path.parent.name for name in names)]
             for split, names in SPLITS.items()
         }
-        self._read = lru_cache(maxsize=2)(self._read_split)
+        self._read = remember(self._read_split, 2)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have questions to score.

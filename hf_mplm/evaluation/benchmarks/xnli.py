@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 
 from ..files.corpus import Corpus, MissingDataError
 from ..files.layouts import Record, read_records, require_columns, resolve_codes
+from ..files.reads import remember
 from ..kinds.classification import ClassificationTask, LabelledText
 from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus, labelled_pairs
 
@@ -30,7 +30,7 @@ class XnliCorpus(Corpus[LabelledText]):
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / "xnli"
         self.pairs = PairCorpus(self.folder, NLI_COLUMNS, NLI_NAMES)
-        self._own = cache(self._read_own)
+        self._own = remember(self._read_own)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have test data.

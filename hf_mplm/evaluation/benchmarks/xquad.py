@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.layouts import find_split, resolve_codes
 from ..files.question_corpus import QuestionCorpus, answerable, scorable
+from ..files.reads import remember
 from ..files.squad import Question, read_questions
 from ..kinds.question_answering import QuestionAnsweringTask
 
@@ -43,7 +43,7 @@ class XQuadCorpus(QuestionCorpus):
             files = [path] if path.is_file() and ".json" in path.name else find_split(self.folder, path.name, "dev")
             if files:
                 self.paths.setdefault(name, files)
-        self._read = lru_cache(maxsize=2)(self._read_code)
+        self._read = remember(self._read_code, 2)
         self.codes = resolve_codes(self.paths, self._sample)
 
     def languages(self) -> list[str]:

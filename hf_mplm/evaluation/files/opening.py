@@ -12,6 +12,8 @@ from typing import Any
 
 from hf_mplm.jobs.files import parse_json
 
+from .reads import note_read
+
 
 __all__ = ["COMPRESSIONS", "DataError", "damaged", "parse_value", "plain_name", "read_head", "read_lines", "read_text"]
 
@@ -174,6 +176,7 @@ def _read_bytes(path: Path) -> bytes:
     # A pipe would be waited for without end.
     if not path.is_file():
         raise DataError(f"{path} is no file but {_kind(path)}; put the benchmark's file there, or remove it")
+    note_read(path)
     suffix = path.suffix.lower()
     try:
         with COMPRESSIONS.get(suffix, open)(path, "rb") as file:

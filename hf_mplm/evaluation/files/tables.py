@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .opening import damaged
+from .reads import note_read
 
 
 __all__ = ["head_rows", "list_class_names", "read_rows"]
@@ -29,6 +30,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
     if not path.is_file():
         raise damaged(path, "it is no file")
+    note_read(path)
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         names = _class_names(table.schema.metadata or {}, nested=False)
