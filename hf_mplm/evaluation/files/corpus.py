@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 from .opening import DataError
@@ -29,15 +29,32 @@ class BenchmarkFiles(ABC):
 
     #: What is in the folders that it reads.
     findings: Sequence[Findings] = ()
+    #: Codes of language-scripts that two names of the benchmark mean, to the reason why neither is read.
+    refused: Mapping[str, str] = {}
 
     @property
     def passed_over(self) -> list[PassedOver]:
         """What was found and is not used, and why."""
         return [entry for findings in self.findings for entry in findings.passed_over()]
 
+    def refuse(self, language: str) -> None:
+        """Refuse a language that two names of the benchmark mean.
+
+        Args:
+            language (`str`): Code of the language-script.
+
+        Raises:
+            RefusedDataError: If it is one, saying both names and the line to type.
+        """
+        if language in self.refused:
+            raise RefusedDataError(self.refused[language])
+
     @abstractmethod
     def languages(self) -> list[str]:
-        """List the language-scripts that have test data, sorted."""
+        """List the language-scripts that have test data, sorted.
+
+        Those that are refused are among them: whoever asks for one is told why there is no score.
+        """
 
 
 class Corpus(BenchmarkFiles, Generic[Example]):

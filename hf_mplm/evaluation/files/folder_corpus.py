@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from .corpus import Corpus, Example, RefusedDataError
+from .corpus import Corpus, Example
 from .layouts import SPLIT_NAMES, SplitFolder
 from .names import Meaning, resolve_codes
 from .opening import DataError
@@ -36,7 +36,7 @@ class FolderCorpus(Corpus[Example]):
     def __init__(self, folder: Path, beside: Sequence[Path] = ()) -> None:
         self.folder = folder
         self.splits = SplitFolder(folder)
-        resolved = resolve_codes(self.splits.names(), self._sample, self.meanings)
+        resolved = resolve_codes(self.splits.names(), self._sample, self.meanings, folder)
         self.names, self.refused = resolved.codes, resolved.refused
         found = Findings(folder, LAYOUT)
         self.findings = [found]
@@ -74,8 +74,7 @@ class FolderCorpus(Corpus[Example]):
             RefusedDataError: If two names of the benchmark mean this language-script.
             DataError: If one of several files is missing.
         """
-        if language in self.refused:
-            raise RefusedDataError(f"{self.folder}: {self.refused[language]}")
+        self.refuse(language)
         return self.splits.find(self.names[language], split) if language in self.names else []
 
     def _choices(self, name: str, split: str) -> list[list[Path]]:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from .corpus import RefusedDataError
+from .records import DataError, Record
 
 
-__all__ = ["is_withheld", "with_labels"]
+__all__ = ["is_withheld", "labelled", "with_labels"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,26 @@ def is_withheld(label: Any) -> bool:
         `bool`: Whether it is no label.
     """
     return label is None or (isinstance(label, str | int) and str(label).strip().lower() in WITHHELD)
+
+
+def labelled(records: Sequence[Record], column: str) -> list[Record]:
+    """Leave out the items of a file whose labels are withheld.
+
+    Args:
+        records (`Sequence[Record]`): The items.
+        column (`str`): The column that holds the label.
+
+    Returns:
+        `list[Record]`: Those with a label, at least one.
+
+    Raises:
+        DataError: If an item has no such column.
+        RefusedDataError: If no item has a label.
+    """
+    for record in records:
+        if column not in record.values:
+            raise DataError(f"{record.place} has no column {column!r}; it has {', '.join(record.values)[:200]}")
+    return with_labels(records, lambda record: is_withheld(record.values[column]), lambda record: record.place)
 
 
 def with_labels(items: Sequence[Item], withheld: Callable[[Item], bool], place: Callable[[Item], str]) -> list[Item]:
@@ -53,5 +74,10 @@ def with_labels(items: Sequence[Item], withheld: Callable[[Item], bool], place: 
         )
     if len(kept) < len(items):
         first = next(item for item in items if withheld(item))
-        logger.warning("%d of %d items have no label and are left out, such as %s", len(items) - len(kept), len(items), place(first))
+        logger.warning(
+            "%d of %d items have no label and are left out, such as %s",
+            len(items) - len(kept),
+            len(items),
+            place(first),
+        )
     return kept

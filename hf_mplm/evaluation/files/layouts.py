@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .opening import damaged, plain_name
 from .records import DataError, Record, read_file, read_lines
+from .report import list_files
 
 
 __all__ = [
@@ -49,10 +50,7 @@ class SplitFolder:
         self.folder = folder
         self._files: dict[str, list[tuple[int, bool, Path]]] = defaultdict(list)
         self._shards: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-            # A pipe or a dangling link is no file.
-            if not path.is_file():
-                continue
+        for path in list_files(folder):
             relative = path.relative_to(folder)
             if match := SHARD.fullmatch(relative.as_posix()):
                 self._shards[match["stem"]].append(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from hf_mplm.languages import LanguageScript, detect_han_script, parse_code
@@ -44,7 +45,10 @@ class Names(NamedTuple):
 
 
 def resolve_codes(
-    names: Iterable[str], sample: Callable[[str], str], meanings: Mapping[str, Meaning] | None = None
+    names: Iterable[str],
+    sample: Callable[[str], str],
+    meanings: Mapping[str, Meaning] | None = None,
+    folder: Path | None = None,
 ) -> Names:
     """Find the code of each name by which a benchmark calls a language.
 
@@ -53,6 +57,7 @@ def resolve_codes(
         sample (`Callable[[str], str]`): Gives some text of a language, from which a missing script is detected; `""` if
             there is none.
         meanings (`Mapping[str, Meaning]`, *optional*): The names that mean something else in this benchmark.
+        folder (`Path`, *optional*): Where the names stand, for messages.
 
     Returns:
         `Names`: For example `Names({"zho_Hans": "cmn"}, {}, {"notes": "... is not a language code ..."})`.
@@ -75,9 +80,10 @@ def resolve_codes(
         main = [name for name in same if name.lower() not in meanings or not meanings[name.lower()].variety]
         chosen = main if main else same[:1]
         if len(chosen) > 1:
+            where = f"{folder}: " if folder is not None else ""
             refused[code] = (
-                f"{' and '.join(map(repr, chosen))} are both {code}; rename or remove all but one, such as: "
-                f"mv {chosen[1]} {code}.unused"
+                f"{where}{' and '.join(map(repr, chosen))} are both {code}, and neither is read; move one away, such as: "
+                f"mv {folder or '.'}/{chosen[1]} ."
             )
             unused.update((name, refused[code]) for name in same)
             continue

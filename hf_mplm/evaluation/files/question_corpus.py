@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .corpus import Corpus, MissingDataError, RefusedDataError
+from .names import Meaning
 from .opening import DataError
 from .squad import Question, hold_out_articles, read_questions
 
 
-__all__ = ["DEV_SHARE", "QuestionCorpus", "answerable", "scorable"]
+__all__ = ["CHINESE", "DEV_SHARE", "QuestionCorpus", "answerable", "scorable"]
 
 logger = logging.getLogger(__name__)
+
+# What XQuAD and MLQA mean by `zh`.
+CHINESE = {"zh": Meaning("zho_Hans")}
 
 # Share of the articles of a training file that is kept to choose the weights by.
 DEV_SHARE = 0.05

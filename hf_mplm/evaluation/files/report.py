@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-__all__ = ["Findings", "PassedOver", "tell"]
+__all__ = ["Findings", "PassedOver", "list_files", "tell"]
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +19,21 @@ DOCUMENTS = ("readme", "license", "licence", "copying", "changelog", "contributi
 SHOWN = 5
 
 _told: set[tuple[str, str]] = set()
+
+
+def list_files(folder: Path, *, deep: bool = True) -> list[Path]:
+    """List the files of a folder, without pipes and links that lead nowhere.
+
+    Args:
+        folder (`Path`): The folder, which need not exist.
+        deep (`bool`, *optional*, defaults to `True`): Whether folders in it are entered.
+
+    Returns:
+        `list[Path]`: The files, sorted.
+    """
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in (folder.rglob("*") if deep else folder.iterdir()) if path.is_file())
 
 
 class PassedOver(NamedTuple):

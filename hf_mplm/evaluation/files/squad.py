@@ -115,7 +115,9 @@ def _is_row(line: str) -> bool:
 
 def _nested(path: Path, articles: Any) -> Iterator[Question]:
     for number, article in enumerate(_list(articles, f"{path}: data")):
-        paragraphs = _list(_get(article, "paragraphs", f"{path}: data[{number}]"), f"{path}: data[{number}].paragraphs")
+        paragraphs = _list(
+            _get(article, "paragraphs", f"{path}: data[{number}]"), f"{path}: data[{number}].paragraphs"
+        )
         for position, paragraph in enumerate(paragraphs):
             place = f"{path}: data[{number}].paragraphs[{position}]"
             context = _text(paragraph, "context", place)

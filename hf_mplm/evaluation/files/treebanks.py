@@ -13,7 +13,7 @@ from .corpus import BenchmarkFiles, MissingDataError, RefusedDataError
 from .layouts import SPLIT_NAMES, DataError, read_records, require_columns, whole_shards
 from .names import Meaning, resolve_codes
 from .opening import COMPRESSIONS, plain_name, read_head
-from .report import Findings
+from .report import Findings, list_files
 from .samples import sample_text
 from .tables import list_class_names
 
@@ -83,8 +83,8 @@ class Treebanks(BenchmarkFiles):
         self._gaps: dict[Path, str] = {}
         splits = {name: split for split, names in SPLIT_NAMES.items() for name in names}
         treebanks: dict[str, dict[str, list[_Found]]] = defaultdict(lambda: defaultdict(list))
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-            if path.is_file() and (found := _match(path, folder)):
+        for path in list_files(folder):
+            if found := _match(path, folder):
                 match, form = found
                 if match["split"].lower() in splits:
                     part = match.groupdict().get("part") or ""
@@ -155,7 +155,9 @@ class Treebanks(BenchmarkFiles):
         chosen = sorted((found for found in files if found.form == forms[0]), key=lambda found: _order(found.part))
         whole = [found for found in chosen if not found.part]
         if whole and len(whole) < len(chosen) and not _is_table(chosen[0].path):
-            self.found.leave([found.path for found in chosen if found.part], f"{whole[0].path.name} is read, the whole")
+            self.found.leave(
+                [found.path for found in chosen if found.part], f"{whole[0].path.name} is read, the whole"
+            )
             chosen = whole
         elif chosen[0].part and not _is_gapless([found.part for found in chosen]):
             names = ", ".join(found.path.name for found in chosen)
@@ -164,7 +166,9 @@ class Treebanks(BenchmarkFiles):
         self.found.use(paths)
         for found in files:
             if found.form != forms[0]:
-                self.found.leave([found.path], f"{paths[0].relative_to(self.folder)} of the same treebank and split is read")
+                self.found.leave(
+                    [found.path], f"{paths[0].relative_to(self.folder)} of the same treebank and split is read"
+                )
         return paths
 
     def _tell_merged(self, codes: Mapping[str, str]) -> None:
