@@ -43,8 +43,8 @@ class FloresCorpus(BenchmarkFiles):
         self.files = {code: files[name] for code, name in resolved.codes.items()}
         self.refused = resolved.refused
         found.use(self.files.values())
-        for name, reason in resolved.unused.items():
-            found.leave([files[name]], reason)
+        for unused, reason in resolved.unused.items():
+            found.leave([files[unused]], reason)
         self._sib: Sib200Corpus | None = None
         if not files:
             self._sib = Sib200Corpus(data_dir)

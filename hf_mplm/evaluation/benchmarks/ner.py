@@ -19,7 +19,7 @@ __all__ = ["LABELS", "TASK", "NerCorpus", "NerTask"]
 # In the order of the Hub's WikiANN, which its Parquet files may hold as bare numbers.
 LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
-# What WikiANN, whose names are those of Wikipedias, means by a name that ISO 639 gives to another language, or to none.
+# What WikiANN, named as Wikipedias are, means by a name that ISO 639 gives to another language, or to none.
 # A variety yields to the language itself where both are there. MasakhaNER's names are ISO 639-3.
 WIKIANN: Mapping[str, Meaning] = {
     "als": Meaning("gsw"),

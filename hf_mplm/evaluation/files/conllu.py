@@ -69,8 +69,8 @@ def read_conllu(path: Path) -> list[Tree]:
     # An empty head on some lines is a fault of theirs; on every line it was taken out.
     if blocks and all(_is_blind(line) for lines in blocks for _, line in lines):
         raise RefusedDataError(
-            f"the trees are withheld: no word of {path} has a head, so that there is nothing to score against; take the "
-            "treebank's own file"
+            f"the trees are withheld: no word of {path} has a head, so that there is nothing to score against; take "
+            "the treebank's own file"
         )
     trees = [_tree(lines, path) for lines in blocks]
     if not trees:

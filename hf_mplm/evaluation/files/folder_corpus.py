@@ -30,8 +30,8 @@ class FolderCorpus(Corpus[Example]):
     #: Names that mean something else in this benchmark than in ISO 639.
     meanings: ClassVar[Mapping[str, Meaning]] = {}
     #: What the columns with text may be called, and the number of the field with text where no header names it.
-    text_columns: ClassVar[Sequence[str]] = ("text",)
-    text_position: ClassVar[int | None] = None
+    text_columns: Sequence[str] = ("text",)
+    text_position: int | None = None
 
     def __init__(self, folder: Path, beside: Sequence[Path] = ()) -> None:
         self.folder = folder

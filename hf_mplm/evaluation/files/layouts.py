@@ -85,7 +85,7 @@ class SplitFolder:
         Raises:
             DataError: If some of its shards are missing.
         """
-        found = []
+        found: list[list[Path]] = []
         for name in SPLIT_NAMES[split]:
             for stem in (f"{language}/{name}", f"{name}/{language}", f"{language}_{name}", f"{name}-{language}"):
                 found.extend([path] for _, _, path in sorted(self._files.get(stem, ())))

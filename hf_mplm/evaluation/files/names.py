@@ -54,8 +54,8 @@ def resolve_codes(
 
     Args:
         names (`Iterable[str]`): Names such as `"cmn"`, `"zho_Hans"` or `"gn"`.
-        sample (`Callable[[str], str]`): Gives some text of a language, from which a missing script is detected; `""` if
-            there is none.
+        sample (`Callable[[str], str]`): Gives some text of a language, from which a missing script is detected; `""`
+            if there is none.
         meanings (`Mapping[str, Meaning]`, *optional*): The names that mean something else in this benchmark.
         folder (`Path`, *optional*): Where the names stand, for messages.
 
@@ -82,7 +82,7 @@ def resolve_codes(
         if len(chosen) > 1:
             where = f"{folder}: " if folder is not None else ""
             refused[code] = (
-                f"{where}{' and '.join(map(repr, chosen))} are both {code}, and neither is read; move one away, such as: "
+                f"{where}{' and '.join(map(repr, chosen))} are both {code}, and neither is read; move one away: "
                 f"mv {folder or '.'}/{chosen[1]} ."
             )
             unused.update((name, refused[code]) for name in same)

@@ -79,8 +79,8 @@ def answerable(questions: Sequence[Question]) -> list[Question]:
         )
     if questions and not kept:
         raise RefusedDataError(
-            f"no question can be trained on, neither {questions[0].place} nor any other there: their answers are withheld "
-            "or do not stand where they are said to stand"
+            f"no question can be trained on, neither {questions[0].place} nor any other there: their answers are "
+            "withheld or do not stand where they are said to stand"
         )
     return kept
 

@@ -1,4 +1,4 @@
-"""What a benchmark's folder has and what of it is not used: every file that is passed over is told, with the reason."""
+"""What a benchmark's folder has and what of it is not used: every file that is passed over is told, with why."""
 
 from __future__ import annotations
 

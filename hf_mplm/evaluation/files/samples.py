@@ -33,8 +33,9 @@ def sample_text(path: Path, columns: Sequence[str] = (), position: int | None = 
     """
     suffix = Path(plain_name(path)).suffix.lower()
     if suffix == ".parquet":
-        rows = list(head_rows(path, SAMPLE))
-        return "\n".join(text for row in rows for column in columns for text in _flat(row.get(column)))
+        return "\n".join(
+            text for row in head_rows(path, SAMPLE) for column in columns for text in _flat(row.get(column))
+        )
     head = read_head(path)
     if suffix in (".json", ".jsonl"):
         return "\n".join(islice(_json_values(head, columns), SAMPLE))
