@@ -67,7 +67,8 @@ def read_conllu(path: Path) -> list[Tree]:
     """
     blocks = list(_blocks(path))
     # An empty head on some lines is a fault of theirs; on every line it was taken out.
-    if blocks and all(_is_blind(line) for lines in blocks for _, line in lines):
+    words = [line for lines in blocks for _, line in lines if not OTHER_ID.fullmatch(line.split("\t")[0])]
+    if words and all(_is_blind(line) for line in words):
         raise RefusedDataError(
             f"the trees are withheld: no word of {path} has a head, so that there is nothing to score against; take "
             "the treebank's own file"
@@ -115,7 +116,7 @@ def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
 
 def _is_blind(line: str) -> bool:
     columns = line.split("\t")
-    return len(columns) == COLUMNS and (columns[6] == "_" or OTHER_ID.fullmatch(columns[0]) is not None)
+    return len(columns) == COLUMNS and columns[6] == "_"
 
 
 def _tree(lines: Sequence[tuple[int, str]], path: Path) -> Tree:
