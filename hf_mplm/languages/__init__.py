@@ -18,10 +18,12 @@ from .codes import (
     resource,
     script_group,
 )
+from .script_detection import detect_han_script
 
 
 __all__ = [
     "LanguageScript",
+    "detect_han_script",
     "detect_script",
     "family",
     "family_name",

@@ -9,7 +9,7 @@ from typing import Any
 from .tables import iso_scripts
 
 
-__all__ = ["detect_script"]
+__all__ = ["detect_han_script", "detect_script"]
 
 # Japanese prose is about half kana and Korean with Chinese characters about half Hangul; a Chinese text that quotes a
 # word of either stays far below this share of its East Asian letters.
@@ -88,6 +88,57 @@ def detect_script(text: str) -> str:
             "cannot be told; give more text, or the whole code, for example 'swh_Latn'"
         )
     return ranked[0][0]
+
+
+# Of the characters that are of one form only, the share from which a text is in that form.
+_CLEAR_SHARE = 0.9
+
+
+@functools.lru_cache(maxsize=65536)
+def _han_form(char: str) -> str | None:
+    # GB 2312 holds the simplified characters and Big5 the traditional ones. What both hold is of neither form.
+    if not "\u3400" <= char <= "\u9fff":
+        return None
+    simplified, traditional = _is_encodable(char, "gb2312"), _is_encodable(char, "big5")
+    return None if simplified == traditional else "Hans" if simplified else "Hant"
+
+
+def _is_encodable(char: str, encoding: str) -> bool:
+    try:
+        char.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def detect_han_script(text: str) -> str:
+    """Whether a Chinese text is in simplified or in traditional characters.
+
+    Counted are the characters that only one of the two standards of encoding has: GB 2312 for the simplified and Big5
+    for the traditional ones.
+
+    Args:
+        text (`str`): Text in a Chinese language; of another, such as Japanese, the answer means nothing.
+
+    Returns:
+        `str`: `"Hans"` or `"Hant"` if nine in ten of these characters are of that form, else `"Hani"`.
+
+    Example:
+
+    ```python
+    >>> from hf_mplm.languages import detect_han_script
+    >>> detect_han_script("人人生而自由，在尊严和权利上一律平等")
+    'Hans'
+
+    ```
+    """
+    counts: Counter[str] = Counter()
+    for char, number in Counter(text).items():
+        form = _han_form(char)
+        if form is not None:
+            counts[form] += number
+    total = counts.total()
+    return next((form for form, number in counts.items() if number >= _CLEAR_SHARE * total), "Hani")
 
 
 def _join_east_asian(counts: Counter[str]) -> None:

@@ -30,6 +30,8 @@ class AmericasNliCorpus(Corpus[LabelledText]):
     def __init__(self, data_dir: Path) -> None:
         self.pairs = PairCorpus(data_dir / "americasnli", NLI_COLUMNS, NLI_NAMES)
         self.xnli = XnliCorpus(data_dir)
+        self.findings = [*self.pairs.findings, *self.xnli.findings]
+        self.refused = self.pairs.refused
 
     def languages(self) -> list[str]:
         """List the language-scripts that have test data.
@@ -55,6 +57,7 @@ class AmericasNliCorpus(Corpus[LabelledText]):
         """
         if split == "test":
             return self.pairs.examples(language, split)
+        self.refuse(language)
         if language not in self.pairs.names:
             try:
                 return self.xnli.examples(language, split)

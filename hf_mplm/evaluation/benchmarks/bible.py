@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+import re
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..files.corpus import MissingDataError
-from ..files.layouts import DataError, find_split, list_folders, read_lines, read_records, resolve_codes, unique_by
+from ..files.corpus import BenchmarkFiles, MissingDataError
+from ..files.layouts import DataError, read_lines, read_records, unique_by
+from ..files.names import resolve_codes
+from ..files.opening import plain_name
+from ..files.reads import remember
+from ..files.records import text_of
+from ..files.report import Findings, list_files
+from ..files.samples import sample_text
 from ..kinds.retrieval import ParallelText, RetrievalTask
+from .taxi1500 import Taxi1500Corpus
 
 
 __all__ = ["TASK", "BibleCorpus"]
 
-SUFFIXES = (".tsv", ".tsv.gz", ".txt")
-# Verses of which a missing script is detected.
-SAMPLE_LINES = 100
+SUFFIXES = (".tsv", ".txt")
+ALIGNED_NAME = re.compile(r"bible\.(?P<target>[^.]+)-(?P<source>[^.-]+)\.(?P<side>(?P=target)|(?P=source))")
 
 
-class BibleCorpus:
+class BibleCorpus(BenchmarkFiles):
     """Verses in `bible/CODE.tsv` (id, tab, text), or line-aligned `bible/bible.CODE-eng_Latn.CODE` and `.eng_Latn`.
 
     Where a language has no such file, its verses in Taxi1500, whose ids are the same, take its place: this is where
@@ -30,17 +38,41 @@ class BibleCorpus:
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / "bible"
-        self.taxi1500 = data_dir / "taxi1500"
-        paths = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-        files = {
-            path.name.removesuffix(suffix): path for path in paths for suffix in SUFFIXES if path.name.endswith(suffix)
-        }
-        aligned = {path.name.rsplit(".", 1)[1] for path in paths if path.name.startswith("bible.")}
-        codes = resolve_codes(sorted(files.keys() | aligned), lambda name: _sample(files.get(name)))
-        self.files = {code: files[name] for code, name in codes.items() if name in files}
-        self.codes = sorted(codes)
+        found = Findings(self.folder, "CODE.tsv, CODE.txt, bible.CODE-CODE.CODE")
+        self.findings = [found]
+        self._data_dir = data_dir
+        verses: dict[str, Path] = {}
+        aligned: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+        for path in list_files(self.folder, deep=False):
+            name = plain_name(path)
+            if match := ALIGNED_NAME.fullmatch(name):
+                aligned[match["target"], match["source"]].setdefault(match["side"], path)
+            elif Path(name).suffix.lower() in SUFFIXES:
+                other = verses.setdefault(Path(name).stem, path)
+                if other != path:
+                    found.leave([path], f"{other.name} is read")
+        whole = resolve_codes(verses, lambda name: sample_text(verses[name], position=1), folder=self.folder)
+        sided = sorted({name for pair in aligned for name in pair})
+        both = resolve_codes(sided, lambda name: _sample(name, aligned), folder=self.folder)
+        self.refused = {**both.refused, **whole.refused}
+        self.files = {code: verses[name] for code, name in whole.codes.items()}
+        code_of = {name: code for code, name in both.codes.items()}
+        self._aligned: dict[tuple[str, str], tuple[Path, Path]] = {}
+        for (target, source), sides in aligned.items():
+            if target in code_of and source in code_of and {target, source} <= sides.keys():
+                self._aligned[code_of[source], code_of[target]] = (sides[source], sides[target])
+            elif target in code_of and source in code_of:
+                found.leave(sides.values(), f"it stands alone: bible.{target}-{source} has one side only")
+        found.use(self.files.values())
+        for paths in self._aligned.values():
+            found.use(paths)
+        for name, reason in whole.unused.items():
+            found.leave([verses[name]], reason)
+        for name, reason in both.unused.items():
+            found.leave([path for pair, sides in aligned.items() if name in pair for path in sides.values()], reason)
+        self.codes = sorted({*self.files, *(code for pair in self._aligned for code in pair)})
         # The source language is asked for once a target; the target's verses are not needed again.
-        self._read_source = lru_cache(maxsize=1)(self._verses)
+        self._read_source = remember(self._verses, 1)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have verses.
@@ -48,7 +80,7 @@ class BibleCorpus:
         Returns:
             `list[str]`: Codes, sorted.
         """
-        return self.codes
+        return sorted({*self.codes, *self.refused})
 
     def pair(self, source: str, target: str) -> ParallelText:
         """Align the verses of two languages.
@@ -67,9 +99,8 @@ class BibleCorpus:
             MissingDataError: If one of them has no verses, or they share none.
             DataError: If an id occurs twice, or line-aligned files differ in their number of lines.
         """
-        stem = f"bible.{target}-{source}"
-        paths = self.folder / f"{stem}.{source}", self.folder / f"{stem}.{target}"
-        if all(path.is_file() for path in paths):
+        if (source, target) in self._aligned:
+            paths = self._aligned[source, target]
             lines = [read_lines(path) for path in paths]
             if len(lines[0]) != len(lines[1]):
                 raise DataError(f"{paths[0]} has {len(lines[0])} lines, but {paths[1]} has {len(lines[1])}")
@@ -81,25 +112,22 @@ class BibleCorpus:
         return ParallelText([one[verse] for verse in shared], [other[verse] for verse in shared])
 
     def _verses(self, code: str) -> dict[str, str]:
+        self.refuse(code)
         if code in self.files:
             records = read_records([self.files[code]], columns=("id", "text"))
         else:
-            names = resolve_codes(list_folders(self.taxi1500), lambda name: "")
-            paths = [
-                path
-                for split in ("train", "dev", "test")
-                for path in find_split(self.taxi1500, names.get(code, code), split)
-            ]
+            taxi1500 = Taxi1500Corpus(self._data_dir)
+            paths = [path for split in ("train", "dev", "test") for path in taxi1500.paths(code, split)]
             if not paths:
                 raise MissingDataError(
-                    f"no verses of {code}: neither {self.folder / code}.tsv nor {self.taxi1500 / code}"
+                    f"no verses of {code}: neither {self.folder / code}.tsv nor {taxi1500.folder / code}"
                 )
             records = read_records(paths, columns=("id", "label", "text"))
-        return {key: str(record.values["text"]) for key, record in unique_by(records, "id").items()}
+        return {key: text_of(record, "text") for key, record in unique_by(records, "id").items()}
 
 
-def _sample(path: Path | None) -> str:
-    return "\n".join(read_lines(path)[:SAMPLE_LINES]) if path is not None else ""
+def _sample(name: str, aligned: Mapping[tuple[str, str], Mapping[str, Path]]) -> str:
+    return next((sample_text(sides[name]) for pair, sides in aligned.items() if name in pair and name in sides), "")
 
 
 TASK = RetrievalTask("bible", BibleCorpus, shared_source=True, max_sentences=500)

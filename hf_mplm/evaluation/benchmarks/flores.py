@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
-from ..files.corpus import MissingDataError
-from ..files.layouts import (
-    DataError,
-    find_split,
-    list_folders,
-    read_lines,
-    read_records,
-    require_columns,
-    resolve_codes,
-    unique_by,
-)
+from ..files.corpus import BenchmarkFiles, MissingDataError
+from ..files.layouts import DataError, read_lines, read_records, require_columns, unique_by
+from ..files.names import resolve_codes
+from ..files.opening import plain_name
+from ..files.reads import remember
+from ..files.records import text_of
+from ..files.report import Findings, list_files
+from ..files.samples import sample_text
 from ..kinds.retrieval import ParallelText, RetrievalTask
+from .sib200 import Sib200Corpus
 
 
 __all__ = ["TASK", "FloresCorpus"]
 
 
-class FloresCorpus:
+class FloresCorpus(BenchmarkFiles):
     """FLORES-200's own files `flores/devtest/CODE.devtest`, or else the test sentences of SIB-200 with their ids.
 
     Args:
@@ -32,10 +29,27 @@ class FloresCorpus:
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / "flores" / "devtest"
         self.sib200 = data_dir / "sib200"
-        files = {path.stem: path for path in self.folder.glob("*.devtest")}
-        self.files = {code: files[name] for code, name in resolve_codes(sorted(files), lambda name: "").items()}
-        self.names = {} if files else resolve_codes(list_folders(self.sib200, ["test"]), lambda name: "")
-        self._read_source = lru_cache(maxsize=1)(self._sentences)
+        # What else stands in `flores/`, such as its dev sentences, is no concern of this task.
+        found = Findings(self.folder, "CODE.devtest")
+        self.findings = [found]
+        files: dict[str, Path] = {}
+        for path in list_files(self.folder, deep=False):
+            name = Path(plain_name(path))
+            if name.suffix.lower() == ".devtest":
+                other = files.setdefault(name.stem, path)
+                if other != path:
+                    found.leave([path], f"{other.name} is read")
+        resolved = resolve_codes(files, lambda name: sample_text(files[name]), folder=self.folder)
+        self.files = {code: files[name] for code, name in resolved.codes.items()}
+        self.refused = resolved.refused
+        found.use(self.files.values())
+        for unused, reason in resolved.unused.items():
+            found.leave([files[unused]], reason)
+        self._sib: Sib200Corpus | None = None
+        if not files:
+            self._sib = Sib200Corpus(data_dir)
+            self.refused = self._sib.refused
+        self._read_source = remember(self._sentences, 1)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have sentences.
@@ -43,7 +57,7 @@ class FloresCorpus:
         Returns:
             `list[str]`: Codes, sorted.
         """
-        return sorted(self.files or self.names)
+        return self._sib.languages() if self._sib is not None else sorted({*self.files, *self.refused})
 
     def pair(self, source: str, target: str) -> ParallelText:
         """Align the sentences of two languages, by line in FLORES' own files and by `index_id` in SIB-200's.
@@ -68,14 +82,18 @@ class FloresCorpus:
         return ParallelText([one[key] for key in shared], [other[key] for key in shared])
 
     def _sentences(self, code: str) -> dict[str, str]:
+        self.refuse(code)
         if code in self.files:
-            return {str(number): line for number, line in enumerate(read_lines(self.files[code]))}
-        paths = find_split(self.sib200, self.names[code], "test") if code in self.names else []
+            lines = read_lines(self.files[code])
+            if not lines:
+                raise DataError(f"{self.files[code]} is empty")
+            return {str(number): line for number, line in enumerate(lines)}
+        paths = self._sib.paths(code, "test") if self._sib is not None else []
         if not paths:
             raise MissingDataError(f"no sentences of {code} under {self.folder if self.files else self.sib200}")
         records = read_records(paths, quoted=True)
         require_columns(records, ["index_id", "text"])
-        return {key: str(record.values["text"]) for key, record in unique_by(records, "index_id").items()}
+        return {key: text_of(record, "text") for key, record in unique_by(records, "index_id").items()}
 
 
 TASK = RetrievalTask("flores", FloresCorpus, shared_source=True)

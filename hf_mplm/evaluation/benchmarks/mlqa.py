@@ -6,8 +6,12 @@ import re
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
-from ..files.layouts import resolve_codes
-from ..files.question_corpus import QuestionCorpus, scorable
+from ..files.layouts import whole_shards
+from ..files.names import resolve_codes
+from ..files.opening import plain_name
+from ..files.question_corpus import CHINESE, QuestionCorpus, scorable
+from ..files.report import Findings, list_files
+from ..files.samples import sample_text
 from ..files.squad import Question, read_questions
 from ..kinds.question_answering import QuestionAnsweringTask
 
@@ -15,7 +19,7 @@ from ..kinds.question_answering import QuestionAnsweringTask
 __all__ = ["TASK", "MlqaCorpus"]
 
 # MLQA's own files, and the folders of the Hub.
-FILE_NAME = re.compile(r"(?P<split>dev|test)-context-(?P<context>[a-z]+)-question-(?P<question>[a-z]+)\.json(?:\.gz)?")
+FILE_NAME = re.compile(r"(?P<split>dev|test)-context-(?P<context>[a-z]+)-question-(?P<question>[a-z]+)\.json", re.I)
 FOLDER_NAME = re.compile(r"mlqa\.(?P<context>[a-z]+)\.(?P<question>[a-z]+)", re.IGNORECASE)
 HUB_SPLITS = {"validation": "dev", "test": "test"}
 
@@ -33,19 +37,37 @@ class MlqaCorpus(QuestionCorpus):
     def __init__(self, data_dir: Path, train_file: str | None = None) -> None:
         super().__init__(train_file)
         self.folder = data_dir / "mlqa"
+        found = Findings(self.folder, "SPLIT-context-CODE-question-CODE.json or mlqa.CODE.CODE/SPLIT-*.parquet")
+        self.findings = [found]
         self.paths: dict[tuple[str, str], list[Path]] = {}
-        for path in sorted(self.folder.rglob("*")) if self.folder.is_dir() else []:
-            if match := FILE_NAME.fullmatch(path.name):
+        for path in list_files(self.folder):
+            if match := FILE_NAME.fullmatch(plain_name(path)):
                 split = match["split"]
-            elif path.suffix == ".parquet" and (match := _folder_match(path)):
+            elif path.suffix.lower() == ".parquet" and (match := _folder_match(path)):
                 # `mlqa.de.de/test-00000-of-00001.parquet` or `mlqa.de.de/test/0000.parquet`
                 name = path.parent.name if path.parent.name in HUB_SPLITS else path.name.split("-")[0]
                 split = HUB_SPLITS.get(name, "")
             else:
                 continue
-            if split and match["context"] == match["question"]:
-                self.paths.setdefault((match["context"], split), []).append(path)
-        self.codes = resolve_codes(sorted({name for name, _ in self.paths}), self._sample)
+            if not split:
+                continue
+            if match["context"] != match["question"]:
+                found.leave([path], "question and passage are in two languages, which this task does not score")
+                continue
+            earlier = self.paths.setdefault((match["context"], split), [])
+            # Only the shards of one folder belong together.
+            if earlier and (path.suffix.lower() != ".parquet" or path.parent != earlier[0].parent):
+                found.leave([path], f"{earlier[0]} of the same language and split is read")
+            else:
+                earlier.append(path)
+        names = sorted({name for name, _ in self.paths})
+        resolved = resolve_codes(names, self._sample, CHINESE, self.folder)
+        self.codes, self.refused = resolved.codes, resolved.refused
+        for (name, _), paths in self.paths.items():
+            if name in resolved.unused:
+                found.leave(paths, resolved.unused[name])
+            else:
+                found.use(paths)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have questions to score.
@@ -53,7 +75,7 @@ class MlqaCorpus(QuestionCorpus):
         Returns:
             `list[str]`: Codes, sorted.
         """
-        return sorted(code for code, name in self.codes.items() if (name, "test") in self.paths)
+        return sorted({*self.refused, *(code for code, name in self.codes.items() if (name, "test") in self.paths)})
 
     def examples(self, language: str, split: str) -> list[Question]:
         """Read one split of one language.
@@ -73,16 +95,24 @@ class MlqaCorpus(QuestionCorpus):
             if self.train_file is None:
                 raise MissingDataError("mlqa has no training data; give SQuAD's: --train_file train-v1.1.json")
             return self.from_train_file(split)
+        self.refuse(language)
         paths = self.paths.get((self.codes.get(language, ""), split))
         if not paths:
             raise MissingDataError(
                 f"mlqa has no {split} questions of {language}: "
                 f"no {split}-context-CODE-question-CODE.json under {self.folder}"
             )
-        return scorable(read_questions(paths))
+        return scorable(read_questions(whole_shards(paths)))
 
     def _sample(self, name: str) -> str:
-        return read_questions(next(paths for (code, _), paths in self.paths.items() if code == name))[0].context
+        return next(
+            (
+                text
+                for (code, _), paths in self.paths.items()
+                if code == name and (text := sample_text(paths[0], ("context",)))
+            ),
+            "",
+        )
 
 
 def _folder_match(path: Path) -> re.Match[str] | None:

@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files.names import Meaning
 from ..files.tagged import TaggedSentence
 from ..kinds.finetuned import Features, Scores
 from ..kinds.tagging import TaggedCorpus, TaggingTask, named
 from ..metrics.entities import entity_f1
 
 
-__all__ = ["LABELS", "TASK", "NerTask"]
+__all__ = ["LABELS", "TASK", "NerCorpus", "NerTask"]
 
 # In the order of the Hub's WikiANN, which its Parquet files may hold as bare numbers.
 LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+# What WikiANN, named as Wikipedias are, means by a name that ISO 639 gives to another language, or to none.
+# A variety yields to the language itself where both are there. MasakhaNER's names are ISO 639-3.
+WIKIANN: Mapping[str, Meaning] = {
+    "als": Meaning("gsw"),
+    "bat-smg": Meaning("sgs"),
+    "be-tarask": Meaning("bel", "Belarusian in the Taraškievica orthography"),
+    "be-x-old": Meaning("bel", "Belarusian in the Taraškievica orthography"),
+    "bh": Meaning("bih"),
+    "cbk-zam": Meaning("cbk"),
+    "eml": Meaning("eml"),
+    "fiu-vro": Meaning("vro"),
+    "map-bms": Meaning("jav", "Banyumasan, a variety of Javanese"),
+    "nds-nl": Meaning("nds", "Low Saxon of the Netherlands"),
+    "no": Meaning("nob"),
+    "nrm": Meaning("nrf"),
+    "roa-rup": Meaning("rup"),
+    "roa-tara": Meaning("", "Tarantino, which ISO 639-3 does not have"),
+    "sh": Meaning("hbs"),
+    "simple": Meaning("eng", "Simple English"),
+    "zh-classical": Meaning("lzh"),
+    "zh-min-nan": Meaning("nan"),
+    "zh-yue": Meaning("yue"),
+}
+
+
+class NerCorpus(TaggedCorpus):
+    """Files of words and entities in `ner/`.
+
+    Args:
+        data_dir (`Path`): The folder with one folder a benchmark.
+    """
+
+    meanings = WIKIANN
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir, "ner", LABELS)
 
 
 @dataclass
@@ -30,7 +68,7 @@ class NerTask(TaggingTask):
     name: str = "ner"
     selection_metric = "entity_f1"
 
-    def corpus(self, data_dir: Path, train_file: str | None = None) -> TaggedCorpus:
+    def corpus(self, data_dir: Path, train_file: str | None = None) -> NerCorpus:
         """Open the benchmark.
 
         Args:
@@ -38,9 +76,9 @@ class NerTask(TaggingTask):
             train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
 
         Returns:
-            `TaggedCorpus`: Its files.
+            `NerCorpus`: Its files.
         """
-        return TaggedCorpus(data_dir, self.name, LABELS)
+        return NerCorpus(data_dir)
 
     def score(
         self, examples: Sequence[TaggedSentence], features: Features, predictions: Sequence[Any], language: str

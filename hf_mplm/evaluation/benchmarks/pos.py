@@ -49,6 +49,10 @@ class PosCorpus(TaggedCorpus):
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir, "pos", LABELS)
         self.treebanks = Treebanks(data_dir / "ud")
+        self.findings = [*self.findings, *self.treebanks.findings]
+        for language in sorted({*self.names, *self.refused} & {code for code, _ in self.treebanks.files}):
+            paths = [path for (code, _), paths in self.treebanks.files.items() if code == language for path in paths]
+            self.findings[0].note(f"pos: {language} is read from {self.folder}, not from {paths[0]}")
 
     def languages(self) -> list[str]:
         """List the language-scripts that have test data.
@@ -72,7 +76,7 @@ class PosCorpus(TaggedCorpus):
             MissingDataError: If there is no such file.
             DataError: If a word has no tag or one that is not known.
         """
-        if language in self.names or not self.treebanks.files:
+        if language in self.names or language in self.refused or not self.treebanks.files:
             return super().examples(language, split)
         index = {label: number for number, label in enumerate(self.labels)}
         sentences = []

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
+from ..files.labels import labelled
 from ..files.layouts import read_records, require_columns, unique_by
+from ..files.records import text_of
 from ..kinds.classification import ClassificationTask, LabelledText, label_index
 
 
@@ -45,10 +47,10 @@ class Sib200Corpus(FolderCorpus[LabelledText]):
                 f"no {split} sentences of {language}: {self.folder / language}/{split}.tsv is missing"
             )
         records = read_records(paths, quoted=True)
-        require_columns(records, ["index_id", "category", "text"])
+        require_columns(records, ["index_id", "text"])
         return [
-            LabelledText(str(record.values["text"]), label_index(record, "category", LABELS))
-            for record in unique_by(records, "index_id").values()
+            LabelledText(text_of(record, "text"), label_index(record, "category", LABELS))
+            for record in labelled(list(unique_by(records, "index_id").values()), "category")
         ]
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from pathlib import Path
 
-from ..files.corpus import MissingDataError
-from ..files.layouts import DataError, read_lines, resolve_codes
+from hf_mplm.languages import parse_code
+
+from ..files.corpus import BenchmarkFiles, MissingDataError
+from ..files.names import resolve_codes
+from ..files.opening import DataError, plain_name, read_lines
+from ..files.report import Findings, list_files
+from ..files.samples import sample_text
 from ..kinds.retrieval import ParallelText, RetrievalTask
 
 
 __all__ = ["TASK", "TatoebaCorpus"]
 
 ENGLISH = "eng_Latn"
-# Sentences of which a missing script is detected.
-SAMPLE_LINES = 100
+# A code may have a hyphen, as `zh-classical` has.
+FILE_NAME = re.compile(r"tatoeba\.(?P<language>[^.]+)-(?P<english>[^.-]+)\.(?P<side>(?P=language)|(?P=english))")
 
 
-class TatoebaCorpus:
+class TatoebaCorpus(BenchmarkFiles):
     """Line-aligned pairs of files `tatoeba/tatoeba.CODE-eng.CODE` and `.eng`.
 
     Every language has an English side of its own. Two other languages are joined by the English sentences that both
@@ -28,14 +35,32 @@ class TatoebaCorpus:
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / "tatoeba"
-        found = {}
-        for path in sorted(self.folder.glob("tatoeba.*-*.*")):
-            stem, side = path.name.rsplit(".", 1)
-            language, english = stem.removeprefix("tatoeba.").rsplit("-", 1)
-            if side == language:
-                found[language] = (path, path.with_name(f"{stem}.{english}"))
-        codes = resolve_codes(found, lambda name: "\n".join(read_lines(found[name][0])[:SAMPLE_LINES]))
-        self.files = {code: found[name] for code, name in codes.items()}
+        found = Findings(self.folder, "tatoeba.CODE-eng.CODE or tatoeba.CODE-eng.eng")
+        self.findings = [found]
+        sides: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+        for path in list_files(self.folder, deep=False):
+            if match := FILE_NAME.fullmatch(plain_name(path)):
+                pair, side = (match["language"], match["english"]), match["side"]
+                if side in sides[pair]:
+                    found.leave([path], f"{sides[pair][side].name} is read")
+                    continue
+                sides[pair][side] = path
+        pairs: dict[str, tuple[Path, Path]] = {}
+        for (language, english), files in sides.items():
+            if not _is_english(english):
+                found.leave(files.values(), f"its other side is {english!r}, not English")
+            elif language in files:
+                path = files[language]
+                pairs[language] = (path, files.get(english, path.with_name(f"tatoeba.{language}-{english}.{english}")))
+            else:
+                found.leave(files.values(), f"it stands alone: tatoeba.{language}-{english}.{language} is missing")
+        resolved = resolve_codes(pairs, lambda name: sample_text(pairs[name][0]), folder=self.folder)
+        self.refused = resolved.refused
+        self.files = {code: pairs[name] for code, name in resolved.codes.items()}
+        for both in self.files.values():
+            found.use(both)
+        for name, reason in resolved.unused.items():
+            found.leave([path for path in pairs[name] if path.is_file()], reason)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have a pair of files.
@@ -43,7 +68,7 @@ class TatoebaCorpus:
         Returns:
             `list[str]`: Codes, sorted.
         """
-        return sorted(self.files)
+        return sorted({*self.files, *self.refused})
 
     def pair(self, source: str, target: str) -> ParallelText:
         """Read the sentence pairs of two languages.
@@ -56,6 +81,7 @@ class TatoebaCorpus:
             `ParallelText`: The pairs, in the order of the target's file.
 
         Raises:
+            RefusedDataError: If two names of the benchmark mean one of the languages.
             MissingDataError: If a language has no files, or two languages have no English sentence in common.
             DataError: If a file is empty, or the two files of a pair differ in their number of lines.
         """
@@ -77,6 +103,7 @@ class TatoebaCorpus:
         return ParallelText([pivots[pivot] for pivot in joined], list(joined.values()))
 
     def _read(self, code: str) -> tuple[list[str], list[str]]:
+        self.refuse(code)
         if code not in self.files:
             raise MissingDataError(f"no sentences of {code} under {self.folder}")
         path, english_path = self.files[code]
@@ -88,6 +115,13 @@ class TatoebaCorpus:
         if not sentences:
             raise DataError(f"{path} is empty")
         return english, sentences
+
+
+def _is_english(name: str) -> bool:
+    try:
+        return parse_code(name).code == ENGLISH
+    except ValueError:
+        return False
 
 
 TASK = RetrievalTask("tatoeba", TatoebaCorpus, shared_source=False)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
-from ..files.layouts import find_split, read_records, require_columns, unique_by
+from ..files.labels import labelled
+from ..files.layouts import read_records, require_columns, unique_by
+from ..files.records import text_of
 from ..kinds.classification import ClassificationTask, LabelledText, label_index
 
 
@@ -21,6 +23,8 @@ class Taxi1500Corpus(FolderCorpus[LabelledText]):
     Args:
         data_dir (`Path`): The folder with one folder a benchmark.
     """
+
+    text_position = 2
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir / "taxi1500")
@@ -43,16 +47,11 @@ class Taxi1500Corpus(FolderCorpus[LabelledText]):
         if not paths:
             raise MissingDataError(f"no {split} verses of {language}: {self.folder / language}/{split}.tsv is missing")
         records = read_records(paths, columns=("id", "label", "text"))
-        require_columns(records, ["id", "label", "text"])
+        require_columns(records, ["id", "text"])
         return [
-            LabelledText(str(record.values["text"]), label_index(record, "label", LABELS))
-            for record in unique_by(records, "id").values()
+            LabelledText(text_of(record, "text"), label_index(record, "label", LABELS))
+            for record in labelled(list(unique_by(records, "id").values()), "label")
         ]
-
-    def _sample(self, name: str) -> str:
-        paths = next((paths for split in ("test", "train") if (paths := find_split(self.folder, name, split))), [])
-        records = read_records(paths, columns=("id", "label", "text"))[:100] if paths else []
-        return "\n".join(str(record.values["text"]) for record in records)
 
 
 TASK = ClassificationTask("taxi1500", LABELS, Taxi1500Corpus, ("macro_f1", "accuracy"))

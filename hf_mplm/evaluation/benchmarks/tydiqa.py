@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
-from ..files.layouts import DataError
+from ..files.opening import DataError, plain_name
 from ..files.question_corpus import DEV_SHARE, QuestionCorpus, answerable, scorable
+from ..files.reads import remember
+from ..files.report import Findings, list_files
 from ..files.squad import Question, hold_out_articles, read_questions
 from ..kinds.question_answering import QuestionAnsweringTask
 
@@ -28,7 +29,7 @@ LANGUAGES = {
 }
 # The Hub's folder of the tasks that look for the passage as well.
 PRIMARY_TASK = "primary_task"
-SUFFIXES = (".json", ".json.gz", ".jsonl", ".parquet")
+SUFFIXES = (".json", ".jsonl", ".parquet")
 SPLITS = {"train": ("train",), "test": ("dev", "validation")}
 
 
@@ -47,14 +48,20 @@ class TyDiQaCorpus(QuestionCorpus):
     def __init__(self, data_dir: Path, train_file: str | None = None) -> None:
         super().__init__(train_file)
         self.folder = data_dir / "tydiqa"
-        paths = sorted(
-            path for path in self.folder.rglob("*") if path.name.endswith(SUFFIXES) and PRIMARY_TASK not in path.parts
-        )
-        self.paths = {
-            split: [path for path in paths if any(name in path.name or name == path.parent.name for name in names)]
-            for split, names in SPLITS.items()
-        }
-        self._read = lru_cache(maxsize=2)(self._read_split)
+        found = Findings(self.folder, "*train* or *dev*, in SQuAD's form or as Parquet")
+        self.findings = [found]
+        self.paths: dict[str, list[Path]] = {"train": [], "test": []}
+        for path in list_files(self.folder):
+            if Path(plain_name(path)).suffix.lower() not in SUFFIXES:
+                continue
+            if PRIMARY_TASK in path.relative_to(self.folder).parts:
+                found.leave([path], "it is of the primary task, which looks for the passage as well")
+                continue
+            for split, names in SPLITS.items():
+                if any(name in path.name or name == path.parent.name for name in names):
+                    self.paths[split].append(path)
+                    found.use([path])
+        self._read = remember(self._read_split, 2)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have questions to score.

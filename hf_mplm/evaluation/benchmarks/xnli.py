@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 
 from ..files.corpus import Corpus, MissingDataError
-from ..files.layouts import Record, read_records, require_columns, resolve_codes
+from ..files.layouts import Record, read_records
+from ..files.names import resolve_codes
+from ..files.opening import plain_name
+from ..files.reads import remember
+from ..files.records import text_of
+from ..files.report import PassedOver, list_files, tell
+from ..files.samples import sample_text
 from ..kinds.classification import ClassificationTask, LabelledText
 from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus, labelled_pairs
 
@@ -15,6 +20,9 @@ from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpu
 __all__ = ["TASK", "XnliCorpus"]
 
 SUFFIXES = (".jsonl", ".tsv")
+TEXT_COLUMNS = ("premise", "sentence1")
+# Items of a language that tell its script.
+SAMPLE = 100
 
 
 class XnliCorpus(Corpus[LabelledText]):
@@ -29,8 +37,25 @@ class XnliCorpus(Corpus[LabelledText]):
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / "xnli"
-        self.pairs = PairCorpus(self.folder, NLI_COLUMNS, NLI_NAMES)
-        self._own = cache(self._read_own)
+        self._files = {name: self._find(name) for name in ("xnli.test", "xnli.dev")}
+        self._training = {
+            Path(plain_name(path)).stem.split(".")[-1]: path for path in self._find("multinli.train.", part=True)
+        }
+        beside = [*(paths[0] for paths in self._files.values() if paths), *self._training.values()]
+        self.pairs = PairCorpus(self.folder, NLI_COLUMNS, NLI_NAMES, beside)
+        self.refused = self.pairs.refused
+        self.findings = self.pairs.findings
+        for paths in self._files.values():
+            self.findings[0].leave(paths[1:], f"{paths[0]} is read" if paths else "")
+        resolved = resolve_codes(
+            self._training,
+            lambda name: sample_text(self._training[name], TEXT_COLUMNS),
+            self.pairs.meanings,
+            self.folder,
+        )
+        self._training = {code: self._training[name] for code, name in resolved.codes.items()}
+        self._unused: dict[str, str] = {}
+        self._own = remember(self._read_own)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have test data.
@@ -54,32 +79,52 @@ class XnliCorpus(Corpus[LabelledText]):
             MissingDataError: If there is no such file.
             DataError: If a label is not known or a column is missing.
         """
+        self.refuse(language)
         own = self._own(split).get(language)
         if own is not None:
             return labelled_pairs(own, NLI_COLUMNS, NLI_NAMES)
-        if split == "train":
-            paths = {path.stem.rsplit(".", 1)[-1]: path for path in self._find("multinli.train.*")}
-            names = resolve_codes(sorted(paths), lambda name: "")
-            if language in names:
-                return labelled_pairs(read_records([paths[names[language]]]), NLI_COLUMNS, NLI_NAMES)
+        if split == "train" and language in self._training:
+            return labelled_pairs(read_records([self._training[language]]), NLI_COLUMNS, NLI_NAMES)
         if language not in self.pairs.names:
             raise MissingDataError(f"no {split} pairs of {language} under {self.folder}")
         return self.pairs.examples(language, split)
 
-    def _find(self, pattern: str) -> list[Path]:
-        return sorted(path for path in self.folder.rglob(pattern) if path.suffix in SUFFIXES)
+    def _find(self, stem: str, *, part: bool = False) -> list[Path]:
+        found = []
+        for path in list_files(self.folder):
+            name = Path(plain_name(path))
+            if name.suffix.lower() in SUFFIXES and (name.stem.startswith(stem) if part else name.stem == stem):
+                found.append(path)
+        return found
 
     def _read_own(self, split: str) -> dict[str, list[Record]]:
         """Read a file of all languages, by language."""
-        paths = self._find(f"xnli.{split}.*")
+        paths = self._files.get(f"xnli.{split}", [])
         if not paths:
             return {}
         records = read_records(paths[:1])
-        require_columns(records, ["language"])
         grouped: dict[str, list[Record]] = defaultdict(list)
         for record in records:
-            grouped[str(record.values["language"])].append(record)
-        return {code: grouped[name] for code, name in resolve_codes(sorted(grouped), lambda name: "").items()}
+            grouped[text_of(record, "language")].append(record)
+        resolved = resolve_codes(
+            sorted(grouped),
+            lambda name: "\n".join(
+                str(record.values.get(column) or "") for record in grouped[name][:SAMPLE] for column in TEXT_COLUMNS
+            ),
+            self.pairs.meanings,
+            paths[0],
+        )
+        for name, reason in resolved.unused.items():
+            tell([PassedOver(f"{paths[0]}, language {name!r}", reason)])
+            self._unused[f"{paths[0]}, language {name!r}"] = reason
+        return {code: grouped[name] for code, name in resolved.codes.items()}
+
+    @property
+    def passed_over(self) -> list[PassedOver]:
+        """What was found and is not used, and why: files, and languages of a file of all languages."""
+        for split in ("test", "dev"):
+            self._own(split)
+        return [*super().passed_over, *(PassedOver(*entry) for entry in self._unused.items())]
 
 
 TASK = ClassificationTask("xnli", NLI_LABELS, XnliCorpus, ("accuracy",))

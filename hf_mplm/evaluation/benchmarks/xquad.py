@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
-from ..files.layouts import find_split, resolve_codes
-from ..files.question_corpus import QuestionCorpus, answerable, scorable
+from ..files.layouts import SplitFolder
+from ..files.names import resolve_codes
+from ..files.opening import plain_name
+from ..files.question_corpus import CHINESE, QuestionCorpus, answerable, scorable
+from ..files.reads import remember
+from ..files.report import Findings
+from ..files.samples import sample_text
 from ..files.squad import Question, read_questions
 from ..kinds.question_answering import QuestionAnsweringTask
 
@@ -36,15 +40,29 @@ class XQuadCorpus(QuestionCorpus):
     def __init__(self, data_dir: Path, train_file: str | None = None) -> None:
         super().__init__(train_file)
         self.folder = data_dir / "xquad"
+        found = Findings(self.folder, "xquad.CODE.json or xquad.CODE/validation-*.parquet")
+        self.findings = [found]
+        splits = SplitFolder(self.folder)
         self.paths: dict[str, list[Path]] = {}
-        entries = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-        for path in entries:
-            name = path.name.removeprefix(PREFIX).removesuffix(".gz").removesuffix(".json")
-            files = [path] if path.is_file() and ".json" in path.name else find_split(self.folder, path.name, "dev")
-            if files:
-                self.paths.setdefault(name, files)
-        self._read = lru_cache(maxsize=2)(self._read_code)
-        self.codes = resolve_codes(self.paths, self._sample)
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+            name = plain_name(path) if path.is_file() else path.name
+            if path.is_file() and Path(name).suffix.lower() == ".json":
+                name, files = Path(name).stem, [path]
+            elif path.is_dir() and (choices := splits.choices(name, "dev")):
+                files = choices[0]
+            else:
+                continue
+            earlier = self.paths.setdefault(name.removeprefix(PREFIX), files)
+            if earlier != files:
+                found.leave(files, f"{earlier[0]} of the same language is read")
+        self._read = remember(self._read_code, 2)
+        resolved = resolve_codes(self.paths, self._sample, CHINESE, self.folder)
+        self.codes, self.refused = resolved.codes, resolved.refused
+        for name, paths in self.paths.items():
+            if name in resolved.unused:
+                found.leave(paths, resolved.unused[name])
+            else:
+                found.use(paths)
 
     def languages(self) -> list[str]:
         """List the language-scripts that have questions.
@@ -52,7 +70,7 @@ class XQuadCorpus(QuestionCorpus):
         Returns:
             `list[str]`: Codes, sorted.
         """
-        return sorted(self.codes)
+        return sorted({*self.codes, *self.refused})
 
     def examples(self, language: str, split: str) -> list[Question]:
         """Read one split of one language.
@@ -73,7 +91,7 @@ class XQuadCorpus(QuestionCorpus):
         questions = self._read(language)
         if self.train_file is not None:
             return scorable(questions)
-        splits = self._splits(ENGLISH if ENGLISH in self.codes else self.languages()[0])
+        splits = self._splits(ENGLISH if ENGLISH in self.codes else min(self.codes))
         chosen = [question for question in questions if splits.get(question.id, "test") == split]
         if not chosen:
             raise MissingDataError(
@@ -98,12 +116,13 @@ class XQuadCorpus(QuestionCorpus):
         }
 
     def _read_code(self, language: str) -> list[Question]:
+        self.refuse(language)
         if language not in self.codes:
             raise MissingDataError(f"xquad has no questions of {language}: no {self.folder}/xquad.CODE.json of it")
         return read_questions(self.paths[self.codes[language]])
 
     def _sample(self, name: str) -> str:
-        return read_questions(self.paths[name])[0].context
+        return sample_text(self.paths[name][0], ("context",))
 
 
 TASK = QuestionAnsweringTask("xquad", XQuadCorpus, "squad")

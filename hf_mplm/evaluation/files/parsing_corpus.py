@@ -48,6 +48,7 @@ class ParsingCorpus(Corpus[ParsedSentence]):
 
     def __init__(self, data_dir: Path, subtypes: bool = False) -> None:
         self.treebanks, self.subtypes = Treebanks(data_dir / "ud"), subtypes
+        self.findings = self.treebanks.findings
         self.scheme: Sequence[str] = RELATIONS
         if subtypes:
             # A language can have subtypes that the source language lacks, which cost it LAS; they are no error.

@@ -6,14 +6,18 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from .corpus import Corpus, MissingDataError
-from .layouts import DataError
+from .corpus import Corpus, MissingDataError, RefusedDataError
+from .names import Meaning
+from .opening import DataError
 from .squad import Question, hold_out_articles, read_questions
 
 
-__all__ = ["DEV_SHARE", "QuestionCorpus", "answerable", "scorable"]
+__all__ = ["CHINESE", "DEV_SHARE", "QuestionCorpus", "answerable", "scorable"]
 
 logger = logging.getLogger(__name__)
+
+# What XQuAD and MLQA mean by `zh`.
+CHINESE = {"zh": Meaning("zho_Hans")}
 
 # Share of the articles of a training file that is kept to choose the weights by.
 DEV_SHARE = 0.05
@@ -59,6 +63,9 @@ def answerable(questions: Sequence[Question]) -> list[Question]:
 
     Returns:
         `list[Question]`: Those with an answer that stands in the passage where it is said to stand.
+
+    Raises:
+        RefusedDataError: If there is none.
     """
     kept = [question for question in questions if question.answers and _is_aligned(question)]
     left_out = len(questions) - len(kept)
@@ -69,6 +76,11 @@ def answerable(questions: Sequence[Question]) -> list[Question]:
             left_out,
             len(questions),
             example.place,
+        )
+    if questions and not kept:
+        raise RefusedDataError(
+            f"no question can be trained on, neither {questions[0].place} nor any other there: their answers are "
+            "withheld or do not stand where they are said to stand"
         )
     return kept
 
@@ -83,8 +95,14 @@ def scorable(questions: Sequence[Question]) -> list[Question]:
         `list[Question]`: The same.
 
     Raises:
-        DataError: If a question has no right answer to compare with.
+        RefusedDataError: If the answers are withheld, as they are in copies for a leaderboard: no question has one.
+        DataError: If one of them has no right answer to compare with.
     """
+    if questions and not any(question.answers for question in questions):
+        raise RefusedDataError(
+            f"the answers are withheld: {questions[0].place} and all others there have none, so that there is nothing "
+            "to score against; take the benchmark's own file, not XTREME's copy of it"
+        )
     for question in questions:
         if not question.answers:
             raise DataError(f"{question.place} has no answer: there is nothing to score against")
@@ -93,4 +111,4 @@ def scorable(questions: Sequence[Question]) -> list[Question]:
 
 def _is_aligned(question: Question) -> bool:
     start, text = question.starts[0], question.answers[0]
-    return bool(text) and question.context[start : start + len(text)] == text
+    return start >= 0 and question.context[start : start + len(text)] == text

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .opening import DataError, damaged, parse_value, plain_name, read_lines
+from .tables import read_rows
 
-__all__ = ["DataError", "Record", "read_file", "read_lines"]
 
+__all__ = ["DataError", "Record", "read_file", "read_lines", "text_of"]
 
-class DataError(ValueError):
-    """A file of a benchmark does not hold what its format promises. The message names the file and the line."""
+# A passage of a benchmark may be longer than the 131,072 characters that csv takes by default.
+FIELD_LIMIT = (1 << 31) - 1
 
 
 class Record(NamedTuple):
@@ -29,43 +29,31 @@ class Record(NamedTuple):
     values: Mapping[str, Any]
 
 
-def read_lines(path: Path) -> list[str]:
-    r"""Read a text file as lines that end in `\n` alone, so that U+2028 and U+0085 stay inside a sentence.
-
-    One `\r` at the end of a line is removed, as is a byte order mark. The last line may lack its `\n`.
+def text_of(record: Record, column: str) -> str:
+    """Take a text out of an item.
 
     Args:
-        path (`Path`): A UTF-8 file, which may be gzipped.
+        record (`Record`): The item.
+        column (`str`): The column that holds it.
 
     Returns:
-        `list[str]`: The lines.
+        `str`: The text.
 
     Raises:
-        DataError: If a line is not UTF-8.
+        DataError: If there is none, or it is no text.
     """
-    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
-        raw = file.read()
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    pieces = raw.split(b"\n")
-    if pieces and not pieces[-1]:
-        pieces.pop()
-    lines = []
-    for number, piece in enumerate(pieces, start=1):
-        try:
-            lines.append(piece.removesuffix(b"\r").decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path}:{number} is not UTF-8 ({error.reason} at byte {error.start} of the line)"
-            ) from error
-    return lines
+    value = record.values.get(column)
+    if not isinstance(value, str):
+        has = "no value" if value is None else f"a value of type {type(value).__name__}"
+        raise DataError(f"{record.place} has {has} where the text {column!r} is due")
+    return value
 
 
 def read_file(path: Path, columns: Sequence[str] | None, quoted: bool) -> Iterator[Record]:
     """Read one file by its suffix.
 
     Args:
-        path (`Path`): A TSV, CSV, JSON-lines or Parquet file, the text ones perhaps gzipped.
+        path (`Path`): A TSV, CSV, JSON-lines or Parquet file, the text ones perhaps compressed.
         columns (`Sequence[str]`, *optional*): Names of the columns of a TSV file without a header.
         quoted (`bool`): Whether the fields of a TSV file may be quoted.
 
@@ -75,9 +63,10 @@ def read_file(path: Path, columns: Sequence[str] | None, quoted: bool) -> Iterat
     Raises:
         DataError: If the file is not what its suffix says.
     """
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    suffix = Path(plain_name(path)).suffix.lower()
     if suffix == ".parquet":
-        yield from _read_parquet(path)
+        for number, values in enumerate(read_rows(path), start=1):
+            yield Record(f"{path}:{number}", values)
     elif suffix in (".jsonl", ".json"):
         yield from _read_json_lines(path)
     else:
@@ -98,6 +87,8 @@ def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader((f"{line}\n" for line in read_lines(path)), delimiter=delimiter, strict=True)
     number = 1
     while True:
+        # The limit belongs to the process, where somebody else may have set it.
+        limit = csv.field_size_limit(FIELD_LIMIT)
         try:
             row = next(reader)
         except StopIteration:
@@ -106,6 +97,8 @@ def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             raise DataError(
                 f"{path}:{number}: {error}; a field that opens with a quote must close with one"
             ) from error
+        finally:
+            csv.field_size_limit(limit)
         if row:
             yield number, row
         number = reader.line_num + 1
@@ -118,45 +111,26 @@ def _name_columns(
     for number, row in rows:
         if header is None:
             header = row
+            twice = next((name for name in header if header.count(name) > 1), None)
+            if twice is not None:
+                raise DataError(f"{path}:{number} names the column {twice!r} twice")
             continue
         if len(row) != len(header):
-            raise DataError(f"{path}:{number} has {len(row)} fields instead of {len(header)} ({', '.join(header)})")
+            raise DataError(
+                f"{path}:{number} has {len(row)} fields instead of {len(header)} ({_cut(', '.join(header))})"
+            )
         yield Record(f"{path}:{number}", dict(zip(header, row)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _read_json_lines(path: Path) -> Iterator[Record]:
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
-        try:
-            values = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}:{number} is not JSON: {error.msg}") from error
+        values = parse_value(line, f"{path}:{number}")
         if not isinstance(values, dict):
-            raise DataError(f"{path}:{number} is not a JSON object")
+            raise damaged(f"{path}:{number}", "it is not a JSON object", "Each line holds one, as {...}.")
         yield Record(f"{path}:{number}", values)
-
-
-def _read_parquet(path: Path) -> Iterator[Record]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    names = _class_names(table.schema.metadata or {})
-    for number, values in enumerate(table.to_pylist(), start=1):
-        for column, classes in names.items():
-            # The Hub writes -1 for an item without a gold label.
-            if isinstance(values.get(column), int) and 0 <= values[column] < len(classes):
-                values[column] = classes[values[column]]
-        yield Record(f"{path}:{number}", values)
-
-
-def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """Read the names of class labels, which `datasets` keeps in the schema of its Parquet files."""
-    if b"huggingface" not in metadata:
-        return {}
-    features = json.loads(metadata[b"huggingface"]).get("info", {}).get("features", {})
-    return {
-        column: feature["names"]
-        for column, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and "names" in feature
-    }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hf_mplm.jobs.files import parse_json
+
 from .layouts import DataError, read_records
+from .opening import parse_value, plain_name, read_text
 
 
 __all__ = ["Question", "hold_out_articles", "read_questions"]
@@ -21,7 +22,7 @@ class Question(NamedTuple):
         id (`str`): Its id.
         question (`str`): The question.
         context (`str`): The passage.
-        answers (`Sequence[str]`): The right answers, none if it has none.
+        answers (`Sequence[str]`): The right answers, none if it has none or they are withheld.
         starts (`Sequence[int]`): The character at which each of them begins in the passage.
         article (`str`): What the passage was taken from, or the passage where that is not known.
         place (`str`): Where it stands, for messages.
@@ -41,7 +42,8 @@ def read_questions(paths: Sequence[Path]) -> list[Question]:
 
     Args:
         paths (`Sequence[Path]`): Files in SQuAD's nested JSON (`data`, `paragraphs`, `qas`), or JSON lines or Parquet
-            with the columns `id`, `context`, `question` and `answers`.
+            with the columns `id`, `context`, `question` and `answers`. Answers are a list of objects with `text` and
+            `answer_start`, or an object with a list of each.
 
     Returns:
         `list[Question]`: The questions, at least one.
@@ -87,41 +89,48 @@ def hold_out_articles(questions: Sequence[Question], share: float, what: str) ->
 
 
 def _read_file(path: Path) -> Iterator[Question]:
-    name = path.name.removesuffix(".gz")
-    if not name.endswith(".json"):
+    if Path(plain_name(path)).suffix.lower() != ".json":
         yield from _table(path)
         return
-    opener: Any = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        try:
-            content = json.load(file)
-        except json.JSONDecodeError as error:
-            # JSON lines are named .json as well, and fail where the second line begins.
-            content = None
-            if error.lineno == 1 and error.msg != "Extra data":
-                raise DataError(f"{path}:{error.lineno} is not JSON: {error.msg}") from error
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not UTF-8 ({error.reason} at byte {error.start})") from error
-    if isinstance(content, dict) and "data" in content:
+    text = read_text(path)
+    # JSON lines are named .json as well: their first line is a whole object, and no document's.
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if first != text.strip() and _is_row(first):
+        yield from _table(path)
+        return
+    content = parse_value(text, str(path))
+    if isinstance(content, Mapping) and "data" in content:
         yield from _nested(path, content["data"])
     else:
         yield from _table(path)
 
 
+def _is_row(line: str) -> bool:
+    try:
+        value = parse_json(line)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "data" not in value
+
+
 def _nested(path: Path, articles: Any) -> Iterator[Question]:
-    for number, article in enumerate(articles):
-        for position, paragraph in enumerate(_get(article, "paragraphs", f"{path}: data[{number}]")):
+    for number, article in enumerate(_list(articles, f"{path}: data")):
+        paragraphs = _list(
+            _get(article, "paragraphs", f"{path}: data[{number}]"), f"{path}: data[{number}].paragraphs"
+        )
+        for position, paragraph in enumerate(paragraphs):
             place = f"{path}: data[{number}].paragraphs[{position}]"
-            context = str(_get(paragraph, "context", place))
-            for item in _get(paragraph, "qas", place):
-                identity = str(_get(item, "id", place))
-                answers = [] if item.get("is_impossible") else _get(item, "answers", f"{place}, question {identity}")
+            context = _text(paragraph, "context", place)
+            for item in _list(_get(paragraph, "qas", place), f"{place}.qas"):
+                identity = _identity(item, place)
+                own = f"{place}, question {identity}"
+                texts, starts = ([], []) if item.get("is_impossible") is True else _answers(item, own)
                 yield Question(
                     identity,
-                    str(_get(item, "question", place)),
+                    _text(item, "question", own),
                     context,
-                    [str(_get(answer, "text", place)) for answer in answers],
-                    [int(_get(answer, "answer_start", place)) for answer in answers],
+                    texts,
+                    starts,
                     # Titles repeat; the number of the article does not.
                     f"{number}",
                     f"{path}: question {identity}",
@@ -130,20 +139,64 @@ def _nested(path: Path, articles: Any) -> Iterator[Question]:
 
 def _table(path: Path) -> Iterator[Question]:
     for record in read_records([path]):
-        context = str(_get(record.values, "context", record.place))
-        answers = _get(record.values, "answers", record.place)
+        context = _text(record.values, "context", record.place)
+        texts, starts = _answers(record.values, record.place)
         yield Question(
-            str(_get(record.values, "id", record.place)),
-            str(_get(record.values, "question", record.place)),
+            _identity(record.values, record.place),
+            _text(record.values, "question", record.place),
             context,
-            [str(text) for text in _get(answers, "text", record.place)],
-            [int(start) for start in _get(answers, "answer_start", record.place)],
+            texts,
+            starts,
             str(record.values.get("title") or context),
             record.place,
         )
 
 
-def _get(values: Any, key: str, place: str) -> Any:
-    if not isinstance(values, Mapping) or values.get(key) is None:
+def _answers(values: Mapping[str, Any], place: str) -> tuple[list[str], list[int]]:
+    """The answers that say something: a blank one is what is left of an answer that was taken out."""
+    if "answers" not in values:
+        raise DataError(f"{place} has no 'answers'")
+    given = values["answers"]
+    if given is None:
+        return [], []
+    if isinstance(given, Mapping):
+        texts, starts = (_list(_get(given, key, place), f"{place}, {key}") for key in ("text", "answer_start"))
+        if len(texts) != len(starts):
+            raise DataError(f"{place} has {len(texts)} answers, but {len(starts)} places of them")
+    else:
+        answers = _list(given, f"{place}, answers")
+        texts = [_get(answer, "text", place, null=True) for answer in answers]
+        starts = [_get(answer, "answer_start", place, null=text is None) for answer, text in zip(answers, texts)]
+    for text, start in zip(texts, starts):
+        if text is not None and not isinstance(text, str):
+            raise DataError(f"{place} has the answer {str(text)[:40]!r}, which is no text")
+        if text and text.strip() and (not isinstance(start, int) or isinstance(start, bool)):
+            raise DataError(f"{place} has the answer_start {str(start)[:40]!r}, which is no number of a character")
+    kept = [(text, start) for text, start in zip(texts, starts) if text and text.strip()]
+    return [text for text, _ in kept], [start for _, start in kept]
+
+
+def _identity(values: Any, place: str) -> str:
+    value = _get(values, "id", place)
+    if not isinstance(value, str | int):
+        raise DataError(f"{place} has an 'id' that is neither a text nor a number")
+    return str(value)
+
+
+def _text(values: Any, key: str, place: str) -> str:
+    value = _get(values, key, place)
+    if not isinstance(value, str):
+        raise DataError(f"{place} has a value of type {type(value).__name__} where the text {key!r} is due")
+    return value
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise DataError(f"{place} is no list")
+    return value
+
+
+def _get(values: Any, key: str, place: str, *, null: bool = False) -> Any:
+    if not isinstance(values, Mapping) or key not in values or (values[key] is None and not null):
         raise DataError(f"{place} has no {key!r}")
     return values[key]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .corpus import RefusedDataError
+from .labels import is_withheld
 from .layouts import DataError, Record, read_lines, read_records
+from .opening import plain_name, read_head
+from .samples import sample_text
+from .tables import list_class_names
 
 
-__all__ = ["TaggedSentence", "first_lines", "list_class_names", "read_tagged_files", "read_words"]
+__all__ = ["TaggedSentence", "read_tagged_files", "read_words"]
 
-# What WikiANN puts before each token, such as `en:` and `zh-classical:`.
-LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
+# What WikiANN puts before each token, such as `en:`, `simple:` and `zh-classical:`.
+LANGUAGE_PREFIX = re.compile(r"(?:simple|[a-z]{2,3}(?:-[a-z]+)*):")
 DOCUMENT_START = "-DOCSTART-"
 LABEL_COLUMNS = ("ner_tags", "upos", "pos_tags", "tags", "labels")
 TABULAR_SUFFIXES = (".parquet", ".jsonl", ".json")
@@ -61,65 +65,53 @@ def read_tagged_files(paths: Sequence[Path], labels: Sequence[str]) -> list[Tagg
 
     Raises:
         DataError: If a word has no label or one that is not known, naming file and line, or if there is no sentence.
+        RefusedDataError: If no word of a file has a label.
     """
     index = {label: number for number, label in enumerate(labels)}
     sentences = []
     for path in paths:
-        for raw in _sentences(path, labels):
-            try:
-                numbers = [index[label] for label in raw.labels]
-            except KeyError as error:
-                line = raw.lines[raw.labels.index(error.args[0])]
-                raise DataError(
-                    f"{path}:{line} has the label {error.args[0]!r}, which is none of {', '.join(labels)}"
-                ) from None
-            sentences.append(TaggedSentence(raw.words, numbers, labels, f"{path}:{raw.lines[0]}"))
+        found = _table_sentences(path, labels) if _suffix(path) in TABULAR_SUFFIXES else _text_sentences(path)
+        if found and all(is_withheld(label) and label not in index for raw in found for label in raw.labels):
+            raise RefusedDataError(
+                f"the labels are withheld: no word of {path} has one, so that there is nothing to score against; take "
+                "the benchmark's own file"
+            )
+        for raw in found:
+            for label, line in zip(raw.labels, raw.lines):
+                if label not in index:
+                    raise DataError(f"{path}:{line} {_fault(label, labels)}")
+            sentences.append(
+                TaggedSentence(raw.words, [index[label] for label in raw.labels], labels, f"{path}:{raw.lines[0]}")
+            )
     if not sentences:
         raise DataError(f"{', '.join(map(str, paths))} has no sentences")
     return sentences
 
 
-def read_words(paths: Sequence[Path], limit: int = 200) -> str:
-    """Read the first words of a split, to tell the script that a language is written in.
+def read_words(path: Path) -> str:
+    """Read the first words of a file, whatever faults it may have, to tell the script of a language.
 
     Args:
-        paths (`Sequence[Path]`): The files of the split.
-        limit (`int`, *optional*, defaults to 200): The most sentences to take from Parquet and JSON lines.
+        path (`Path`): A file of a split.
 
     Returns:
         `str`: The words with spaces between them.
     """
-    if _suffix(paths[0]) in TABULAR_SUFFIXES:
-        words = [str(word) for record in read_records(paths[:1])[:limit] for word in record.values.get("tokens") or ()]
-    else:
-        words = [line.split("\t" if "\t" in line else " ")[0] for line in first_lines(paths[0])]
-    return " ".join(LANGUAGE_PREFIX.sub("", word, count=1) for word in words)
-
-
-def first_lines(path: Path, size: int = 1 << 16) -> list[str]:
-    """Read the beginning of a text file, whatever faults it may have.
-
-    Args:
-        path (`Path`): A UTF-8 file, which may be gzipped.
-        size (`int`, *optional*, defaults to 65,536): The most bytes to read.
-
-    Returns:
-        `list[str]`: Its first lines, the last of which may be cut.
-    """
-    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
-        text: str = file.read(size).decode("utf-8", errors="ignore")
-    return text.split("\n")
-
-
-def _sentences(path: Path, labels: Sequence[str]) -> list[_Raw]:
     if _suffix(path) in TABULAR_SUFFIXES:
-        return _table_sentences(path, labels)
-    return _text_sentences(path)
+        words = sample_text(path, ("tokens",)).split("\n")
+    else:
+        words = [line.split("\t" if "\t" in line else " ")[0] for line in read_head(path).split("\n")]
+    return " ".join(LANGUAGE_PREFIX.sub("", word, count=1) for word in words if word != DOCUMENT_START)
 
 
 def _suffix(path: Path) -> str:
-    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    return Path(plain_name(path)).suffix.lower()
+
+
+def _fault(label: str, labels: Sequence[str]) -> str:
+    if not label:
+        return "has no label: a line is `WORD LABEL`, with a space or a tab between them"
+    return f"has the label {label!r}, which is none of {', '.join(labels)}"
 
 
 def _text_sentences(path: Path) -> list[_Raw]:
@@ -133,10 +125,6 @@ def _text_sentences(path: Path) -> list[_Raw]:
         if not line.strip(" \t") or columns[0] == DOCUMENT_START:
             open_sentence = False
             continue
-        if len(columns) < 2 or not columns[-1]:
-            raise DataError(
-                f"{path}:{number} has no label: a line is `WORD LABEL`, with a space or a tab between them"
-            )
         if not open_sentence:
             words: list[str] = []
             labels: list[str] = []
@@ -144,68 +132,49 @@ def _text_sentences(path: Path) -> list[_Raw]:
             sentences.append(_Raw(words, labels, lines))
             open_sentence = True
         words.append(columns[0])
-        labels.append(columns[-1])
+        labels.append(columns[-1] if len(columns) > 1 else "")
         lines.append(number)
     return _without_prefix(sentences)
 
 
 def _without_prefix(sentences: list[_Raw]) -> list[_Raw]:
-    """Remove WikiANN's language from the words, if every word of the file carries the same one."""
-    first = LANGUAGE_PREFIX.match(sentences[0].words[0]) if sentences else None
-    if first is None or not all(word.startswith(first[0]) for raw in sentences for word in raw.words):
+    """Remove WikiANN's language from the words, if most words of the file carry the same one."""
+    words = [word for raw in sentences for word in raw.words]
+    found = Counter(match[0] for word in words if (match := LANGUAGE_PREFIX.match(word)))
+    prefix, count = found.most_common(1)[0] if found else ("", 0)
+    if 2 * count <= len(words):
         return sentences
-    return [raw._replace(words=[word.removeprefix(first[0]) for word in raw.words]) for raw in sentences]
+    return [raw._replace(words=[word.removeprefix(prefix) for word in raw.words]) for raw in sentences]
 
 
 def _table_sentences(path: Path, labels: Sequence[str]) -> list[_Raw]:
-    names = list_class_names(path) if path.suffix == ".parquet" else {}
+    names = list_class_names(path) if _suffix(path) == ".parquet" else {}
     sentences = []
     for record in read_records([path]):
         column = next((column for column in LABEL_COLUMNS if record.values.get(column) is not None), None)
         if column is None or record.values.get("tokens") is None:
             raise DataError(f"{record.place} needs the columns tokens and {' or '.join(LABEL_COLUMNS)}")
-        words = [str(word) for word in record.values["tokens"]]
-        tags = [_label_name(tag, names.get(column, labels), record) for tag in record.values[column]]
+        words, given = record.values["tokens"], record.values[column]
+        if not isinstance(given, list) or not isinstance(words, list) or not all(isinstance(w, str) for w in words):
+            raise DataError(f"{record.place} needs lists under tokens and {column}, of words and of their labels")
+        tags = [_label_name(tag, names.get(column, labels), record) for tag in given]
         if len(words) != len(tags):
             raise DataError(f"{record.place} has {len(words)} tokens, but {len(tags)} labels")
-        if column == "upos":
+        if column == "upos" and any(tag != "_" for tag in tags):
             # In the Hub's form of UD a fused word such as `du` stands before its parts, without a tag.
             words = [word for word, tag in zip(words, tags) if tag != "_"]
             tags = [tag for tag in tags if tag != "_"]
         if words:
             line = int(record.place.rsplit(":", 1)[1])
             sentences.append(_Raw(words, tags, [line] * len(words)))
-    return sentences
+    return _without_prefix(sentences)
 
 
 def _label_name(tag: Any, names: Sequence[str], record: Record) -> str:
-    if isinstance(tag, str) or not names:
-        return str(tag)
-    if not 0 <= int(tag) < len(names):
-        raise DataError(f"{record.place} has the label {tag}, but there are {len(names)}: {', '.join(names)}")
-    return names[int(tag)]
-
-
-def list_class_names(path: Path) -> Mapping[str, list[str]]:
-    """Read the names of labels in lists, which `datasets` keeps in the schema of its Parquet files.
-
-    Args:
-        path (`Path`): A Parquet file.
-
-    Returns:
-        `Mapping[str, list[str]]`: Names of the labels of each column that has any.
-    """
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_schema(path).metadata or {}
-    if b"huggingface" not in metadata:
-        return {}
-    features = json.loads(metadata[b"huggingface"]).get("info", {}).get("features", {})
-    found = {}
-    for column, feature in features.items():
-        # `datasets` 3 wrote a list with one feature in it where 4 writes a List.
-        inner = feature[0] if isinstance(feature, list) and feature else feature
-        inner = inner.get("feature", inner) if isinstance(inner, dict) else {}
-        if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" and "names" in inner:
-            found[column] = list(inner["names"])
-    return found
+    if tag is None or tag == -1:
+        return ""
+    if isinstance(tag, str):
+        return tag
+    if not isinstance(tag, int) or not 0 <= tag < len(names):
+        raise DataError(f"{record.place} has the label {tag!r}, but there are {len(names)}: {', '.join(names)}")
+    return names[tag]

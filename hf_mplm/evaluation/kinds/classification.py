@@ -55,7 +55,7 @@ def label_index(record: Record, column: str, labels: Sequence[str]) -> int:
     """
     label = str(record.values[column])
     if label not in labels:
-        raise DataError(f"{record.place} has the label {label!r}, which is none of {', '.join(labels)}")
+        raise DataError(f"{record.place} has the label {label[:40]!r}, which is none of {', '.join(labels)}")
     return list(labels).index(label)
 
 

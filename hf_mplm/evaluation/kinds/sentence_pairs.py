@@ -5,7 +5,10 @@ from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
-from ..files.layouts import DataError, Record, find_split, read_records, require_columns
+from ..files.labels import labelled
+from ..files.layouts import DataError, Record, read_records, require_columns
+from ..files.names import Meaning
+from ..files.records import text_of
 from .classification import LabelledText
 
 
@@ -39,16 +42,17 @@ def labelled_pairs(
 
     Raises:
         DataError: If a column is missing or a label is not known, naming file and line.
+        RefusedDataError: If the labels are withheld.
     """
     chosen = next((choice for choice in columns if all(name in records[0].values for name in choice)), columns[0])
-    require_columns(records, chosen)
     first, second, label = chosen
+    require_columns(records, (first, second))
     pairs = []
-    for record in records:
+    for record in labelled(records, label):
         name = str(record.values[label])
         if name not in names:
-            raise DataError(f"{record.place} has the label {name!r}, which is none of {', '.join(names)}")
-        pairs.append(LabelledText(str(record.values[first]), names[name], str(record.values[second])))
+            raise DataError(f"{record.place} has the label {name[:40]!r}, which is none of {', '.join(names)}")
+        pairs.append(LabelledText(text_of(record, first), names[name], text_of(record, second)))
     return pairs
 
 
@@ -59,11 +63,22 @@ class PairCorpus(FolderCorpus[LabelledText]):
         folder (`Path`): The folder of the benchmark.
         columns (`Sequence[tuple[str, str, str]]`): What the two texts and the label may be called.
         names (`Mapping[str, int]`): Label to its position.
+        beside (`Sequence[Path]`, *optional*): Other files of the folder that are read.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[tuple[str, str, str]], names: Mapping[str, int]) -> None:
+    # In XNLI and PAWS-X Chinese is in simplified characters.
+    meanings = {"zh": Meaning("zho_Hans")}
+
+    def __init__(
+        self,
+        folder: Path,
+        columns: Sequence[tuple[str, str, str]],
+        names: Mapping[str, int],
+        beside: Sequence[Path] = (),
+    ) -> None:
         self.columns, self.labels = columns, names
-        super().__init__(folder)
+        self.text_columns = [choice[0] for choice in columns]
+        super().__init__(folder, beside)
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
         """Read one split of one language.
@@ -83,9 +98,3 @@ class PairCorpus(FolderCorpus[LabelledText]):
         if not paths:
             raise MissingDataError(f"no {split} pairs of {language} under {self.folder}")
         return labelled_pairs(read_records(paths), self.columns, self.labels)
-
-    def _sample(self, name: str) -> str:
-        splits = (find_split(self.folder, name, split) for split in ("test", "dev", "train"))
-        paths = next((paths for paths in splits if paths), [])
-        first = self.columns[0][0]
-        return "\n".join(str(record.values.get(first, "")) for record in read_records(paths)[:50]) if paths else ""

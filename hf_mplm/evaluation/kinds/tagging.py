@@ -17,7 +17,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTr
 from ..context import Context
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
-from ..files.layouts import DataError, find_split, read_lines
+from ..files.layouts import DataError, read_lines
 from ..files.tagged import TaggedSentence, read_tagged_files, read_words
 from .finetuned import Features, TransferTask
 from .finetuning import Batch, FineTuningSettings, Row
@@ -42,11 +42,14 @@ class TaggedCorpus(FolderCorpus[TaggedSentence]):
     """
 
     def __init__(self, data_dir: Path, task: str, labels: Sequence[str]) -> None:
-        super().__init__(data_dir / task)
+        super().__init__(data_dir / task, beside=[data_dir / task / LABELS_FILE])
         self.task = task
         self.labels = list(labels)
-        if (self.folder / LABELS_FILE).is_file():
-            self.labels = [label for label in read_lines(self.folder / LABELS_FILE) if label]
+        path = self.folder / LABELS_FILE
+        if path.is_file():
+            self.labels = [label.strip() for label in read_lines(path) if label.strip()]
+            if not self.labels or len(set(self.labels)) < len(self.labels):
+                raise DataError(f"{path} needs one label a line, each of them once")
 
     def examples(self, language: str, split: str) -> list[TaggedSentence]:
         """Read one split of one language.
@@ -69,13 +72,8 @@ class TaggedCorpus(FolderCorpus[TaggedSentence]):
             )
         return read_tagged_files(paths, self.labels)
 
-    def _sample(self, name: str) -> str:
-        paths = next((paths for split in ("test", "dev") if (paths := find_split(self.folder, name, split))), [])
-        try:
-            return read_words(paths) if paths else ""
-        except DataError:
-            # A fault in the file is reported when its sentences are read.
-            return ""
+    def _text(self, path: Path) -> str:
+        return read_words(path)
 
 
 @dataclass

@@ -58,7 +58,7 @@ def test_sentences_are_told_apart_with_any_line_ends(tmp_path):
         ("1\ta\tb", ":1 has 3 columns instead of 10"),
         (line(1, "a") + "\n" + line(3, "b"), ":2 has the id '3' where word 2 is due"),
         (line(1, "a") + "\n" + line(2, "b", head=3), ":2 has the head 3, but the sentence has 2 words"),
-        (line(1, "a", head="_"), ":1 has the head '_', which is no number of a word"),
+        (line(1, "a", head="_") + "\n" + line(2, "b"), ":1 has the head '_', which is no number of a word"),
         ("# text = a\n" + line("1-2", "a"), ":2 begins a sentence without words"),
         ("# nothing\n\n", "has no sentences"),
     ],

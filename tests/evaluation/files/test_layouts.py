@@ -9,14 +9,13 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from hf_mplm.evaluation.files.layouts import (
     DataError,
-    find_split,
-    list_folders,
+    SplitFolder,
     read_lines,
     read_records,
     require_columns,
-    resolve_codes,
     unique_by,
 )
+from hf_mplm.evaluation.files.names import Meaning, resolve_codes
 
 
 def test_lines_end_in_newline_alone(tmp_path):
@@ -101,20 +100,58 @@ def test_repeated_ids_name_both_places(tmp_path):
         "swh_Latn/test/0000.parquet",
         "test/swh_Latn.parquet",
         "swh_Latn/test_2k.tsv",
+        "swh_Latn/test",
+        "swh_Latn/test.TSV",
+        "swh_Latn/test.txt.xz",
     ],
 )
 def test_layouts_of_the_benchmarks_and_of_the_hub(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).touch()
-    assert find_split(tmp_path, "swh_Latn", "test") == [tmp_path / name]
-    assert list_folders(tmp_path) == ["swh_Latn"]
-    assert find_split(tmp_path, "swh_Latn", "dev") == []
+    splits = SplitFolder(tmp_path)
+    assert splits.find("swh_Latn", "test") == [tmp_path / name]
+    assert splits.names() == ["swh_Latn"]
+    assert splits.find("swh_Latn", "dev") == []
+
+
+def test_a_missing_shard_is_an_error(tmp_path):
+    (tmp_path / "sw").mkdir()
+    (tmp_path / "sw/test-00000-of-00002.parquet").touch()
+    with pytest.raises(DataError, match="shard 1 of the files like .* is missing"):
+        SplitFolder(tmp_path).find("sw", "test")
 
 
 def test_codes_of_the_benchmarks_are_resolved():
-    samples = {"cmn": "人人生而自由", "swh_Latn": "", "labels": "", "hin": "सभी मनुष्य"}
-    codes = resolve_codes(samples, samples.__getitem__)
-    assert codes["swh_Latn"] == "swh_Latn" and codes["hin_Deva"] == "hin" and "cmn" in codes.values()
-    assert len(codes) == 3
-    with pytest.raises(DataError, match="remove one of them"):
-        resolve_codes(["swh_Latn", "swh_latn"], samples.__getitem__)
+    samples = {
+        "cmn": "人人生而自由",
+        "swh_Latn": "",
+        "labels": "",
+        "hin": "सभी मनुष्य",
+        "yue": "學習",
+        "als": "a",
+        "sq": "a",
+    }
+    names = resolve_codes(samples, samples.__getitem__, {"als": Meaning("gsw")})
+    assert names.codes == {
+        **{"zho_Hans": "cmn", "swh_Latn": "swh_Latn", "hin_Deva": "hin", "yue_Hant": "yue"},
+        **{"gsw_Latn": "als", "als_Latn": "sq"},
+    }
+    assert "'labels' is not a language code" in names.unused["labels"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("尊严和权利", "zho_Hans"), ("尊嚴和權利", "zho_Hant"), ("", "zho_Hans"), ("尊严和權利", "zho_Hans")],
+)
+@pytest.mark.parametrize("name", ["zh", "cmn", "zho", "zho_Hani", "cmn-Hani"])
+def test_chinese_has_one_name_whatever_a_benchmark_calls_it(name, text, code):
+    assert resolve_codes([name], lambda _: text).codes == {code: name}
+
+
+def test_two_names_of_one_language_refuse_that_language_alone(tmp_path):
+    names = resolve_codes(
+        ["swh_Latn", "swh_latn", "en", "simple"], lambda _: "a", {"simple": Meaning("eng", "Simple")}
+    )
+    assert names.codes == {"eng_Latn": "en"}
+    assert "'swh_Latn' and 'swh_latn' are both swh_Latn" in names.refused["swh_Latn"]
+    assert "mv ./swh_latn" in names.refused["swh_Latn"] and "eng_Latn is read from 'en'" in names.unused["simple"]
