@@ -46,12 +46,6 @@ _TOLD = {
 
 # Groups of languages with a column of their own.
 _GROUPS = ("tail", "head", "Latn", "non-Latn", "all")
-# The Hub's name of what a task asks for; retrieval and neutrality compare sentences.
-_TASK_TYPES = {
-    **dict.fromkeys(("taxi1500", "sib200", "xnli", "americasnli", "pawsx"), "text-classification"),
-    **dict.fromkeys(("ner", "pos", "parsing"), "token-classification"),
-    **dict.fromkeys(("xquad", "tydiqa", "mlqa"), "question-answering"),
-}
 
 
 def write_model_card(
@@ -128,7 +122,9 @@ def write_model_card(
     return path
 
 
-def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | None = None) -> Path:
+def add_results_to_card(
+    folder: str | Path, rows: Sequence[Any], *, name: str | None = None, task_types: Mapping[str, str] | None = None
+) -> Path:
     """Write scores into a card: a table between two markers, and the `model-index` that the Hub reads.
 
     Everything else in the card stays as it is, so that it can be called again after the card was edited.
@@ -137,6 +133,7 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
         folder (`str` or `Path`): the checkpoint's folder, with a `README.md`.
         rows (`Sequence[ResultRow]`): of this model alone, as [`~hf_mplm.evaluation.results.read_results`] gives them.
         name (`str`, *optional*): the model's name in the index; the folder's name by default.
+        task_types (`Mapping[str, str]`, *optional*): what the Hub calls tasks of your own, by their names.
 
     Returns:
         `Path`: of the card.
@@ -152,6 +149,7 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
         raise ValueError(f"no results to write into {path}")
     # Here, because trainers write cards and have no use for tables of results.
     from hf_mplm.evaluation.summary import group_mean, groups_of, language_means, measurement_order, source_means
+    from hf_mplm.evaluation.tasks import task_type
 
     targets, sources, members = language_means(rows), source_means(rows), groups_of(rows)
     lines = ["## Results", "", "Means over languages, as fractions; a source language's own score stands apart.", ""]
@@ -171,7 +169,7 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
         value = means[_GROUPS.index("all")] if values else means[-1]
         index.append(
             EvalResult(
-                task_type=_TASK_TYPES.get(task, "sentence-similarity"),
+                task_type=(task_types or {}).get(task) or task_type(task),
                 dataset_type=task,
                 dataset_name=f"{task}, {where}",
                 # Results of one type and configuration are merged into one by huggingface_hub, whatever their names.

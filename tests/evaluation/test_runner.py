@@ -115,7 +115,7 @@ def test_a_label_outside_the_set_is_named(sib_data, tiny_encoder_folder):
     ("arguments", "message"),
     [
         ({"tasks": "sib20"}, "no task 'sib20'; did you mean sib200"),
-        ({"tasks": ""}, "no task was given; the tasks are bible"),
+        ({"tasks": ""}, "no task was given; the tasks are americasnli"),
         ({"languages": "swh_Lat"}, "nearest are"),
         ({"transfer_settings": ["zeroshot"]}, "'zeroshot' is not known"),
         ({"transfer_settings": ["few-shot-0"]}, "'few-shot-0' is not known"),
