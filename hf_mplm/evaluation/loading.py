@@ -73,7 +73,7 @@ def load_config(
             model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder
         )
     for name, largest in LARGEST.items():
-        size = getattr(config, name, None)
+        size: Any = getattr(config, name, None)
         if size is None and name != "num_hidden_layers":
             continue
         whole = isinstance(size, int) and not isinstance(size, bool)

@@ -41,6 +41,7 @@ class MeasuredModel:
         source (`str`, *optional*): Hub id or folder to load models for fine-tuning from; `None` where only an encoder
             was given.
         loading (`LoadingSettings`): How they are loaded.
+        subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder within it.
     """
 
     name: str
@@ -49,7 +50,7 @@ class MeasuredModel:
     make_encoder: Callable[[], Encoder]
     encoding: Mapping[str, Any] = field(default_factory=dict)
     source: str | None = None
-    loading: LoadingSettings = LoadingSettings()
+    loading: LoadingSettings = field(default_factory=LoadingSettings)
     subfolder: str = ""
 
     @cached_property
@@ -150,7 +151,7 @@ def describe_model(model: str | Path | Encoder, encoding: EncodingSettings, load
 
     if own is not None:
         logger.info(
-            "%s is pooled as its modules.json says (%s, layer %d, prompt %r); --pooling mean takes the mean of a layer",
+            "%s is pooled as its modules.json says (%s, layer %d, prompt %r); --pooling mean takes a layer's mean",
             model,
             own.describe(),
             layer,
@@ -192,7 +193,9 @@ def _modules(model: str | Path, encoding: EncodingSettings, loading: LoadingSett
         return read_sentence_modules(model, loading.revision)
     except ValueError:
         # Where the mean of a layer is asked for, what else stands there does not matter.
-        if encoding.pooling == "auto" and encoding.layer is not None and encoding.prompt_name is None:
+        if encoding.prompt_name is None and (
+            encoding.pooling == "mean" or (encoding.pooling == "auto" and encoding.layer is not None)
+        ):
             return None
         raise
 

@@ -218,8 +218,8 @@ def _modes(model: str | Path, config: Mapping[str, Any]) -> tuple[str, ...]:
     unknown = sorted(asked - set(MODES))
     if unknown or not asked:
         raise ValueError(
-            f"{model} pools by {', '.join(unknown) or 'nothing'}, which is not known here; known are {', '.join(MODES)}. "
-            "Evaluate the mean of a layer of its encoder: --pooling mean"
+            f"{model} pools by {', '.join(unknown) or 'nothing'}, which is not known here; known are "
+            f"{', '.join(MODES)}. Evaluate the mean of a layer of its encoder: --pooling mean"
         )
     return tuple(mode for mode in MODES if mode in asked)
 
@@ -230,8 +230,9 @@ def _linear(model: str | Path, folder: str, revision: str | None) -> nn.Module:
     inner = {config.get(f"module_{side}_name") or "sentence_embedding" for side in ("input", "output")}
     if name not in ACTIVATIONS or inner != {"sentence_embedding"}:
         raise ValueError(
-            f"the linear layer {model}/{folder} has the activation {name} from and to {', '.join(sorted(inner))}; known "
-            f"here are {', '.join(ACTIVATIONS)} over the vector of a sentence. Evaluate without it: --pooling mean"
+            f"the linear layer {model}/{folder} has the activation {name} from and to {', '.join(sorted(inner))}; "
+            f"known here are {', '.join(ACTIVATIONS)} over the vector of a sentence. "
+            "Evaluate without it: --pooling mean"
         )
     path = find_file(model, _join(folder, "model.safetensors"), revision)
     pickled = None if path else find_file(model, _join(folder, "pytorch_model.bin"), revision)

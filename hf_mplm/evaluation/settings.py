@@ -129,10 +129,10 @@ class EvaluationSettings:
     """
 
     source_languages: Sequence[str] = ("eng_Latn",)
-    retrieval: RetrievalSettings = RetrievalSettings()
-    transfer: TransferSettings = TransferSettings()
-    encoding: EncodingSettings = EncodingSettings()
-    loading: LoadingSettings = LoadingSettings()
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    transfer: TransferSettings = field(default_factory=TransferSettings)
+    encoding: EncodingSettings = field(default_factory=EncodingSettings)
+    loading: LoadingSettings = field(default_factory=LoadingSettings)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def with_keywords(self, keywords: Mapping[str, Any]) -> EvaluationSettings:

@@ -60,9 +60,9 @@ class RunTable:
         self.rows = read_results(output)
         if not has_own_metadata(output):
             raise ValueError(
-                f"{output / 'results.parquet'} does not say what its scores were computed from (an older version wrote "
-                "it), so that they cannot be gone on with; give another --output, or delete it to compute everything "
-                "again"
+                f"{output / 'results.parquet'} does not say what its scores were computed from (an older version "
+                "wrote it), so that they cannot be gone on with; give another --output, or delete it to compute "
+                "everything again"
             )
         self.records = _decode(output, read_metadata(output))
         self._take_over()
@@ -139,8 +139,8 @@ class RunTable:
         for name in sorted({*before, *now}):
             if before.get(name) != now.get(name):
                 raise ValueError(
-                    f"{self.output} was computed with {name}={before.get(name)!r}, not {now.get(name)!r}; give another "
-                    f"--output, or delete it to compute everything again ({cell.task}, {cell.setting})"
+                    f"{self.output} was computed with {name}={before.get(name)!r}, not {now.get(name)!r}; give "
+                    f"another --output, or delete it to compute everything again ({cell.task}, {cell.setting})"
                 )
 
     def _key(self, cell: Cell) -> _Key:

@@ -83,7 +83,8 @@ def finetuning_settings(
     missing = [name for name in ("learning_rate", "num_train_epochs", "batch_size") if name not in values]
     if missing:
         raise ValueError(
-            f"fine-tuning of {task} needs {', '.join(missing)}: no recipe names them. Give its record finetuning=FineTuningSettings(...)"
+            f"fine-tuning of {task} needs {', '.join(missing)}: no recipe names them. "
+            "Give its record finetuning=FineTuningSettings(...)"
         )
     return FineTuningSettings(**values)
 
