@@ -115,13 +115,16 @@ class TransferTask(ABC, Generic[Example]):
             common (`Mapping[str, Any]`): Hyper-parameters that hold for every task of the run.
 
         Returns:
-            `TransferTask`: A copy with all hyper-parameters written out, those of the recipe included.
+            `TransferTask`: A copy.
 
         Raises:
             ValueError: If one is not known.
         """
         own = {name: value for name, value in options.items() if name in self.options}
         rest = {name: value for name, value in options.items() if name not in self.options}
+        if not common and not rest:
+            # A task that is only probed needs no hyper-parameters.
+            return replace(self, **own)
         chosen = finetuning_settings(self.name, {"all": common, self.name: rest}, self.finetuning)
         return replace(self, finetuning=chosen, **own)
 
@@ -189,7 +192,8 @@ class TransferTask(ABC, Generic[Example]):
             ValueError: If a setting or a hyper-parameter is not known.
         """
         cells = self.cells(context, languages)
-        self._hyperparameters()
+        if self.settings(context):
+            self._hyperparameters()
         if not cells:
             asked = ", ".join(context.settings.transfer.settings)
             context.skip(self.name, "", f"there is nothing to compute with --transfer_settings {asked} in {languages}")
