@@ -227,8 +227,7 @@ def write_results(
         [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA)], schema=schema
     )
     with atomic_write(path) as file:
-        # Without second copies of the metadata, in which damage would not be seen.
-        pq.write_table(table, file, write_page_checksum=True, store_schema=False, write_statistics=False)
+        pq.write_table(table, file, write_page_checksum=True, write_statistics=False)
     write_json(path.with_suffix(".json"), described)
     return path
 
