@@ -32,6 +32,7 @@ from hf_mplm.evaluation.benchmarks.tatoeba import TatoebaCorpus
 from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.kinds import retrieval
 from hf_mplm.evaluation.kinds.retrieval import ParallelCorpus, ParallelText
+from hf_mplm.evaluation.measured import MeasuredModel
 from hf_mplm.evaluation.runner import evaluate
 
 
@@ -144,7 +145,7 @@ def measure_memory(languages: int) -> float:
             return rng.normal(size=(len(texts), 768)).astype(np.float32)
 
     corpus = Corpus()
-    context = retrieval.Context("random", "", Path("."), Encoder)
+    context = retrieval.Context(MeasuredModel("random", "", -1, Encoder), Path("."))
     task = retrieval.RetrievalTask("memory", lambda _: corpus, shared_source=False)
     context.rows = lambda *_, **__: []  # type: ignore[method-assign]
     for _ in task.evaluate(context, corpus.languages()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,17 @@ class EvaluationArguments:
         metadata={"help": "Layer to pool, an index into hidden_states; by default two thirds of the depth."},
     )
     special_tokens: bool = field(default=True, metadata={"help": "Count <s> and </s> in the mean, as the papers do."})
+    pooling: str = field(
+        default="auto",
+        metadata={
+            "help": "mean (of a layer), own (the modules of a sentence-transformers folder), or auto: own where there "
+            "are modules and no --layer."
+        },
+    )
+    prompt: str | None = field(default=None, metadata={"help": 'Put before every sentence, such as "query: ".'})
+    prompt_name: str | None = field(
+        default=None, metadata={"help": "Name of a prompt that comes with a sentence-transformers folder."}
+    )
     csls_neighbours: int = field(default=10, metadata={"help": "Neighbours of CSLS."})
     max_sentences: str | None = field(
         default=None, metadata={"help": 'Most sentence pairs of a language by task, as JSON: {"bible": 500}.'}
@@ -98,6 +110,9 @@ def run(argv: Sequence[str]) -> int:
         seeds=args.seeds,
         layer=args.layer,
         special_tokens=args.special_tokens,
+        pooling=args.pooling,
+        prompt=args.prompt,
+        prompt_name=args.prompt_name,
         csls_neighbours=args.csls_neighbours,
         max_sentences=_mapping("max_sentences", args.max_sentences),
         finetuning=_mapping("finetuning", args.finetuning),
@@ -110,7 +125,9 @@ def run(argv: Sequence[str]) -> int:
     from hf_mplm.report.means import means_table
 
     print(means_table(rows))
-    if args.update_card:
+    for line in rows.missing:
+        print(f"hf-mplm evaluate: {line}", file=sys.stderr)
+    if args.update_card and rows:
         from hf_mplm.hub.cards import add_results_to_card, write_model_card
 
         if not (Path(args.model) / "README.md").is_file():
@@ -124,7 +141,7 @@ def run(argv: Sequence[str]) -> int:
         print_export(rows, args.mteb, args.output)
     print(f"\n{len(rows)} results in {args.output}/results.parquet")
     print(f"Compare with another run: hf-mplm compare {args.output} OTHER_RUN")
-    return 0
+    return 1 if rows.missing else 0
 
 
 def _require_checkpoint(folder: Path) -> None:

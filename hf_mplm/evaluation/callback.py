@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from .kinds.finetuned import PROBE, TransferTask
 from .results import ResultRow, read_results
 from .runner import evaluate
 from .summary import language_means
-from .tasks import get_task
+from .task import Task
+from .tasks import TASKS, find_tasks
 
 
 __all__ = ["AVERAGE", "DownstreamEvaluationCallback", "downstream_metrics"]
@@ -44,7 +45,7 @@ class DownstreamEvaluationCallback(TrainerCallback):
     and the modes of all modules are given back, and what needs fine-tuning runs in a process of its own on a copy.
 
     Args:
-        tasks (`Sequence[str]`): Task names.
+        tasks (`str`, `Task` or `Iterable`): Task names and objects, as [`evaluate`] takes them.
         data_dir (`str` or `Path`): The folder with one folder a benchmark.
         tokenizer (`PreTrainedTokenizerBase`, *optional*): The tokenizer; Trainer's `processing_class` by default.
         languages (`Sequence[str]`, *optional*): Languages to score, by default all that have data.
@@ -56,7 +57,7 @@ class DownstreamEvaluationCallback(TrainerCallback):
 
     def __init__(
         self,
-        tasks: Sequence[str],
+        tasks: str | Task | Iterable[str | Task],
         data_dir: str | Path,
         *,
         tokenizer: PreTrainedTokenizerBase | None = None,
@@ -70,9 +71,16 @@ class DownstreamEvaluationCallback(TrainerCallback):
         self.languages = ["all"] if languages is None else list(languages)
         self.transfer_setting, self.retrieval_setting = transfer_setting, retrieval_setting
         self.finetuning = dict(finetuning or {})
-        finetuned = {name for name in tasks if isinstance(get_task(name), TransferTask) and transfer_setting != PROBE}
-        self.in_process = [name for name in tasks if name not in finetuned]
-        self.beside = [name for name in tasks if name in finetuned]
+        found = find_tasks(tasks)
+        beside = [task for task in found if isinstance(task, TransferTask) and transfer_setting != PROBE]
+        unnamed = [task.name for task in beside if task.name not in TASKS]
+        if unnamed:
+            raise ValueError(
+                f"{', '.join(unnamed)} would be fine-tuned in a process of its own, which knows tasks by name only; "
+                "give transfer_setting='probe'"
+            )
+        self.in_process = [task for task in found if task not in beside]
+        self.beside = [task.name for task in beside]
         self._measured: tuple[int, dict[str, float]] | None = None
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_mplm.modeling.pooling import default_layer, mean_pool, truncated_encoder
 
 from .loading import load_model, load_tokenizer, model_revision, position_limit
+from .sentence_modules import SentenceModules, SentencePooling
 
 
 __all__ = ["Encoder", "TransformerEncoder", "evaluation_mode", "length_sorted_batches"]
@@ -72,6 +73,9 @@ class TransformerEncoder:
         device (`str` or `torch.device`, *optional*): By default an accelerator if there is one.
         name (`str`, *optional*): What the results call the model.
         revision (`str`, *optional*, defaults to `""`): Which version of it this is.
+        prompt (`str`, *optional*, defaults to `""`): What is put before every sentence, such as `"query: "`.
+        pooling (`SentencePooling`, *optional*): What takes the place of the mean, over the last layer: the modules of
+            a sentence-transformers folder.
     """
 
     def __init__(
@@ -86,9 +90,12 @@ class TransformerEncoder:
         device: str | torch.device | None = None,
         name: str | None = None,
         revision: str = "",
+        prompt: str = "",
+        pooling: SentencePooling | None = None,
     ) -> None:
         depth = int(model.config.num_hidden_layers)
-        layer = default_layer(depth) if layer is None else layer
+        if layer is None:
+            layer = default_layer(depth) if pooling is None else depth
         if not 0 <= layer <= depth:
             raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {depth}")
         self.device = torch.device(device) if device is not None else default_device()
@@ -97,6 +104,10 @@ class TransformerEncoder:
         self.tokenizer = tokenizer
         self.layer = layer
         self.special_tokens = special_tokens
+        self.prompt = prompt
+        self.pooling = None if pooling is None else pooling.to(self.device)
+        if self.modules is not None:
+            max_length = self.modules.max_length or int(tokenizer.model_max_length)
         self.max_length = min(max_length, position_limit(model, tokenizer))
         self.tokens_per_batch = tokens_per_batch or default_tokens_per_batch(self.device)
         self.name = name or str(model.config.name_or_path)
@@ -109,6 +120,11 @@ class TransformerEncoder:
             logger.warning("all layers are computed: %s", error)
             self.stops_early = False
 
+    @property
+    def modules(self) -> SentenceModules | None:
+        """The modules of the sentence-transformers folder by which it pools, if it does."""
+        return None if self.pooling is None else self.pooling.modules_of_folder
+
     @classmethod
     def from_pretrained(
         cls,
@@ -116,6 +132,8 @@ class TransformerEncoder:
         *,
         hub_revision: str | None = None,
         trust_remote_code: bool = False,
+        subfolder: str = "",
+        modules: SentenceModules | None = None,
         **kwargs: object,
     ) -> TransformerEncoder:
         """Load a checkpoint in float32.
@@ -124,6 +142,9 @@ class TransformerEncoder:
             model (`str` or `Path`): Hub id or folder.
             hub_revision (`str`, *optional*): Commit, tag or branch on the Hub.
             trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
+            subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder within it.
+            modules (`SentenceModules`, *optional*): The modules by which it pools, as [`read_sentence_modules`] finds
+                them; the mean of a layer by default.
             **kwargs: The keyword arguments of [`TransformerEncoder`].
 
         Returns:
@@ -133,9 +154,11 @@ class TransformerEncoder:
         kwargs.setdefault(
             "revision", model_revision(model, revision=hub_revision, trust_remote_code=trust_remote_code)
         )
+        if modules is not None:
+            kwargs["pooling"] = SentencePooling.from_pretrained(model, modules, hub_revision)
         return cls(
-            load_model(model, trust_remote_code=trust_remote_code, revision=hub_revision),
-            load_tokenizer(model, trust_remote_code=trust_remote_code, revision=hub_revision),
+            load_model(model, trust_remote_code=trust_remote_code, revision=hub_revision, subfolder=subfolder),
+            load_tokenizer(model, trust_remote_code=trust_remote_code, revision=hub_revision, subfolder=subfolder),
             **kwargs,  # type: ignore[arg-type]
         )
 
@@ -153,16 +176,34 @@ class TransformerEncoder:
             ValueError: If a sentence has no token that counts in the mean.
         """
         unique, inverse = _unique(texts)
-        vectors = np.empty((len(unique), int(self.model.config.hidden_size)), dtype=np.float32)
-        ids, special = self._tokenize(unique)
+        ids, special = self._tokenize([self._prepared(text) for text in unique])
+        prompt_length = self._prompt_length()
+        vectors = np.empty((len(unique), 0), dtype=np.float32)
         lengths = [len(row) for row in ids]
         bar = tqdm(total=sum(lengths), unit="tok", unit_scale=True, desc="encoding", disable=not progress, leave=False)
         with torch.inference_mode(), bar, evaluation_mode(self.model), self._stopping_at_layer():
             for rows in length_sorted_batches(lengths, self.tokens_per_batch):
-                pooled = self._pool([ids[row] for row in rows], [special[row] for row in rows])
+                pooled = self._pool([ids[row] for row in rows], [special[row] for row in rows], prompt_length)
+                if not vectors.size:
+                    vectors = np.empty((len(unique), pooled.shape[1]), dtype=np.float32)
                 vectors[rows] = pooled.float().cpu().numpy()
                 bar.update(sum(lengths[row] for row in rows))
         return vectors[inverse]
+
+    def _prepared(self, text: str) -> str:
+        text = self.prompt + text
+        if self.modules is None:
+            return text
+        # As sentence-transformers does, whose scores depend on it where a tokenizer keeps outer spaces.
+        text = text.strip()
+        return text.lower() if self.modules.lower_case else text
+
+    def _prompt_length(self) -> int:
+        """Count the tokens of the prompt, special ones before it included, where they are not to be pooled."""
+        if self.modules is None or self.modules.include_prompt or not self.prompt:
+            return 0
+        (ids,), (special,) = self._tokenize([self.prompt.strip()])
+        return len(ids) - int(special[-1])
 
     def _tokenize(self, texts: Sequence[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         ids: list[np.ndarray] = []
@@ -184,7 +225,7 @@ class TransformerEncoder:
                 raise ValueError(f"the tokenizer maps {text!r} to no token; leave such sentences out")
         return ids, special
 
-    def _pool(self, ids: Sequence[np.ndarray], special: Sequence[np.ndarray]) -> Tensor:
+    def _pool(self, ids: Sequence[np.ndarray], special: Sequence[np.ndarray], prompt_length: int = 0) -> Tensor:
         longest = max(len(row) for row in ids)
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
         input_ids = np.full((len(ids), longest), pad, dtype=np.int64)
@@ -199,6 +240,9 @@ class TransformerEncoder:
         whole = self.stops_early or self.layer == self.model.config.num_hidden_layers
         outputs = self.model(**inputs, return_dict=True, output_hidden_states=not whole)
         hidden = outputs.last_hidden_state if whole else outputs.hidden_states[self.layer]
+        if self.pooling is not None:
+            vectors: Tensor = self.pooling(hidden, inputs["attention_mask"], prompt_length)
+            return vectors
         return mean_pool(hidden, torch.from_numpy(pooled).to(self.device))
 
     @contextmanager

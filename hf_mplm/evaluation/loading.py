@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,78 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from hf_mplm.jobs.digests import digest_files
+from hf_mplm.jobs.files import DamagedError
 
-__all__ = ["load_model", "load_tokenizer", "model_revision", "position_limit"]
+
+__all__ = ["load_config", "load_model", "load_tokenizer", "model_files", "model_revision", "position_limit"]
 
 logger = logging.getLogger(__name__)
 
-WEIGHT_FILES = ("*.safetensors", "*.bin")
+# Of these the first that a folder has are its weights, as the loader has it.
+WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
+# What else a number depends on: configuration, code, tokenizer, and the modules of sentence-transformers.
+OTHER_FILES = (
+    "config.json",
+    "*.index.json",
+    "*.py",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.tiktoken",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+)
+# More than any encoder has. A damaged or hostile number would otherwise fill the memory before it is found wrong.
+LARGEST = {
+    "num_hidden_layers": 1_000,
+    "hidden_size": 100_000,
+    "intermediate_size": 1_000_000,
+    "num_attention_heads": 10_000,
+    "vocab_size": 20_000_000,
+    "max_position_embeddings": 20_000_000,
+    "type_vocab_size": 1_000_000,
+}
+
+
+def load_config(
+    model: str | Path, *, trust_remote_code: bool = False, revision: str | None = None, subfolder: str = ""
+) -> Any:
+    """Read the configuration of a checkpoint, and refuse one of an absurd size.
+
+    Args:
+        model (`str` or `Path`): Hub id or folder.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
+        revision (`str`, *optional*): Commit, tag or branch on the Hub.
+        subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder within it.
+
+    Returns:
+        `PretrainedConfig`: The configuration.
+
+    Raises:
+        ValueError: If a size is not a number that an encoder can have.
+        DamagedError: If the file cannot be read.
+    """
+    with _readable(model, "config.json"):
+        config = AutoConfig.from_pretrained(
+            model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder
+        )
+    for name, largest in LARGEST.items():
+        size: Any = getattr(config, name, None)
+        if size is None and name != "num_hidden_layers":
+            continue
+        whole = isinstance(size, int) and not isinstance(size, bool)
+        if not whole or not (0 if name == "type_vocab_size" else 1) <= size <= largest:
+            raise ValueError(
+                f"{model} has a configuration with {name}={size!r}, but an encoder has a whole number of at most "
+                f"{largest:,}: config.json is damaged, or not that of an encoder"
+            )
+    return config
 
 
 def load_model(
@@ -23,6 +91,7 @@ def load_model(
     *,
     trust_remote_code: bool = False,
     revision: str | None = None,
+    subfolder: str = "",
     **kwargs: Any,
 ) -> PreTrainedModel:
     """Load a checkpoint in float32 and refuse one whose encoder would be partly random.
@@ -32,27 +101,32 @@ def load_model(
         auto_class (*optional*, defaults to `AutoModel`): The auto class to load with. Its own head may be new.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
         revision (`str`, *optional*): Commit, tag or branch on the Hub.
+        subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder within it.
         **kwargs: For `from_pretrained`, such as `num_labels`.
 
     Returns:
         `PreTrainedModel`: The model in evaluation mode.
 
     Raises:
-        ValueError: If the checkpoint lacks weights of the encoder.
+        ValueError: If the checkpoint lacks weights of the encoder, or has an absurd size.
+        DamagedError: If its files cannot be read.
     """
+    load_config(model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder)
     # Which weights are missing is judged below; the loader's own table would list each new head as a problem.
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        loaded, info = auto_class.from_pretrained(
-            model,
-            dtype=torch.float32,
-            output_loading_info=True,
-            trust_remote_code=trust_remote_code,
-            revision=revision,
-            **kwargs,
-        )
+        with _readable(model, "weights"):
+            loaded, info = auto_class.from_pretrained(
+                model,
+                dtype=torch.float32,
+                output_loading_info=True,
+                trust_remote_code=trust_remote_code,
+                revision=revision,
+                subfolder=subfolder,
+                **kwargs,
+            )
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
@@ -81,7 +155,7 @@ def load_model(
 
 
 def load_tokenizer(
-    model: str | Path, *, trust_remote_code: bool = False, revision: str | None = None
+    model: str | Path, *, trust_remote_code: bool = False, revision: str | None = None, subfolder: str = ""
 ) -> PreTrainedTokenizerBase:
     """Load the tokenizer that stands beside a checkpoint.
 
@@ -89,13 +163,18 @@ def load_tokenizer(
         model (`str` or `Path`): Hub id or folder.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
         revision (`str`, *optional*): Commit, tag or branch on the Hub.
+        subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder within it.
 
     Returns:
         `PreTrainedTokenizerBase`: The tokenizer.
+
+    Raises:
+        DamagedError: If its files cannot be read.
     """
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        model, trust_remote_code=trust_remote_code, revision=revision
-    )
+    with _readable(model, "tokenizer"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder
+        )
     return tokenizer
 
 
@@ -108,20 +187,47 @@ def model_revision(model: str | Path, *, revision: str | None = None, trust_remo
         trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
 
     Returns:
-        `str`: The commit of a Hub model; for a folder `sha256:` and the first twelve digits of the hash of its
-        configuration and weights.
+        `str`: The commit of a Hub model; for a folder `xxh3:` and the first twelve digits of the hash of its weights,
+        configuration, tokenizer and modules, which damage to any of them changes.
     """
     folder = Path(model)
     if not folder.is_dir():
-        config = AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
+        config = load_config(model, revision=revision, trust_remote_code=trust_remote_code)
         return str(getattr(config, "_commit_hash", None) or revision or "")
-    digest = hashlib.sha256()
-    weights = next((sorted(folder.glob(pattern)) for pattern in WEIGHT_FILES if any(folder.glob(pattern))), [])
-    for path in [folder / "config.json", *weights]:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 22):
-                digest.update(block)
-    return f"sha256:{digest.hexdigest()[:12]}"
+    files = model_files(folder)
+    digests = zip(files, digest_files(files))
+    lines = [f"{path.relative_to(folder).as_posix()}\0{digest}" for path, digest in digests]
+    return f"xxh3:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:12]}"
+
+
+def model_files(folder: Path) -> list[Path]:
+    """List the files of a folder that its numbers depend on: no card, no results, no state of a training.
+
+    Args:
+        folder (`Path`): A checkpoint, or a sentence-transformers folder with a folder a module.
+
+    Returns:
+        `list[Path]`: The files, sorted.
+    """
+    found: set[Path] = set()
+    # The folders of modules are named by a number: 1_Pooling, 2_Dense.
+    for place in [folder, *folder.glob("[0-9]_*")]:
+        weights = next((matches for pattern in WEIGHT_FILES if (matches := sorted(place.glob(pattern)))), [])
+        found.update(weights, *(place.glob(pattern) for pattern in OTHER_FILES))
+    return sorted(path for path in found if path.is_file())
+
+
+@contextmanager
+def _readable(model: str | Path, what: str) -> Iterator[None]:
+    """Turn whatever a loader raises at a damaged file into one error that names it."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        # Tokenizers raise a bare Exception, safetensors and pickle their own, and configurations whatever they meet.
+        said = f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0][:300]
+        raise DamagedError(model, f"its {what} cannot be read ({said})", "Fetch or make the model again.") from error
 
 
 def position_limit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

@@ -52,13 +52,6 @@ _TOLD = {
 
 # Groups of languages with a column of their own.
 _GROUPS = ("tail", "head", "Latn", "non-Latn", "all")
-# The Hub's name of what a task asks for; retrieval and neutrality compare sentences.
-_TASK_TYPES = {
-    **dict.fromkeys(("bible", "tatoeba", "flores", "neutrality"), "sentence-similarity"),
-    **dict.fromkeys(("taxi1500", "sib200", "xnli", "americasnli", "pawsx"), "text-classification"),
-    **dict.fromkeys(("ner", "pos", "parsing"), "token-classification"),
-    **dict.fromkeys(("xquad", "tydiqa", "mlqa"), "question-answering"),
-}
 
 
 def write_model_card(
@@ -143,7 +136,9 @@ def write_model_card(
     return path
 
 
-def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | None = None) -> Path:
+def add_results_to_card(
+    folder: str | Path, rows: Sequence[Any], *, name: str | None = None, task_types: Mapping[str, str] | None = None
+) -> Path:
     """Write scores into a card: a table between two markers, and the `model-index` that the Hub reads.
 
     Everything else in the card stays as it is, so that it can be called again after the card was edited.
@@ -152,6 +147,7 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
         folder (`str` or `Path`): the checkpoint's folder, with a `README.md`.
         rows (`Sequence[ResultRow]`): of this model alone, as [`~hf_mplm.evaluation.results.read_results`] gives them.
         name (`str`, *optional*): the model's name in the index; the folder's name by default.
+        task_types (`Mapping[str, str]`, *optional*): what the Hub calls tasks of your own, by their names.
 
     Returns:
         `Path`: of the card.
@@ -166,10 +162,11 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
         raise FileNotFoundError(f"{path} does not exist; write_model_card({str(folder)!r}) makes one")
     if not rows:
         raise ValueError(f"no results to write into {path}")
-    types = {row.task: _task_type(row.task) for row in rows}
     # Here, because trainers write cards and have no use for tables of results.
     from hf_mplm.evaluation.summary import group_mean, groups_of, language_means, measurement_order, source_means
+    from hf_mplm.evaluation.tasks import task_type
 
+    types = {task: (task_types or {}).get(task) or task_type(task) for task in {row.task for row in rows}}
     targets, sources, members = language_means(rows), source_means(rows), groups_of(rows)
     header = ["task", "setting", "source", "metric", *_GROUPS, "source itself", "languages"]
     lines: list[list[Any]] = []
@@ -265,15 +262,6 @@ def _number(config: Mapping[str, Any], key: str) -> str:
 def _held_out(state: Mapping[str, Any]) -> str:
     losses = [entry["eval_loss"] for entry in state.get("log_history", []) if "eval_loss" in entry]
     return f"{losses[-1]:.4f}" if losses else ""
-
-
-def _task_type(task: str) -> str:
-    if task not in _TASK_TYPES:
-        raise ValueError(
-            f"nobody said what the Hub calls the task {task!r}, so that it cannot stand in a card; the tasks that can "
-            f"are {', '.join(sorted(_TASK_TYPES))}"
-        )
-    return _TASK_TYPES[task]
 
 
 def _save(card: ModelCard, path: Path) -> None:

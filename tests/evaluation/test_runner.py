@@ -7,7 +7,6 @@ import torch
 from transformers import AutoModel
 
 from hf_mplm import XLMRobertaForLangScriptMLM
-from hf_mplm.evaluation import runner
 from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.loading import load_model, model_revision
 from hf_mplm.evaluation.results import RESULT_FIELDS, make_row, read_metadata, read_results, write_results
@@ -58,7 +57,7 @@ def test_finished_cells_are_not_computed_again(sib_data, tiny_encoder_folder, tm
     rows = evaluate(tiny_encoder_folder, "flores,sib200", sib_data, output=run, on_rows=computed.extend, **BOTH)
     assert len(computed) == len(whole) - len(begun)
     assert sorted(map(repr, rows)) == sorted(map(repr, whole))
-    monkeypatch.setattr(runner.TransformerEncoder, "from_pretrained", None)
+    monkeypatch.setattr(TransformerEncoder, "from_pretrained", None)
     monkeypatch.setattr("hf_mplm.evaluation.kinds.finetuned.finetune", None)
     assert evaluate(tiny_encoder_folder, "flores,sib200", sib_data, output=run, **BOTH) == rows
 
@@ -115,7 +114,7 @@ def test_a_label_outside_the_set_is_named(sib_data, tiny_encoder_folder):
     ("arguments", "message"),
     [
         ({"tasks": "sib20"}, "no task 'sib20'; did you mean sib200"),
-        ({"tasks": ""}, "no task was given; the tasks are bible"),
+        ({"tasks": ""}, "no task was given; the tasks are americasnli"),
         ({"languages": "swh_Lat"}, "nearest are"),
         ({"transfer_settings": ["zeroshot"]}, "'zeroshot' is not known"),
         ({"transfer_settings": ["few-shot-0"]}, "'few-shot-0' is not known"),

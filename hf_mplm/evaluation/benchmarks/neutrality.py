@@ -8,14 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..context import Cell, Context, training_free_cell
+from ..context import Context
 from ..files.corpus import MissingDataError
+from ..files.reads import recorded_reads
+from ..kinds.options import with_options
 from ..kinds.probe import LinearProbe
 from ..metrics.classification import accuracy
 from ..results import ResultRow
+from ..task import Cell, training_free_cell
 from .flores import FloresCorpus
 
 
@@ -60,9 +64,18 @@ class NeutralityTask:
 
     Args:
         name (`str`, *optional*, defaults to `"neutrality"`): Name of the task.
+        max_sentences (`int`, *optional*): Most sentences of a language.
+        hub_type (`str`, *optional*, defaults to `"sentence-similarity"`): What the Hub calls what it asks for.
     """
 
     name: str = "neutrality"
+    max_sentences: int | None = None
+    hub_type: str = "sentence-similarity"
+    options: ClassVar[tuple[str, ...]] = ("max_sentences",)
+
+    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> NeutralityTask:
+        """Replace what a run asks for, which is how many sentences to take; see [`RetrievalTask.configured`]."""
+        return with_options(self, options)
 
     def languages(self, data_dir: Path) -> list[str]:
         """List the language-scripts that have sentences.
@@ -85,12 +98,19 @@ class NeutralityTask:
         Raises:
             ValueError: If there are fewer than two languages to compare.
         """
-        found = self._readable(context, languages)
+        files: dict[str, set[Path]] = {}
+        found = self._readable(context, languages, files)
         if len(found) < 2:
             raise ValueError(
                 f"{self.name} compares languages with one another and was given {', '.join(found) or 'none'}; "
                 "give two or more: --languages all"
             )
+        singles, pairs = self._cells(context, sorted(found))
+        settings = {"max_sentences": self.max_sentences, "encoding": dict(context.model.encoding)}
+        for cell in singles:
+            context.depends(cell, set().union(*files.values()), settings)
+        for cell in pairs:
+            context.depends(cell, files[cell.language] | files[cell.source_language], settings)
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Encode every language once, and compare them.
@@ -105,14 +125,7 @@ class NeutralityTask:
             `list[ResultRow]`: The metrics of one language, or the cosine of one pair.
         """
         codes = sorted(self._readable(context, languages))
-        setting = _setting(codes)
-        singles = [self._cell(context, code, setting) for code in codes]
-        pairs = [
-            self._cell(context, code, CENTRED, source=source)
-            for source in context.source_languages
-            for code in codes
-            if source in codes and code != source
-        ]
+        singles, pairs = self._cells(context, codes)
         if all(cell in context.finished for cell in [*singles, *pairs]):
             return
         corpus = ParallelSentences(context.data_dir)
@@ -132,14 +145,30 @@ class NeutralityTask:
                     value, n = cosines[frozenset((cell.language, cell.source_language))]
                     yield context.rows(cell, {"cosine": value}, n=n)
 
+    def _cells(self, context: Context, codes: Sequence[str]) -> tuple[list[Cell], list[Cell]]:
+        """List what there is to compute: of each language among the others, and of each with a source language."""
+        setting = _setting(codes)
+        pairs = [
+            self._cell(context, code, CENTRED, source=source)
+            for source in context.source_languages
+            for code in codes
+            if source in codes and code != source
+        ]
+        return [self._cell(context, code, setting) for code in codes], pairs
+
     def _cell(self, context: Context, code: str, setting: str, source: str = "") -> Cell:
         return training_free_cell(self.name, code, source=source, setting=setting, layer=context.layer)
 
-    def _readable(self, context: Context, languages: Sequence[str]) -> list[str]:
+    def _readable(
+        self, context: Context, languages: Sequence[str], files: dict[str, set[Path]] | None = None
+    ) -> list[str]:
         corpus, found = ParallelSentences(context.data_dir), []
         for code in languages:
             try:
-                count = len(self._chosen(context, corpus, code))
+                with recorded_reads() as reads:
+                    count = len(self._chosen(corpus, code))
+                if files is not None:
+                    files[code] = reads
             except MissingDataError as error:
                 context.skip(self.name, code, error)
                 continue
@@ -149,12 +178,11 @@ class NeutralityTask:
             found.append(code)
         return found
 
-    def _chosen(self, context: Context, corpus: ParallelSentences, code: str) -> dict[str, str]:
-        sentences = list(corpus.sentences(code).items())
-        return dict(sentences[: context.max_sentences.get(self.name, len(sentences))])
+    def _chosen(self, corpus: ParallelSentences, code: str) -> dict[str, str]:
+        return dict(list(corpus.sentences(code).items())[: self.max_sentences])
 
     def _encode(self, context: Context, corpus: ParallelSentences, code: str, folder: Path) -> list[str]:
-        sentences = self._chosen(context, corpus, code)
+        sentences = self._chosen(corpus, code)
         vectors = context.encoder.encode(list(sentences.values()), progress=context.progress)
         np.save(folder / f"{code}.npy", np.asarray(vectors, dtype=np.float32))
         return list(sentences)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
 
     name: str = "parsing"
     subtypes: bool = False
+    hub_type: str = field(default="token-classification", kw_only=True)
     selection_metric = "las"
     options = ("subtypes",)
 
@@ -65,7 +66,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
         Returns:
             `BiaffineParser`: The model in float32.
         """
-        return BiaffineParser(context.load_model(), len(self.corpus(context.data_dir).scheme))
+        return BiaffineParser(context.model.load(), len(self.corpus(context.data_dir).scheme))
 
     def features(
         self,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..context import Context, training_free_cell
+from ..context import Context
 from ..files.corpus import Corpus, MissingDataError
 from ..files.layouts import DataError, Record
 from ..metrics.classification import accuracy, macro_f1
 from ..results import ResultRow
+from ..task import Cell, training_free_cell
 from .finetuned import PROBE, Features, Scores, TransferTask
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
 from .probe import LinearProbe
@@ -73,6 +74,7 @@ class ClassificationTask(TransferTask[LabelledText]):
     labels: Sequence[str]
     open_corpus: Callable[[Path], Corpus[LabelledText]]
     metrics: Sequence[str]
+    hub_type: str = field(default="text-classification", kw_only=True)
 
     def __post_init__(self) -> None:
         self.selection_metric = self.metrics[0]
@@ -98,7 +100,7 @@ class ClassificationTask(TransferTask[LabelledText]):
         Returns:
             `PreTrainedModel`: The model in float32.
         """
-        return context.load_model(AutoModelForSequenceClassification, self.labels)
+        return context.model.load(AutoModelForSequenceClassification, self.labels)
 
     def features(
         self,
@@ -201,6 +203,31 @@ class ClassificationTask(TransferTask[LabelledText]):
         gold = [example.label for example in examples]
         return Scores({name: METRICS[name](gold, predictions) for name in self.metrics}, len(gold))
 
+    def cells(self, context: Context, languages: Sequence[str]) -> list[Cell]:
+        """List what there is to compute, probes behind what is fine-tuned.
+
+        Args:
+            context (`Context`): The settings of the run.
+            languages (`Sequence[str]`): Codes of the languages to score.
+
+        Returns:
+            `list[Cell]`: The cells.
+        """
+        cells = super().cells(context, languages)
+        if PROBE in context.settings.transfer.settings:
+            for source in context.source_languages:
+                cells += [
+                    training_free_cell(self.name, language, setting=PROBE, layer=context.layer, source=source)
+                    for language in languages
+                ]
+        return cells
+
+    def cell_settings(self, context: Context, cell: Cell) -> dict[str, Any]:
+        """Tell which settings a score depends on that are no part of its row: of a probe, how texts become vectors."""
+        if cell.setting == PROBE:
+            return {"encoding": dict(context.model.encoding)}
+        return super().cell_settings(context, cell)
+
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Fine-tune and score, or fit a linear probe on the frozen encoder where the setting is `"probe"`.
 
@@ -212,18 +239,13 @@ class ClassificationTask(TransferTask[LabelledText]):
             `list[ResultRow]`: All metrics of one language.
         """
         yield from super().evaluate(context, languages)
-        if PROBE in context.transfer_settings:
-            for source in context.source_languages:
-                yield from self._probe(context, source, languages)
+        probes = [cell for cell in self.cells(context, languages) if cell.setting == PROBE]
+        for source in context.source_languages:
+            cells = [cell for cell in probes if cell.source_language == source and cell not in context.finished]
+            if cells:
+                yield from self._probe(context, source, cells)
 
-    def _probe(self, context: Context, source: str, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
-        cells = [
-            training_free_cell(self.name, language, setting=PROBE, layer=context.layer, source=source)
-            for language in languages
-        ]
-        cells = [cell for cell in cells if cell not in context.finished]
-        if not cells:
-            return
+    def _probe(self, context: Context, source: str, cells: Sequence[Cell]) -> Iterator[list[ResultRow]]:
         corpus = self.corpus(context.data_dir)
         train, dev = corpus.examples(source, "train"), corpus.examples(source, "dev")
         probe = LinearProbe.fit(

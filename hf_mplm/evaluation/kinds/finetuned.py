@@ -3,21 +3,26 @@ from __future__ import annotations
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from ..context import Cell, Context
+from ..context import Context
 from ..files.corpus import Corpus, Example, MissingDataError
-from ..loading import load_tokenizer, position_limit
+from ..files.reads import recorded_reads
+from ..loading import position_limit
 from ..results import NOT_APPLICABLE, ResultRow
-from ..task_options import with_options
+from ..task import Cell
 from .examples import Features, Scores
 from .finetuning import Batch, FineTuningSettings, Row, finetune, finetuning_settings, predict, with_seed
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 __all__ = ["Features", "Scores", "TransferTask"]
@@ -36,13 +41,18 @@ class TransferTask(ABC, Generic[Example]):
 
     Args:
         name (`str`): Name of the task.
+        finetuning (`FineTuningSettings`, *optional*): Its hyper-parameters, by default those under its name in the
+            recipe `evaluate-langsamp`.
+        hub_type (`str`, *optional*, defaults to `""`): What the Hub calls what it asks for.
     """
 
     name: str
+    finetuning: FineTuningSettings | None = field(default=None, kw_only=True)
+    hub_type: str = field(default="", kw_only=True)
 
     #: The metric by which the dev set chooses.
     selection_metric = ""
-    #: Those of its fields that may stand among the hyper-parameters of the task.
+    #: Those of its fields that a run may replace, as hyper-parameters are.
     options: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
@@ -97,8 +107,33 @@ class TransferTask(ABC, Generic[Example]):
         """
         return self.corpus(data_dir).languages()
 
+    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> Self:
+        """Replace what a run asks for: hyper-parameters, and options of the task's own.
+
+        Args:
+            options (`Mapping[str, Any]`): Field or hyper-parameter to value.
+            common (`Mapping[str, Any]`): Hyper-parameters that hold for every task of the run.
+
+        Returns:
+            `TransferTask`: A copy.
+
+        Raises:
+            ValueError: If one is not known.
+        """
+        own = {name: value for name, value in options.items() if name in self.options}
+        rest = {name: value for name, value in options.items() if name not in self.options}
+        if not common and not rest:
+            # A task that is only probed needs no hyper-parameters.
+            return replace(self, **own)
+        chosen = finetuning_settings(self.name, {"all": common, self.name: rest}, self.finetuning)
+        return replace(self, finetuning=chosen, **own)
+
+    def described(self) -> dict[str, Any]:
+        """Write out its hyper-parameters and options."""
+        return {**asdict(self._hyperparameters()), **{name: getattr(self, name) for name in self.options}}
+
     def settings(self, context: Context) -> list[str]:
-        """List the transfer settings that apply to this task.
+        """List the transfer settings in which the task is fine-tuned.
 
         Args:
             context (`Context`): The settings of the run.
@@ -109,13 +144,40 @@ class TransferTask(ABC, Generic[Example]):
         Raises:
             ValueError: If a setting is not known.
         """
-        for setting in context.transfer_settings:
+        for setting in context.settings.transfer.settings:
             if setting not in (ZERO_SHOT, IN_LANGUAGE, PROBE) and not FEW_SHOT.fullmatch(setting):
                 raise ValueError(
                     f"transfer setting {setting!r} is not known; choose of zero-shot, few-shot-K (few-shot-10), "
                     "in-language and probe"
                 )
-        return [setting for setting in context.transfer_settings if setting != PROBE]
+        return [setting for setting in context.settings.transfer.settings if setting != PROBE]
+
+    def cells(self, context: Context, languages: Sequence[str]) -> list[Cell]:
+        """List what there is to compute.
+
+        Args:
+            context (`Context`): The settings of the run.
+            languages (`Sequence[str]`): Codes of the languages to score.
+
+        Returns:
+            `list[Cell]`: In the order of settings, sources, seeds and languages.
+        """
+        cells = []
+        for setting in self.settings(context):
+            pairs = [(source, target) for source in context.source_languages for target in languages]
+            if setting == IN_LANGUAGE:
+                pairs = [(language, language) for language in languages]
+            elif FEW_SHOT.fullmatch(setting):
+                pairs = [(source, target) for source, target in pairs if source != target]
+            for seed in context.settings.transfer.seeds:
+                cells += [
+                    Cell(self.name, target, source, "", setting, NOT_APPLICABLE, seed) for source, target in pairs
+                ]
+        return cells
+
+    def cell_settings(self, context: Context, cell: Cell) -> dict[str, Any]:
+        """Tell which settings a score depends on that are no part of its row."""
+        return {name: value for name, value in self.described().items() if name != "seed"}
 
     def check(self, context: Context, languages: Sequence[str]) -> None:
         """Read every file once, so that a fault in one is found before anything is trained.
@@ -129,22 +191,27 @@ class TransferTask(ABC, Generic[Example]):
             MissingDataError: If a source language has no training or dev data.
             ValueError: If a setting or a hyper-parameter is not known.
         """
-        task, context = with_options(self, context)
-        settings = task.settings(context)
-        finetuning_settings(task.name, context.finetuning)
-        corpus = task.corpus(context.data_dir, context.train_file)
-        if context.transfer_settings != [IN_LANGUAGE]:
+        cells = self.cells(context, languages)
+        if self.settings(context):
+            self._hyperparameters()
+        if not cells:
+            asked = ", ".join(context.settings.transfer.settings)
+            context.skip(self.name, "", f"there is nothing to compute with --transfer_settings {asked} in {languages}")
+        splits = _Splits(self, context)
+        if list(context.settings.transfer.settings) != [IN_LANGUAGE]:
             for source in context.source_languages:
                 for split in ("train", "dev"):
-                    corpus.examples(source, split)
-        for language in languages:
-            splits = ["test", *(["train", "dev"] if IN_LANGUAGE in settings else [])]
-            splits += ["train"] if any(FEW_SHOT.fullmatch(setting) for setting in settings) else []
-            for split in splits:
-                try:
-                    corpus.examples(language, split)
-                except MissingDataError as error:
-                    context.skip(task.name, language, error)
+                    splits.files(source, split)
+        for cell in cells:
+            needed = [(cell.source_language, "train"), (cell.source_language, "dev"), (cell.language, "test")]
+            if FEW_SHOT.fullmatch(cell.setting):
+                needed.append((cell.language, "train"))
+            try:
+                files = frozenset().union(*(splits.files(*split) for split in needed))
+            except MissingDataError as error:
+                context.skip(self.name, cell.language, error)
+                continue
+            context.depends(cell, files, self.cell_settings(context, cell))
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Train once a source language and seed, and score every language that is not finished.
@@ -156,60 +223,54 @@ class TransferTask(ABC, Generic[Example]):
         Yields:
             `list[ResultRow]`: All metrics of one language.
         """
-        task, context = with_options(self, context)
-        runs: list[tuple[str, str, list[str]]] = []
-        for setting in task.settings(context):
-            if setting == IN_LANGUAGE:
-                runs.extend((setting, language, [language]) for language in languages)
-            else:
-                runs.extend((setting, source, list(languages)) for source in context.source_languages)
-        for setting, source, targets in runs:
-            for seed in context.seeds:
-                cells = [Cell(task.name, target, source, "", setting, NOT_APPLICABLE, seed) for target in targets]
-                if FEW_SHOT.fullmatch(setting):
-                    cells = [cell for cell in cells if cell.language != source]
-                cells = [cell for cell in cells if cell not in context.finished]
-                if cells:
-                    yield from task._run(context, cells)
+        runs: dict[tuple[str, int], list[Cell]] = {}
+        for cell in self.cells(context, languages):
+            if cell.setting != PROBE and cell not in context.finished:
+                runs.setdefault((cell.source_language, cell.seed), []).append(cell)
+        for (source, seed), cells in runs.items():
+            yield from self._run(context, source, seed, cells)
 
-    def _run(self, context: Context, cells: Sequence[Cell]) -> Iterator[list[ResultRow]]:
-        setting, source, seed = cells[0].setting, cells[0].source_language, cells[0].seed
-        corpus = self.corpus(context.data_dir, context.train_file)
-        tests: dict[str, Sequence[Example]] = {}
+    def _run(self, context: Context, source: str, seed: int, cells: Sequence[Cell]) -> Iterator[list[ResultRow]]:
+        """Train on one source, and score in all settings that begin with that: few-shot tuning starts from it."""
+        corpus = self.corpus(context.data_dir, context.settings.transfer.train_file)
+        readable = []
         for cell in cells:
             try:
-                tests[cell.language] = corpus.examples(cell.language, "test")
-                if setting == IN_LANGUAGE:
+                corpus.examples(cell.language, "test")
+                if cell.setting == IN_LANGUAGE:
                     corpus.examples(source, "train")
+                    corpus.examples(source, "dev")
+                if FEW_SHOT.fullmatch(cell.setting):
+                    corpus.examples(cell.language, "train")
+                readable.append(cell)
             except MissingDataError as error:
                 context.skip(self.name, cell.language, error)
-        cells = [cell for cell in cells if cell.language in tests]
-        if not cells:
+        if not readable:
             return
-        tokenizer = load_tokenizer(
-            context.model, trust_remote_code=context.trust_remote_code, revision=context.hub_revision
-        )
-        settings = with_seed(finetuning_settings(self.name, context.finetuning), seed)
+        tokenizer = context.model.load_tokenizer()
+        settings = with_seed(self._hyperparameters(), seed)
         # The head is drawn here: seeding after the model is built would leave it to chance.
         set_seed(seed)
         model = self.make_model(context)
         settings = _within_window(settings, position_limit(model, tokenizer))
         self._train(context, model, tokenizer, corpus, source, settings)
-        few_shot = FEW_SHOT.fullmatch(setting)
-        start = {name: weight.clone() for name, weight in model.state_dict().items()} if few_shot else {}
-        for cell in cells:
+        # What is scored as it is comes before what is tuned further.
+        readable.sort(key=lambda cell: FEW_SHOT.fullmatch(cell.setting) is not None)
+        start: dict[str, Tensor] = {}
+        if FEW_SHOT.fullmatch(readable[-1].setting):
+            start = {name: weight.clone() for name, weight in model.state_dict().items()}
+        for cell in readable:
+            few_shot = FEW_SHOT.fullmatch(cell.setting)
             if few_shot:
-                try:
-                    train = corpus.examples(cell.language, "train")
-                except MissingDataError as error:
-                    context.skip(self.name, cell.language, error)
-                    continue
+                train = corpus.examples(cell.language, "train")
                 model.load_state_dict(start)
                 chosen = random.Random(seed).sample(range(len(train)), min(int(few_shot[1]), len(train)))
                 self._tune(context, model, tokenizer, [train[index] for index in chosen], settings, cell.language)
-            examples = tests[cell.language]
-            scores = self._score(model, tokenizer, examples, settings, cell.language)
+            scores = self._score(model, tokenizer, corpus.examples(cell.language, "test"), settings, cell.language)
             yield context.rows(cell, scores.metrics, n=scores.n, n_skipped=scores.n_skipped)
+
+    def _hyperparameters(self) -> FineTuningSettings:
+        return finetuning_settings(self.name, own=self.finetuning)
 
     def _train(
         self,
@@ -269,3 +330,25 @@ class TransferTask(ABC, Generic[Example]):
 
 def _within_window(settings: FineTuningSettings, limit: int) -> FineTuningSettings:
     return replace(settings, max_length=min(settings.max_length, limit))
+
+
+class _Splits:
+    """Reads each split once, and tells which files it stands in."""
+
+    def __init__(self, task: TransferTask[Any], context: Context) -> None:
+        with recorded_reads() as self.common:
+            self.corpus = task.corpus(context.data_dir, context.settings.transfer.train_file)
+        self.found: dict[tuple[str, str], frozenset[Path] | MissingDataError] = {}
+
+    def files(self, language: str, split: str) -> frozenset[Path]:
+        if (language, split) not in self.found:
+            with recorded_reads() as files:
+                try:
+                    self.corpus.examples(language, split)
+                    self.found[language, split] = frozenset(self.common | files)
+                except MissingDataError as error:
+                    self.found[language, split] = error
+        found = self.found[language, split]
+        if isinstance(found, MissingDataError):
+            raise found
+        return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from hf_mplm.recipes import load_recipe
@@ -54,13 +54,18 @@ class FineTuningSettings:
     seed: int = 42
 
 
-def finetuning_settings(task: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> FineTuningSettings:
+def finetuning_settings(
+    task: str,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    own: FineTuningSettings | None = None,
+) -> FineTuningSettings:
     """Find the hyper-parameters of a task: those of LangSAMP's evaluation, replaced by what the user gave.
 
     Args:
         task (`str`): Name of the task.
         overrides (`Mapping[str, Mapping[str, Any]]`, *optional*): Task to hyper-parameters; those under `"all"` hold
             for every task.
+        own (`FineTuningSettings`, *optional*): What the task's record says, in place of the recipe.
 
     Returns:
         `FineTuningSettings`: The settings.
@@ -68,7 +73,7 @@ def finetuning_settings(task: str, overrides: Mapping[str, Mapping[str, Any]] | 
     Raises:
         ValueError: If a hyper-parameter is not known.
     """
-    values = dict(load_recipe(DEFAULT_RECIPE)["finetuning"].get(task, {}))
+    values = asdict(own) if own is not None else dict(load_recipe(DEFAULT_RECIPE)["finetuning"].get(task, {}))
     for key in ("all", task):
         values.update((overrides or {}).get(key, {}))
     known = {field.name: field for field in fields(FineTuningSettings)}
@@ -77,7 +82,10 @@ def finetuning_settings(task: str, overrides: Mapping[str, Mapping[str, Any]] | 
         raise ValueError(f"fine-tuning of {task}: {', '.join(unknown)} is none of {', '.join(known)}")
     missing = [name for name in ("learning_rate", "num_train_epochs", "batch_size") if name not in values]
     if missing:
-        raise ValueError(f"fine-tuning of {task} needs {', '.join(missing)}: no recipe names them")
+        raise ValueError(
+            f"fine-tuning of {task} needs {', '.join(missing)}: no recipe names them. "
+            "Give its record finetuning=FineTuningSettings(...)"
+        )
     return FineTuningSettings(**values)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
     normalization: str
     n_best: int = 20
     max_answer_length: int = 30
+    hub_type: str = field(default="question-answering", kw_only=True)
     selection_metric = "f1"
     options = ("normalization", "n_best", "max_answer_length")
 
@@ -79,7 +80,9 @@ class QuestionAnsweringTask(TransferTask[Question]):
             ValueError: If a setting is not known, or one training file is to serve several languages.
         """
         settings = super().settings(context)
-        if context.train_file and (settings not in ([], [ZERO_SHOT]) or len(context.source_languages) > 1):
+        if context.settings.transfer.train_file and (
+            settings not in ([], [ZERO_SHOT]) or len(context.source_languages) > 1
+        ):
             raise ValueError(
                 f"{self.name}: --train_file holds one source language, so that it goes with --transfer_settings "
                 f"zero-shot and one --source_languages only, not with {', '.join(settings)} from "
@@ -96,7 +99,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
         Returns:
             `PreTrainedModel`: The model in float32.
         """
-        return context.load_model(AutoModelForQuestionAnswering)
+        return context.model.load(AutoModelForQuestionAnswering)
 
     def features(
         self,

@@ -4,17 +4,20 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..context import Cell, Context, training_free_cell
+from ..context import Context
 from ..encoder import Encoder
 from ..files.corpus import MissingDataError
 from ..files.layouts import DataError
+from ..files.reads import recorded_reads
 from ..metrics.similarity import centre, mining_f1, retrieve
 from ..results import ResultRow
+from ..task import Cell, training_free_cell
+from .options import with_options
 
 
 __all__ = ["ParallelCorpus", "ParallelText", "RetrievalTask", "retrieval_accuracy"]
@@ -138,6 +141,23 @@ class RetrievalTask:
     corpus: Callable[[Path], ParallelCorpus]
     shared_source: bool
     max_sentences: int | None = None
+    hub_type: str = "sentence-similarity"
+    options: ClassVar[tuple[str, ...]] = ("max_sentences",)
+
+    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> RetrievalTask:
+        """Replace what a run asks for, which is how many sentences to take.
+
+        Args:
+            options (`Mapping[str, Any]`): Field to value.
+            common (`Mapping[str, Any]`): Not used: hyper-parameters of fine-tuning.
+
+        Returns:
+            `RetrievalTask`: A copy.
+
+        Raises:
+            ValueError: If one is not known.
+        """
+        return with_options(self, options)
 
     def languages(self, data_dir: Path) -> list[str]:
         """List the language-scripts of which there are sentences.
@@ -161,18 +181,19 @@ class RetrievalTask:
             DataError: If a file does not hold what its format promises.
             ValueError: If a setting is not known.
         """
-        for direction in context.directions:
+        for direction in context.settings.retrieval.directions:
             if direction not in DIRECTIONS:
                 raise ValueError(f"direction {direction!r} is not known; choose of {', '.join(DIRECTIONS)}")
-        for setting in context.retrieval_settings:
+        for setting in context.settings.retrieval.settings:
             if setting not in SETTINGS:
                 raise ValueError(f"retrieval setting {setting!r} is not known; choose of {', '.join(SETTINGS)}")
         for source in context.source_languages:
-            few = {
-                language: len(text.source)
-                for language, text in self._pairs(context, source, languages)
-                if len(text.source) < min(FEW_SENTENCES, context.max_sentences.get(self.name, FEW_SENTENCES))
-            }
+            few = {}
+            for language, text, files in self._recorded_pairs(context, source, languages):
+                if len(text.source) < min(FEW_SENTENCES, self.max_sentences or FEW_SENTENCES):
+                    few[language] = len(text.source)
+                for cell in self._cells(context, source, language):
+                    context.depends(cell, files, self._settings(context))
             if few:
                 logger.warning(
                     "%s: %s shares few sentences with %s; finding one among so few is easy, so compare no such scores "
@@ -214,14 +235,24 @@ class RetrievalTask:
                                 other,
                                 direction=cell.direction,
                                 setting=cell.setting.removesuffix("-no-specials"),
-                                csls_neighbours=context.csls_neighbours,
+                                csls_neighbours=context.settings.retrieval.csls_neighbours,
                             )
                             yield context.rows(cell, accuracy, n=len(text.source), n_skipped=text.n_skipped)
                         bar.update(1)
 
+    def _settings(self, context: Context) -> dict[str, Any]:
+        return {
+            "csls_neighbours": context.settings.retrieval.csls_neighbours,
+            "max_sentences": self.max_sentences,
+            "encoding": dict(context.model.encoding),
+        }
+
     def _open_cells(self, context: Context, source: str, language: str) -> list[Cell]:
-        suffix = "" if context.special_tokens else "-no-specials"
-        cells = [
+        return [cell for cell in self._cells(context, source, language) if cell not in context.finished]
+
+    def _cells(self, context: Context, source: str, language: str) -> list[Cell]:
+        suffix = "" if context.settings.encoding.special_tokens else "-no-specials"
+        return [
             training_free_cell(
                 self.name,
                 language,
@@ -230,25 +261,31 @@ class RetrievalTask:
                 setting=f"{setting}{suffix}",
                 layer=context.layer,
             )
-            for setting in context.retrieval_settings
-            for direction in context.directions
+            for setting in context.settings.retrieval.settings
+            for direction in context.settings.retrieval.directions
         ]
-        return [cell for cell in cells if cell not in context.finished]
 
     def _pairs(self, context: Context, source: str, languages: Sequence[str]) -> Iterator[tuple[str, ParallelText]]:
-        limit = context.max_sentences.get(self.name, self.max_sentences)
-        corpus = self.corpus(context.data_dir)
+        for language, text, _ in self._recorded_pairs(context, source, languages):
+            yield language, text
+
+    def _recorded_pairs(
+        self, context: Context, source: str, languages: Sequence[str]
+    ) -> Iterator[tuple[str, ParallelText, frozenset[Path]]]:
+        with recorded_reads() as common:
+            corpus = self.corpus(context.data_dir)
         for language in languages:
             if language == source:
                 continue
             try:
-                text = corpus.pair(source, language).without_empty().first(limit)
+                with recorded_reads() as files:
+                    text = corpus.pair(source, language).without_empty().first(self.max_sentences)
             except MissingDataError as error:
                 context.skip(self.name, language, error)
                 continue
             if not text.source:
                 raise DataError(f"{self.name}: {source} and {language} share no sentence")
-            yield language, text
+            yield language, text, frozenset(common | files)
 
 
 class _Vectors:

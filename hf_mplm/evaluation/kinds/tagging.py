@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,8 @@ class TaggingTask(TransferTask[TaggedSentence]):
     words, and its predictions are joined again before they are scored: each word is scored exactly once.
     """
 
+    hub_type: str = field(default="token-classification", kw_only=True)
+
     @abstractmethod
     def corpus(self, data_dir: Path, train_file: str | None = None) -> TaggedCorpus:
         """Open the benchmark."""
@@ -97,7 +99,7 @@ class TaggingTask(TransferTask[TaggedSentence]):
         Returns:
             `PreTrainedModel`: The model in float32.
         """
-        return context.load_model(AutoModelForTokenClassification, self.corpus(context.data_dir).labels)
+        return context.model.load(AutoModelForTokenClassification, self.corpus(context.data_dir).labels)
 
     def features(
         self,
