@@ -12,6 +12,7 @@ from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
 from ..base.arguments import MplmTrainingArguments
+from ..base.run_record import describe_store
 from ..base.trainer import MplmTrainer
 from .language_ids import LanguageIds
 from .loss import MaskedLMForward
@@ -112,6 +113,7 @@ class MaskedLMTrainer(MplmTrainer):
                 processing_class = load_tokenizer(store.tokenizer_path)
             store.check_tokenizer(processing_class)
         self.store = store
+        self.origin = None if store is None else {"store": describe_store(store)}
         self._forward = MaskedLMForward(model)
         super().__init__(
             model=model,
