@@ -1,7 +1,7 @@
 """Whole checkpoints or none: written beside, synced to disk, then renamed.
 
-A checkpoint counts as whole when its manifest (`checkpoint.json`) is there and every file is as `digests.json`, the last
-file written, says. Anything else is reported and never resumed from.
+A checkpoint counts as whole when its manifest (`checkpoint.json`) is there and every file is as `digests.json`, which
+is written last, says. Anything else is reported and never resumed from.
 """
 
 from __future__ import annotations

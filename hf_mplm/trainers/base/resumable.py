@@ -331,8 +331,8 @@ def explain_other_origin(folder: Path, different: list[str]) -> str:
     """Why a run is not gone on with, and what to type."""
     lines = "\n".join(f"  - {line}" for line in different)
     return (
-        f"{folder} began with something else:\n{lines}\nA run goes on with what it began with. Repeat the command that "
-        "began it, or give another --output ANOTHER_FOLDER to start anew"
+        f"{folder} began with something else:\n{lines}\nA run goes on with what it began with. Repeat the command "
+        "that began it, or give another --output ANOTHER_FOLDER to start anew"
     )
 
 

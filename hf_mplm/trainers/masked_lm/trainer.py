@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
+from hf_mplm.data.batches.schedules import Schedule
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
 from ..base.arguments import MplmTrainingArguments
@@ -45,6 +46,11 @@ class MaskedLMTrainingArguments(MplmTrainingArguments):
     eval_mask_rate: float = field(
         default=0.15, metadata={"help": "The same for held-out text; its masks never change."}
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("mask_rate", "eval_mask_rate"):
+            Schedule.parse(getattr(self, name), name=name, minimum=0.0, maximum=1.0)
 
 
 class MaskedLMTrainer(MplmTrainer):

@@ -36,6 +36,7 @@ def extend_for_romanized(
     initialization: str = "subwords",
     num_threads: int = 4,
     seed: int = 0,
+    overwrite: bool = False,
     **reading: Any,
 ) -> Path:
     """Learn subwords from the romanisation of a corpus, and add those that a model's vocabulary lacks.
@@ -55,6 +56,7 @@ def extend_for_romanized(
         initialization (`str`, *optional*, defaults to `"subwords"`): rows of new tokens, see [`extend_vocabulary`].
         num_threads (`int`, *optional*, defaults to 4): threads that learn the vocabulary.
         seed (`int`, *optional*, defaults to 0): seed of the sentences that it is learned from.
+        overwrite (`bool`, *optional*, defaults to `False`): make it anew where one of other arguments stands.
         **reading: of [`iter_corpus`]: `languages`, `text_column`, ...
 
     Returns:
@@ -74,8 +76,9 @@ def extend_for_romanized(
         "seed": seed,
         **{name: value for name, value in sorted(reading.items()) if value is not None},
     }
-    if _is_done(output, made_of):
+    if _is_done(output, made_of, overwrite):
         return output
+    (output / _DONE).unlink(missing_ok=True)  # until it is finished again
     old = load_tokenizer(model)
     with tempfile.TemporaryDirectory() as folder:
         learned = train_tokenizer(
@@ -94,17 +97,19 @@ def extend_for_romanized(
     return output
 
 
-def _is_done(output: Path, made_of: dict[str, Any]) -> bool:
+def _is_done(output: Path, made_of: dict[str, Any], overwrite: bool) -> bool:
     import json
 
     if not (output / _DONE).is_file():
         return False
     found = json.loads((output / _DONE).read_text(encoding="utf-8"))
     if found != json.loads(json.dumps(made_of)):
+        if overwrite:
+            return False
         different = sorted(name for name in {*found, *made_of} if found.get(name) != made_of.get(name))
         raise ValueError(
-            f"{output} holds a model that was extended with other {', '.join(different)}; delete it, or give another "
-            "output"
+            f"{output} holds a model that was extended with other {', '.join(different)}; give another output, or "
+            "--overwrite to make it anew"
         )
     return True
 
