@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .parser import MplmArgumentParser
-from .training import check_folders, check_origin, find_checkpoint, hold, quiet_other_processes, train_and_save
+from .training import (
+    check_folders,
+    check_origin,
+    find_checkpoint,
+    hold,
+    load_checkpoint,
+    quiet_other_processes,
+    train_and_save,
+)
 
 
 _READING = ("languages", "text_column", "language_column", "fold_han", "split", "revision")
@@ -108,7 +116,7 @@ def _train(arguments: AlignScriptsArguments, args: Any, argv: Sequence[str]) -> 
     origin = {**origin, "store": describe_store(store)}
     decided_by_first(lambda: check_origin(args.output_dir, checkpoint, origin))
     transformers.set_seed(args.seed)
-    model = load_masked_lm(checkpoint or model_path)
+    model = load_masked_lm(model_path) if checkpoint is None else load_checkpoint(checkpoint)
     trainer = ScriptAlignmentTrainer(model, args, store=store, processing_class=load_tokenizer(model_path))
     trainer.origin = origin
     return train_and_save(trainer, checkpoint, arguments.model, "Aligned in", argv)

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .training import check_folders, check_origin, find_checkpoint, hold, quiet_other_processes, train_and_save
+from .training import (
+    check_folders,
+    check_origin,
+    find_checkpoint,
+    hold,
+    load_checkpoint,
+    quiet_other_processes,
+    train_and_save,
+)
 
 
 if TYPE_CHECKING:
@@ -131,12 +139,11 @@ def _load_model(
     tokenizer: PreTrainedTokenizerBase,
     checkpoint: Path | None,
 ) -> PreTrainedModel:
-    from hf_mplm.modeling.stock import load_masked_lm
     from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
     from hf_mplm.trainers.masked_lm.starting import load_for_method
 
     if checkpoint is not None:
-        return load_masked_lm(checkpoint)
+        return load_checkpoint(checkpoint)
     settings: dict[str, Any] = {
         "method": arguments.method,
         "languages": store.languages,

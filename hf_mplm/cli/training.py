@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from hf_mplm.trainers.base.trainer import MplmTrainer
 
-__all__ = ["check_folders", "check_origin", "find_checkpoint", "hold", "quiet_other_processes", "train_and_save"]
+__all__ = [
+    "check_folders",
+    "check_origin",
+    "find_checkpoint",
+    "hold",
+    "load_checkpoint",
+    "quiet_other_processes",
+    "train_and_save",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +125,19 @@ def check_origin(output_dir: str, checkpoint: Path | None, origin: dict[str, Any
     before = read_run(folder)
     if before is not None and (different := origin_differences(before["origin"], origin)):
         raise ValueError(explain_other_origin(folder, different))
+
+
+def load_checkpoint(checkpoint: Path) -> PreTrainedModel:
+    """The model of a checkpoint that is gone on from.
+
+    Raises:
+        DamagedError: If it cannot be read.
+    """
+    from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.base.resumable import reading
+
+    with reading(checkpoint, "model.safetensors or config.json"):
+        return load_masked_lm(checkpoint)
 
 
 def train_and_save(

@@ -37,7 +37,7 @@ from .run_record import changed_settings, origin_differences, read_run, write_ru
 from .stopping import StopCallback, TrainingStopped
 
 
-__all__ = ["ResumableTrainer"]
+__all__ = ["ResumableTrainer", "explain_other_origin", "reading"]
 
 logger = logging.getLogger(__name__)
 
@@ -193,23 +193,23 @@ class ResumableTrainer(Trainer):
 
     # Overridden so that a file that cannot be read is named, whatever its reader raises.
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        with _reading(resume_from_checkpoint, "the weights"):
+        with reading(resume_from_checkpoint, "the weights"):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
-        with _reading(resume_from_checkpoint, STATE_NAME):
+        with reading(resume_from_checkpoint, STATE_NAME):
             state = TrainerState(**_read_object(Path(resume_from_checkpoint) / STATE_NAME))
             if state.global_step != self._start_step:
                 raise ValueError(f"it is of step {state.global_step} and not of {self._start_step}")
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        with _reading(checkpoint, "optimizer.pt or scheduler.pt"):
+        with reading(checkpoint, "optimizer.pt or scheduler.pt"):
             super()._load_optimizer_and_scheduler(checkpoint)
 
     def _load_scaler(self, checkpoint: str | None) -> None:
-        with _reading(checkpoint, "scaler.pt"):
+        with reading(checkpoint, "scaler.pt"):
             super()._load_scaler(checkpoint)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        with _reading(checkpoint, "rng_state.pth"):
+        with reading(checkpoint, "rng_state.pth"):
             super()._load_rng_state(checkpoint)
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
@@ -337,7 +337,16 @@ def explain_other_origin(folder: Path, different: list[str]) -> str:
 
 
 @contextmanager
-def _reading(checkpoint: str | None, what: str) -> Iterator[None]:
+def reading(checkpoint: str | Path | None, what: str) -> Iterator[None]:
+    """Turn whatever a reader of other people's files raises into one line that names the file.
+
+    Args:
+        checkpoint (`str` or `Path`, *optional*): the folder that is read.
+        what (`str`): the file in it, or what is read in words.
+
+    Raises:
+        DamagedError: in place of the reader's own error.
+    """
     try:
         yield
     except (DamagedError, torch.cuda.OutOfMemoryError):
