@@ -168,6 +168,7 @@ def test_an_output_that_is_an_input_is_refused(trained, store, tmp_path, capsys)
     assert "--output and --model are both" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_killed_within_the_final_save_it_never_looks_finished(start, store, trained, tmp_path, monkeypatch):
     """Killed before each rename of the final save, in a process forked for it."""
     from hf_mplm.trainers.base import finished
