@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 from .training import (
     check_folders,
     check_origin,
@@ -21,7 +21,7 @@ from .training import (
 )
 
 
-_READING = ("languages", "text_column", "language_column", "fold_han", "split", "revision")
+_READING = ("languages", "text_column", "language_column", "fold_han", "split", "corpus_revision")
 
 
 @dataclass
@@ -47,7 +47,7 @@ class AlignScriptsArguments:
     language_column: str = field(default="language", metadata={"help": "column of the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     use_language_codes: bool = field(
         default=False, metadata={"help": "tell uroman the language, which the papers do not"}
     )
@@ -74,13 +74,14 @@ class AlignScriptsArguments:
     )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm align-scripts`: its own flags and all of Trainer's."""
     from hf_mplm.trainers.script_alignment.arguments import ScriptAlignmentArguments
 
     return MplmArgumentParser(
         [AlignScriptsArguments, ScriptAlignmentArguments],
         prog="hf-mplm align-scripts",
+        renamed=RENAMED,
         description="Align an encoder across scripts: masked LM on sentences and on their romanisations, a contrast "
         "of the two, and TLM. From raw text alone, or from a prepared --store, alone or under a launcher: accelerate "
         "launch -m hf_mplm align-scripts .... Interrupted, the same command goes on where it stopped. The result is "
@@ -90,7 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run(argv: Sequence[str]) -> int:
     """Prepare pairs where there are none, train, and write model, tokenizer, card and state into `--output`."""
-    arguments, args = make_parser().parse(argv)  # type: ignore[attr-defined]
+    arguments, args = make_parser().parse(argv)
     _check(arguments, args)
     quiet_other_processes()
     with hold(args.output_dir, "align-scripts"):
@@ -181,7 +182,8 @@ def _check_languages(arguments: AlignScriptsArguments, args: Any, languages: Seq
     """Refuse a store with languages that were not asked for, as a recipe of a group asks for its own."""
     if arguments.languages is None:
         return
-    from hf_mplm.data.corpus.sources import CodeResolver, ReadOptions
+    from hf_mplm.data.corpus.options import ReadOptions
+    from hf_mplm.data.corpus.resolver import CodeResolver
 
     asked = CodeResolver(ReadOptions(languages=tuple(arguments.languages), fold_han=arguments.fold_han))
     if others := [code for code in languages if not asked.wants(code)]:
@@ -202,7 +204,7 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
         store = load_pair_store(str(arguments.store))
         _check_languages(arguments, args, store.languages)
         return arguments.model, store
-    reading = {name: value for name, value in asdict(arguments).items() if name in _READING}
+    reading = reading_options({name: value for name, value in asdict(arguments).items() if name in _READING})
     model, output = arguments.model, Path(args.output_dir)
     if arguments.romanized_vocab_size:
         from hf_mplm.trainers.script_alignment.romanized_vocabulary import extend_for_romanized

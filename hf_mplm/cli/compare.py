@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .parser import MplmArgumentParser
 
-def make_parser() -> argparse.ArgumentParser:
+
+@dataclass
+class CompareArguments:
+    """Flags of `hf-mplm compare`."""
+
+    runs: list[str] = field(
+        metadata={"help": "Folders that `hf-mplm evaluate --output` wrote, or tables.", "metavar": "RUN"}
+    )
+    names: list[str] | None = field(
+        default=None, metadata={"help": "What to call the models, in their order; their folders' names by default."}
+    )
+    output: str = field(default="comparison", metadata={"help": "Folder for comparison.md, .tex and .html."})
+    mteb: str | None = field(
+        default=None, metadata={"help": "Folder for MTEB's result files of what MTEB measures too."}
+    )
+    seed: int = field(default=0, metadata={"help": "Seed of the resampling."})
+
+
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm compare`."""
-    parser = argparse.ArgumentParser(
+    return MplmArgumentParser(
+        CompareArguments,
+        positional="runs",
         prog="hf-mplm compare",
         description="Compare runs of `hf-mplm evaluate` by group of languages; the first one is what the others are "
         "compared with. A run is a folder with results.parquet, or the file itself.",
-        allow_abbrev=False,
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="Folders that `hf-mplm evaluate --output` wrote.")
-    parser.add_argument("--names", default=None, help="What to call them, separated by commas; their folders' names.")
-    parser.add_argument(
-        "--output", default="comparison", help="Folder for comparison.md, .tex and .html (default: comparison)."
-    )
-    parser.add_argument(
-        "--mteb", default=None, metavar="DIR", help="Folder for MTEB's result files of what MTEB measures too."
-    )
-    parser.add_argument("--seed", type=int, default=0, help="Seed of the resampling (default: 0).")
-    return parser
 
 
 def run(argv: Sequence[str]) -> int:
-    """Compare; see [`make_parser`]."""
-    args = make_parser().parse_args(list(argv))
+    """Compare; see [`CompareArguments`]."""
+    (args,) = make_parser().parse(argv)
     from hf_mplm.evaluation.results import read_results
     from hf_mplm.report.compare import compare_runs, split_by_model
     from hf_mplm.report.comparison import markdown_report, write_comparison
 
     found = [part for path in args.runs for part in split_by_model(read_results(path), Path(path).name)]
-    names = [name for name, _ in found]
-    if args.names is not None:
-        given = [name.strip() for name in args.names.split(",")]
-        if len(given) != len(names):
-            raise ValueError(f"--names has {len(given)} names for {len(names)} models: {', '.join(names)}")
-        names = given
-    elif len(set(names)) < len(names):
-        names = [f"{name} ({number})" for number, name in enumerate(names, start=1)]
+    names = _names([name for name, _ in found], args.names)
     comparisons = compare_runs([rows for _, rows in found], seed=args.seed)
     # Written before anything is printed, so that `| head` does not cost the files.
     paths = write_comparison(args.output, comparisons, names)
@@ -55,3 +58,16 @@ def run(argv: Sequence[str]) -> int:
         for run in args.runs:
             print_export(read_results(run), args.mteb, run)
     return 0
+
+
+def _names(found: list[str], given: list[str] | None) -> list[str]:
+    """What the models are called, each otherwise than the others."""
+    if given is None:
+        if len(set(found)) == len(found):
+            return found
+        return [f"{name} ({number})" for number, name in enumerate(found, start=1)]
+    if len(given) != len(found):
+        raise ValueError(f"--names has {len(given)} names for {len(found)} models: {', '.join(found)}")
+    if len(set(given)) < len(given):
+        raise ValueError(f"--names gives two models one name: {', '.join(given)}")
+    return given

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
 import os
 import platform
 from collections.abc import Sequence
 
 from hf_mplm._version import __version__
+
+from .parser import MplmArgumentParser
 
 
 PACKAGES = (
@@ -22,19 +23,21 @@ PACKAGES = (
     "adapters",
     "huggingface_hub",
     "numpy",
+    "scipy",
+    "scikit-learn",
     "pyarrow",
     "uroman",
 )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm env`, which takes no flags."""
-    return argparse.ArgumentParser(prog="hf-mplm env", description="Print the versions to put into a bug report.")
+    return MplmArgumentParser((), prog="hf-mplm env", description="Print the versions to put into a bug report.")
 
 
 def run(argv: Sequence[str]) -> int:
     """Print versions and hardware, one a line."""
-    make_parser().parse_args(list(argv))
+    make_parser().parse(argv)
     import torch
 
     lines = {"hf-mplm": __version__, "python": platform.python_version(), "platform": platform.platform()}

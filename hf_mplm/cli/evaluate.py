@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-logger = logging.getLogger(__name__)
+from .parser import MplmArgumentParser
 
 
 @dataclass
 class EvaluationArguments:
-    """What to measure, on what, and where to write it. Lists are separated by commas."""
+    """What to measure, on what, and where to write it."""
 
     model: str = field(metadata={"help": "Hub id or folder of an encoder that AutoModel loads."})
-    tasks: str = field(metadata={"help": "Task names, such as sib200,tatoeba,bible."})
+    tasks: list[str] = field(metadata={"help": "Task names, such as sib200 tatoeba bible."})
     data_dir: str = field(metadata={"help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/."})
     output: str = field(metadata={"help": "Folder for results.parquet; the same command goes on where it stopped."})
-    languages: str = field(default="all", metadata={"help": "Language-scripts to score, or all that have data."})
-    source_languages: str = field(default="eng_Latn", metadata={"help": "Languages to train on or retrieve from."})
-    directions: str = field(
-        default="source->target", metadata={"help": "Directions of retrieval: source->target, target->source or both."}
+    languages: list[str] = field(
+        default_factory=lambda: ["all"], metadata={"help": "Language-scripts to score, or all that have data."}
     )
-    retrieval_settings: str = field(default="plain", metadata={"help": "Of plain, centred, csls and centred+csls."})
-    transfer_settings: str = field(
-        default="zero-shot", metadata={"help": "Of zero-shot, few-shot-K, in-language and probe."}
+    source_languages: list[str] = field(
+        default_factory=lambda: ["eng_Latn"], metadata={"help": "Languages to train on or retrieve from."}
     )
-    seeds: str = field(default="42", metadata={"help": "Seeds of the fine-tuned heads and their batches."})
+    directions: list[str] = field(
+        default_factory=lambda: ["source->target"],
+        metadata={"help": "Directions of retrieval: source->target, target->source or both."},
+    )
+    retrieval_settings: list[str] = field(
+        default_factory=lambda: ["plain"], metadata={"help": "Of plain, centred, csls and centred+csls."}
+    )
+    transfer_settings: list[str] = field(
+        default_factory=lambda: ["zero-shot"], metadata={"help": "Of zero-shot, few-shot-K, in-language and probe."}
+    )
+    seeds: list[int] = field(
+        default_factory=lambda: [42], metadata={"help": "Seeds of the fine-tuned heads and their batches."}
+    )
     layer: int | None = field(
         default=None,
         metadata={"help": "Layer to pool, an index into hidden_states; by default two thirds of the depth."},
@@ -61,10 +67,8 @@ class EvaluationArguments:
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm evaluate`."""
-    from .parser import MplmArgumentParser
-
     return MplmArgumentParser(
         EvaluationArguments,
         prog="hf-mplm evaluate",
@@ -75,7 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run(argv: Sequence[str]) -> int:
     """Evaluate; see [`EvaluationArguments`]."""
-    (args,) = make_parser().parse(argv)  # type: ignore[attr-defined]
+    (args,) = make_parser().parse(argv)
     if args.update_card:
         # Before hours of evaluation rather than after them.
         _require_checkpoint(Path(args.model))
@@ -85,13 +89,13 @@ def run(argv: Sequence[str]) -> int:
         args.model,
         args.tasks,
         args.data_dir,
-        args.languages,
+        "all" if args.languages == ["all"] else args.languages,
         args.output,
-        source_languages=_split(args.source_languages),
-        directions=_split(args.directions),
-        retrieval_settings=_split(args.retrieval_settings),
-        transfer_settings=_split(args.transfer_settings),
-        seeds=[int(seed) for seed in _split(args.seeds)],
+        source_languages=args.source_languages,
+        directions=args.directions,
+        retrieval_settings=args.retrieval_settings,
+        transfer_settings=args.transfer_settings,
+        seeds=args.seeds,
         layer=args.layer,
         special_tokens=args.special_tokens,
         csls_neighbours=args.csls_neighbours,
@@ -103,7 +107,7 @@ def run(argv: Sequence[str]) -> int:
         trust_remote_code=args.trust_remote_code,
         progress=True,
     )
-    from hf_mplm.evaluation.summary import means_table
+    from hf_mplm.report.means import means_table
 
     print(means_table(rows))
     if args.update_card:
@@ -129,6 +133,10 @@ def _require_checkpoint(folder: Path) -> None:
             f"--update_card writes into {folder / 'README.md'}, but {folder} is no folder with a config.json; give "
             "the folder of your checkpoint as --model, or leave --update_card out"
         )
+    if (folder / "README.md").is_file():
+        from hf_mplm.hub.cards import read_card
+
+        read_card(folder)
 
 
 def _mapping(flag: str, text: str | None) -> dict[str, Any] | None:
@@ -141,7 +149,3 @@ def _mapping(flag: str, text: str | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise ValueError(f"--{flag} is {text}, which is no mapping from task to values, as in --help")
     return value
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

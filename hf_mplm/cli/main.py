@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import logging
 import os
+import re
+import select
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from hf_mplm._version import __version__
 
@@ -25,8 +29,15 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),
     "donors": ("donors", "rank source languages for a target language"),
+    "check": ("check", "hold stores, checkpoints and results against their digests"),
     "env": ("env", "print the versions to put into a bug report"),
 }
+
+TRACEBACK = "HF_MPLM_TRACEBACK=1"
+# sysexits.h: an internal software error.
+FAULT = 70
+# What a shell reports of a program that ended because nobody reads what it writes.
+READER_GONE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,10 +47,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv (`Sequence[str]`, *optional*): the command line without the program's name; `sys.argv[1:]` by default.
 
     Returns:
-        `int`: the exit status; 2 for anything the user can mend, with one message on standard error. The environment
-        variable `HF_MPLM_TRACEBACK=1` shows the traceback instead.
+        `int`: the exit status; 2 for anything the user can mend, with one message on standard error, 70 for a fault of
+        this package. The environment variable `HF_MPLM_TRACEBACK=1` shows the traceback instead.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A table with an en dash must not cost a run its last lines where the terminal knows ASCII alone.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            return _main(arguments)
+        finally:
+            # Here rather than at the interpreter's end, where a closed pipe would print a traceback.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        if os.environ.get("HF_MPLM_TRACEBACK") == "1":
+            raise
+        if _leave_quietly():
+            return READER_GONE
+        # What a verb meets is told by `_main`; this is standard output itself, such as a file on a full disk.
+        return _say("", error)
+
+
+def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_usage())
         return 0
@@ -50,22 +82,73 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         near = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.4)
         hint = f" Did you mean `hf-mplm {near[0]}`?" if near else ""
-        print(f"hf-mplm: there is no verb {verb!r}.{hint} `hf-mplm --help` lists all.", file=sys.stderr)
+        given = f"no verb {verb!r}" if re.fullmatch(r"[A-Za-z_-]{1,40}", verb) else "no such verb"
+        print(f"hf-mplm: there is {given}.{hint} `hf-mplm --help` lists all.", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for chatty in ("httpx", "datasets", "fsspec", "torch"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    module = importlib.import_module(f".{VERBS[verb][0]}", __package__)
     if os.environ.get("HF_MPLM_TRACEBACK") == "1":
-        return int(module.run(rest))
+        return _run(verb, rest)
     try:
-        return int(module.run(rest))
-    except (ValueError, OSError, ImportError) as error:
-        print(f"hf-mplm {verb}: error: {error}", file=sys.stderr)
-        return 2
+        return _run(verb, rest)
     except KeyboardInterrupt:
         print(f"hf-mplm {verb}: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
+    except (ValueError, OSError, ImportError) as error:
+        if isinstance(error, BrokenPipeError) and _closed():
+            raise
+        return _say(verb, error)
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            print(f"hf-mplm {verb}: error: not enough memory: {_describe(error)}", file=sys.stderr)
+            return 2
+        print(
+            f"hf-mplm {verb}: this is a fault of hf_mplm and not of what you typed: {_describe(error)}. Please report "
+            f"it, with what `hf-mplm env` prints and with the traceback, which {TRACEBACK} shows",
+            file=sys.stderr,
+        )
+        return FAULT
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    module = importlib.import_module(f".{VERBS[verb][0]}", __package__)
+    return int(module.run(arguments))
+
+
+def _say(verb: str, error: Exception) -> int:
+    message = str(error).strip() or f"{type(error).__name__}, without a word; {TRACEBACK} shows where"
+    print(f"{f'hf-mplm {verb}'.strip()}: error: {message}", file=sys.stderr)
+    return 2
+
+
+def _describe(error: BaseException) -> str:
+    """The kind of an unexpected exception and what it says, in one line of bounded length."""
+    text = " ".join(str(error).split())
+    shown = text if len(text) <= 300 else f"{text[:300]} ..."
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+
+
+def _closed() -> list[Any]:
+    """Those of standard output and standard error that nobody reads any more, as behind `| head`."""
+    found = []
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            poll = select.poll()
+            poll.register(stream.fileno(), 0)
+            if any(event & select.POLLERR for _, event in poll.poll(0)):
+                found.append(stream)
+        except (AttributeError, OSError, ValueError):
+            continue  # no file, or a system without poll
+    return found
+
+
+def _leave_quietly() -> bool:
+    """Let what is left in a stream that nobody reads go nowhere; `False` if there is none."""
+    closed = _closed()
+    for stream in closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return bool(closed)
 
 
 def _usage() -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from hf_mplm.report.table import text_table
+
+from .corpus_lines import report_lines, some, status_of
 from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 
 
 _MOST_ROWS = 40
@@ -20,8 +23,8 @@ class PrepareArguments:
 
     corpus: list[str] = field(
         metadata={
-            "help": "one or several folders of CODE.txt[.gz] (a sentence a line), CODE.tsv[.gz] (id, tab, sentence), "
-            "*.jsonl[.gz] or *.parquet; or ids of datasets on the Hub, which are streamed"
+            "help": "one or several folders of CODE.txt (a sentence a line), CODE.tsv (id, tab, sentence), *.jsonl, "
+            "*.csv (all also as .gz, .bz2, .xz, .zst) or *.parquet; or ids of datasets on the Hub, which are streamed"
         }
     )
     tokenizer: str = field(metadata={"help": "folder of a tokenizer, or its id on the Hub"})
@@ -35,11 +38,11 @@ class PrepareArguments:
     languages: list[str] | None = field(
         default=None, metadata={"help": "codes to read (swh_Latn; srp for all its scripts); all by default"}
     )
-    text_column: str = field(default="text", metadata={"help": "column of JSONL, Parquet and Hub datasets"})
+    text_column: str = field(default="text", metadata={"help": "column of JSONL, CSV, Parquet and Hub datasets"})
     language_column: str = field(default="language", metadata={"help": "column of the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     seed: int = field(default=42, metadata={"help": "chooses the held-out sentences"})
     romanize: bool = field(
         default=False,
@@ -56,11 +59,12 @@ class PrepareArguments:
     )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm prepare`."""
     return MplmArgumentParser(
         [PrepareArguments],
         prog="hf-mplm prepare",
+        renamed=RENAMED,
         description="Tokenize a corpus and pack it into chunks of one language-script each. Interrupted, the same "
         "command goes on where it stopped.",
     )
@@ -68,12 +72,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run(argv: Sequence[str]) -> int:
     """Prepare a store and print what is in it."""
-    parser = make_parser()
-    assert isinstance(parser, MplmArgumentParser)
-    (arguments,) = parser.parse(argv)
+    (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.store.prepare import prepare_store
 
-    settings = asdict(arguments)
+    settings = reading_options(asdict(arguments))
     corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
     if settings.pop("romanize"):
         from hf_mplm.data.store.pair_store import prepare_pair_store
@@ -81,13 +83,13 @@ def run(argv: Sequence[str]) -> int:
         pairs = prepare_pair_store(corpus, tokenizer, output, **settings)
         print(pair_summary(pairs.info))
         print(f"\nThe pair store is in {pairs.path}")
-        return 0
+        return status_of(arguments.languages, pairs.info["report"]["counts"], arguments.fold_han, "prepare")
     if settings.pop("use_language_codes"):
         raise ValueError("--use_language_codes is for --romanize, which is not given")
     store = prepare_store(corpus, tokenizer, output, **settings)
     print(summary(store.info))
     print(f"\nThe token store is in {store.path}")
-    return 0
+    return status_of(arguments.languages, store.info["report"]["counts"], arguments.fold_han, "prepare")
 
 
 def summary(info: dict[str, Any]) -> str:
@@ -102,15 +104,15 @@ def summary(info: dict[str, Any]) -> str:
     rows = [_row(code, info["languages"][code], dropped.get(code, 0)) for code in languages]
     total = _row(f"all {len(languages)}", info["totals"], sum(dropped.values()))
     rest = rows[_MOST_ROWS:]
-    lines = _align([head, *rows[:_MOST_ROWS], total])
+    lines = text_table([head, *rows[:_MOST_ROWS], total])
     if rest:
         lines.insert(-1, f"... and {len(rest)} more, which store.json lists")
-    lines += _changes(info)
+    lines += report_lines(info["report"])
     several = [code for code, files in sorted(info["report"]["files"].items()) if len(files) > 1]
     for code in several[:_MOST_MERGED]:
-        lines.append(f"{code} is read from {_some(info['report']['files'][code], 3)}")
+        lines.append(f"{code} is read from {some(info['report']['files'][code], 3)}")
     if len(several) > _MOST_MERGED:
-        lines.append(f"So are, from several files each, {_some(several[_MOST_MERGED:], 8)}")
+        lines.append(f"So are, from several files each, {some(several[_MOST_MERGED:], 8)}")
     lost = sorted(set(dropped) - set(info["languages"]) - {"unknown"})
     if lost:
         lines.append(f"No sentence is left of: {', '.join(lost)}")
@@ -118,7 +120,7 @@ def summary(info: dict[str, Any]) -> str:
     if short:
         lines.append(
             f"{len(short)} language-scripts hold out fewer than {info['identity']['holdout']} sentences, because they "
-            f"are small: {_some(short, 8)}"
+            f"are small: {some(short, 8)}"
         )
     if n_long := info["totals"]["long_sentences"]:
         lines.append(f"{n_long:,} sentences are longer than a chunk and go on in the next one")
@@ -140,30 +142,10 @@ def pair_summary(info: dict[str, Any]) -> str:
     ]:
         keys = ("pairs", "unchanged", "tokens", "romanized_tokens", "holdout_pairs", "long_sentences")
         rows.append((code, *(f"{counts[key]:,}" for key in keys), f"{lost:,}"))
-    lines = _align(rows)
+    lines = text_table(rows)
     if len(languages) > _MOST_ROWS:
         lines.insert(-1, f"... and {len(languages) - _MOST_ROWS} more, which store.json lists")
-    return "\n".join(lines + _changes(info))
-
-
-def _changes(info: dict[str, Any]) -> list[str]:
-    from hf_mplm.data.corpus.corpora import CLEANED, DROPPED
-
-    lines = []
-    for title, counts, reasons in (("Dropped", "dropped", DROPPED), ("Changed", "cleaned", CLEANED)):
-        sums: dict[str, int] = {}
-        for by_reason in info["report"][counts].values():
-            for reason, n in by_reason.items():
-                sums[reason] = sums.get(reason, 0) + n
-        for reason, n in sorted(sums.items()):
-            places = info["report"]["where"].get(reason, [])
-            seen = f" (first at {', '.join(places[:3])})" if places else ""
-            lines.append(f"{title} {n:,} lines: {reasons[reason]}{seen}")
-    return lines
-
-
-def _some(names: Sequence[str], n: int) -> str:
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
+    return "\n".join(lines + report_lines(info["report"]))
 
 
 def _row(name: str, counts: dict[str, int], n_dropped: int) -> tuple[str, ...]:
@@ -177,13 +159,3 @@ def _row(name: str, counts: dict[str, int], n_dropped: int) -> tuple[str, ...]:
         f"{n_dropped:,}",
         f"{counts['unknown_tokens'] / max(1, tokens):.2%}",
     )
-
-
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
-        )
-        for row in rows
-    ]

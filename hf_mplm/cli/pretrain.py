@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .parser import MplmArgumentParser
 from .training import (
     check_folders,
     check_origin,
@@ -58,11 +58,9 @@ class PretrainArguments:
     )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm pretrain`: its own flags and all of Trainer's."""
     from hf_mplm.trainers import MaskedLMTrainingArguments
-
-    from .parser import MplmArgumentParser
 
     return MplmArgumentParser(
         [PretrainArguments, MaskedLMTrainingArguments],
@@ -75,7 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run(argv: Sequence[str]) -> int:
     """Train, and write model, tokenizer, card and state into `--output`."""
-    arguments, args = make_parser().parse(argv)  # type: ignore[attr-defined]
+    arguments, args = make_parser().parse(argv)
     quiet_other_processes()
     with hold(args.output_dir, "pretrain"):
         return _train(arguments, args, ["pretrain", *argv])

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 import platform
 import shutil
-import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_mplm._version import __version__
+from hf_mplm.jobs.files import TEMPORARY_SUFFIX, DamagedError, explain_full_disk, read_json, write_json
+from hf_mplm.jobs.lock import LOCK_FILES, hold_folder
 
-from .quickstart import QuickstartArguments
+from .quickstart_arguments import QuickstartArguments
+from .quickstart_models import MODELS, QuickstartModels, has_accelerator
 
 
 if TYPE_CHECKING:
@@ -27,12 +28,9 @@ __all__ = ["QuickstartJob"]
 
 logger = logging.getLogger(__name__)
 
-MODELS = ("untrained", "baseline", "langsamp")
 STATE_FILE = "quickstart.json"
 # Arguments that may differ when an interrupted quickstart is taken up again.
 NOT_COMPARED = ("output", "overwrite", "minutes")
-# Steps that tell how long a step takes: the first ones also pay for what is made once.
-WARM_STEPS, TIMED_STEPS = 5, 25
 # Seconds kept for the page, the cards and the last writes.
 CLOSING_SECONDS = 12.0
 FEWEST_STEPS = 20
@@ -50,66 +48,107 @@ class QuickstartJob:
         self.args = args
         self.started = started
         self.output = Path(args.output)
-        self.models = {name: self.output / name for name in MODELS}
         self.state: dict[str, Any] = {}
 
     def run(self) -> None:
-        """From text to report."""
+        """From text to report.
+
+        Raises:
+            ValueError: if the folder holds a quickstart with other arguments.
+            OSError: if it holds something else, the disk is full, or another process works in it.
+        """
         import transformers
 
         # Bars for the training and the corpus; not for loading a few megabytes.
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        self._open_folder()
-        store = self._prepare()
-        self._make_encoder(store)
-        evaluation = time.monotonic()
-        rows = self._evaluate("untrained", store)
-        evaluation = time.monotonic() - evaluation
-        steps = self._choose_steps(store, evaluation)
-        for name in MODELS[1:]:
-            self._train(name, store, steps)
-            rows += self._evaluate(name, store)
-        self._finish(store, rows)
+        self._refuse_something_else()
+        advice = f"What is finished is kept in {self.output}: free some space and repeat the same command."
+        with explain_full_disk(self.output, advice), hold_folder(self.output, "hf-mplm quickstart"):
+            self._take_up_or_begin()
+            store = self._prepare()
+            models = QuickstartModels(self.args, self.output, store)
+            models.make_untrained()
+            evaluation = time.monotonic()
+            rows = models.evaluate("untrained")
+            evaluation = time.monotonic() - evaluation
+            steps = self._choose_steps(models, evaluation)
+            for name in MODELS[1:]:
+                models.train(name, steps)
+                rows += models.evaluate(name)
+            self._finish(models, rows)
 
     # ---- Steps of the job ----
 
-    def _open_folder(self) -> None:
+    def _refuse_something_else(self) -> None:
+        output = self.output
+        if output.exists() and not output.is_dir():
+            raise FileExistsError(f"{output} is a file; needed is a folder, which is made where it is missing")
+        if output.is_dir() and not (output / STATE_FILE).is_file():
+            # A quickstart that was killed at its very beginning leaves no more than this.
+            others = [path for path in output.iterdir() if path.name not in LOCK_FILES]
+            if any(path.suffix != TEMPORARY_SUFFIX for path in others):
+                raise FileExistsError(f"{output} is not empty and holds no quickstart; give another --output")
+
+    def _take_up_or_begin(self) -> None:
         """Take up a quickstart with the same arguments, refuse one with others."""
         wanted = {key: value for key, value in asdict(self.args).items() if key not in NOT_COMPARED}
-        path = self.output / STATE_FILE
-        if self.args.overwrite and path.is_file():
-            shutil.rmtree(self.output)
-        if path.is_file():
-            self.state = json.loads(path.read_text(encoding="utf-8"))
-            if self.state["arguments"] != wanted:
-                changed = sorted(key for key, value in wanted.items() if self.state["arguments"].get(key) != value)
-                raise ValueError(
-                    f"{self.output} holds a quickstart with other values of {', '.join(changed)}; "
-                    f"give another --output, or --overwrite to start anew"
-                )
-            logger.info("Going on in %s.", self.output)
-        elif self.output.exists() and any(self.output.iterdir()):
-            raise FileExistsError(f"{self.output} is not empty and holds no quickstart; give another --output")
-        self.output.mkdir(parents=True, exist_ok=True)
+        try:
+            changed = self._changed(wanted)
+        except DamagedError:
+            if not self.args.overwrite:
+                raise
+            changed = list(wanted)
+        if changed and not self.args.overwrite:
+            raise ValueError(
+                f"{self.output} holds a quickstart with other values of {', '.join(changed)}; "
+                f"give another --output, or --overwrite to start anew"
+            )
+        for path in list(self.output.iterdir()):
+            if path.suffix == TEMPORARY_SUFFIX or (changed and path.name not in LOCK_FILES):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        if changed:
+            self.state = {}
         self.state.setdefault("arguments", wanted)
         self._save_state()
 
+    def _changed(self, wanted: dict[str, Any]) -> list[str]:
+        """The arguments that differ from those of the quickstart in the folder; none where there is no quickstart."""
+        path = self.output / STATE_FILE
+        advice = "To start anew, repeat the command with --overwrite."
+        state = read_json(path, advice)
+        if state is None:
+            return []
+        steps = state.get("max_steps", 1) if isinstance(state, dict) else None
+        if type(steps) is not int or steps < 1 or not isinstance(state.get("arguments"), dict):
+            raise DamagedError(path, "it does not say what the quickstart was told", advice)
+        self.state = state
+        logger.info("Going on in %s.", self.output)
+        then = state["arguments"]
+        return sorted(key for key in {*wanted, *then} if then.get(key) != wanted.get(key))
+
     def _prepare(self) -> TokenStore:
-        from hf_mplm.data.corpus.corpora import iter_corpus
+        from hf_mplm.data.corpus.sources import ReadOptions
         from hf_mplm.data.store.prepare import prepare_store
-        from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
+        from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
         from hf_mplm.sample import write_benchmark, write_corpus
 
         data, args = self.output / "data", self.args
         write_benchmark(data, args.languages)
         corpus = write_corpus(data / "corpus", args.languages)
         tokenizer = self.output / "tokenizer"
-        if not (tokenizer / "tokenizer_config.json").is_file():
-            logger.info(
-                "Training a tokenizer of %s subwords on %s languages ...", args.vocab_size, len(args.languages)
-            )
-            train_tokenizer(iter_corpus(corpus), tokenizer, vocab_size=args.vocab_size)
+        logger.info("A tokenizer of %s subwords on %s languages ...", args.vocab_size, len(args.languages))
+        train_tokenizer_on_corpus(
+            corpus,
+            tokenizer,
+            ReadOptions(),
+            command="hf-mplm quickstart",
+            overwrite=args.overwrite,
+            vocab_size=args.vocab_size,
+        )
         logger.info("Preparing the token store ...")
         return prepare_store(
             corpus,
@@ -119,36 +158,19 @@ class QuickstartJob:
             holdout=args.holdout,
             seed=args.seed,
             num_proc=min(2, os.cpu_count() or 1),
+            overwrite=args.overwrite,
         )
 
-    def _make_encoder(self, store: TokenStore) -> None:
-        """The random weights that both models start from, and the table's first row."""
-        from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, save_tokenizer
-        from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
-
-        folder = self.models["untrained"]
-        if (folder / "config.json").is_file():
-            return
-        tokenizer, args = load_tokenizer(store.tokenizer_path), self.args
-        model = build_encoder(
-            tokenizer,
-            seed=args.seed,
-            hidden_size=args.hidden_size,
-            num_hidden_layers=args.num_hidden_layers,
-            num_attention_heads=args.num_attention_heads,
-            intermediate_size=4 * args.hidden_size,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
-        model.save_pretrained(folder)
-        save_tokenizer(tokenizer, folder)
-
-    def _choose_steps(self, store: TokenStore, evaluation: float) -> int:
+    def _choose_steps(self, models: QuickstartModels, evaluation: float) -> int:
         """One number of steps for both models, so that all of it ends within `--minutes`."""
+        # An evaluation that was found finished took no time now, but the others will.
+        evaluation = max(evaluation, self.state.get("evaluation_seconds", 0.0))
+        self.state["evaluation_seconds"] = round(evaluation, 1)
         if self.args.max_steps > 0:
             self.state["max_steps"] = self.args.max_steps
         elif "max_steps" not in self.state:
-            seconds = self._time_a_step(store)
+            self._save_state()
+            seconds = models.time_a_step()
             left = 60 * self.args.minutes - (time.monotonic() - self.started) - 2 * evaluation - CLOSING_SECONDS
             steps = math.floor(left / (2 * seconds))
             if steps < FEWEST_STEPS:
@@ -161,148 +183,23 @@ class QuickstartJob:
         self._save_state()
         return int(self.state["max_steps"])
 
-    def _time_a_step(self, store: TokenStore) -> float:
-        from transformers import TrainerCallback
-
-        moments: list[float] = []
-
-        class Clock(TrainerCallback):
-            def on_step_end(self, *_: Any, **__: Any) -> None:
-                moments.append(time.perf_counter())
-
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = self._trainer("langsamp", store, Path(folder), WARM_STEPS + TIMED_STEPS, quiet=True)
-            trainer.add_callback(Clock())
-            trainer.train()
-        return (moments[-1] - moments[WARM_STEPS - 1]) / TIMED_STEPS
-
-    def _train(self, name: str, store: TokenStore, steps: int) -> None:
-        from hf_mplm.hub.cards import write_model_card
-
-        folder = self.models[name]
-        if (folder / "README.md").is_file():
-            logger.info("%s is trained already.", folder)
-            return
-        logger.info("Training %s: %s steps ...", name, f"{steps:,}")
-        trainer = self._trainer(name, store, folder, steps)
-        trainer.train(resume_from_checkpoint=trainer.last_checkpoint())
-        trainer.save_model(str(folder))
-        trainer.save_state()
-        for checkpoint in folder.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
-        counts = dict(zip(store.languages, map(int, trainer.draws_per_language())))
-        paper = trainer.paper if name == "langsamp" else None
-        write_model_card(folder, language_counts=counts, paper=paper, license="cc-by-sa-4.0", tags=trainer.tags)
-
-    def _trainer(self, name: str, store: TokenStore, folder: Path, steps: int, quiet: bool = False) -> Any:
-        from hf_mplm.modeling import XLMRobertaForLangScriptMLM, load_masked_lm
-        from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
-
-        start, args = self.models["untrained"], self.args
-        model: Any
-        if name == "langsamp":
-            model = XLMRobertaForLangScriptMLM.from_encoder(start, languages=store.languages)
-        else:
-            model = load_masked_lm(start)
-        arguments = MaskedLMTrainingArguments(
-            output_dir=str(folder),
-            max_steps=steps,
-            per_device_train_batch_size=args.batch_size,
-            per_device_eval_batch_size=args.batch_size,
-            learning_rate=args.learning_rate,
-            warmup_steps=args.warmup_share,
-            mask_rate=str(args.mask_rate),
-            alpha=str(args.alpha),
-            seed=args.seed,
-            logging_steps=max(1, steps // 60),
-            save_steps=max(100, steps // 4),
-            save_total_limit=1,
-            save_strategy="no" if quiet else "steps",
-            disable_tqdm=quiet,
-            use_cpu=not _has_accelerator(),
-        )
-        return MaskedLMTrainer(model, arguments, store=store)
-
-    def _evaluate(self, name: str, store: TokenStore) -> list[ResultRow]:
-        """Held-out loss, retrieval from English and topics from English, of one model."""
-        from hf_mplm.evaluation.results import make_row
-        from hf_mplm.evaluation.runner import evaluate
-
-        from .quickstart_report import HELD_OUT_METRIC, HELD_OUT_TASK
-
-        folder = self.models[name]
-        logger.info("Evaluating %s ...", name)
-        targets = [code for code in self.args.languages if code != "eng_Latn"]
-        rows = evaluate(
-            str(folder),
-            ["flores", "sib200"],
-            self.output / "data",
-            targets,
-            retrieval_settings=["plain", "centred"],
-            transfer_settings=["probe"],
-            seeds=[self.args.seed],
-        )
-        with tempfile.TemporaryDirectory() as scratch:
-            trainer = self._held_out(name, store, Path(scratch))
-            losses = trainer.evaluate()
-        rows += [
-            make_row(
-                task=HELD_OUT_TASK,
-                language=code,
-                metric=HELD_OUT_METRIC,
-                value=losses[f"eval_loss_{code}"],
-                n=self._held_out_rows(store, code),
-                model=str(folder),
-                revision=rows[0].revision,
-                seed=self.args.seed,
-            )
-            for code in store.languages
-        ]
-        return rows
-
-    def _held_out(self, name: str, store: TokenStore, scratch: Path) -> Any:
-        from hf_mplm.modeling import load_masked_lm
-        from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
-
-        arguments = MaskedLMTrainingArguments(
-            output_dir=str(scratch),
-            per_device_eval_batch_size=self.args.batch_size,
-            eval_mask_rate=self.args.mask_rate,
-            seed=self.args.seed,
-            disable_tqdm=True,
-            use_cpu=not _has_accelerator(),
-        )
-        return MaskedLMTrainer(load_masked_lm(self.models[name]), arguments, store=store)
-
-    @staticmethod
-    def _held_out_rows(store: TokenStore, code: str) -> int:
-        from hf_mplm.data.batches.columns import language_labels
-
-        if store.holdout is None:
-            return 0
-        return int((language_labels(store.holdout) == store.languages.index(code)).sum())
-
-    def _finish(self, store: TokenStore, rows: list[ResultRow]) -> None:
-        from transformers import AutoModelForMaskedLM
-
-        from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+    def _finish(self, models: QuickstartModels, rows: list[ResultRow]) -> None:
         from hf_mplm.evaluation.results import run_metadata, write_results
-        from hf_mplm.hub.cards import add_results_to_card
-        from hf_mplm.report.page import markdown_table
+        from hf_mplm.report.table import markdown_table
 
         from .quickstart_report import HELD_OUT_TASK, Quickstart, summary_table, write_report
 
         write_results(self.output / "results.parquet", rows, run_metadata(asdict(self.args) | self.state))
-        langsamp = AutoModelForMaskedLM.from_pretrained(self.models["langsamp"])
-        langsamp.export_encoder(self.output / "encoder", tokenizer=load_tokenizer(store.tokenizer_path))
+        models.export_encoder()
         for name in MODELS[1:]:
-            scores = [row for row in rows if row.model == str(self.models[name]) and row.task != HELD_OUT_TASK]
-            add_results_to_card(self.models[name], scores)
-        run = Quickstart(self.output, self.models, rows, self._facts(store))
+            folder = str(models.folders[name])
+            scores = [row for row in rows if row.model == folder and row.task != HELD_OUT_TASK]
+            models.write_scores_into_card(name, scores)
+        run = Quickstart(self.output, models.folders, rows, self._facts(models.store))
         commands = next_commands(self.output)
         report = write_report(run, commands)
         print(f"\n{markdown_table(*summary_table(run))}\n")
-        print("Means over languages (retrieval and topics from English). One seed of a model of a few minutes:")
+        print("Means over languages, as fractions (retrieval and topics from English). One seed of a short run:")
         print("the report says what such numbers can and cannot show.\n")
         print(f"Try next:\n{commands}\n")
         minutes = (time.monotonic() - self.started) / 60
@@ -326,13 +223,13 @@ class QuickstartJob:
             "alpha": args.alpha,
             "seed": args.seed,
             "hardware": f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
-            if not _has_accelerator()
+            if not has_accelerator()
             else "an accelerator",
             "versions": f"hf-mplm {__version__}, torch {torch.__version__}",
         }
 
     def _save_state(self) -> None:
-        (self.output / STATE_FILE).write_text(json.dumps(self.state, indent=2) + "\n", encoding="utf-8")
+        write_json(self.output / STATE_FILE, self.state)
 
 
 def next_commands(output: Path) -> str:
@@ -348,9 +245,3 @@ def next_commands(output: Path) -> str:
             "hf-mplm pretrain --config langsamp --model FacebookAI/xlm-roberta-base --store store --output my-encoder",
         ]
     )
-
-
-def _has_accelerator() -> bool:
-    import torch
-
-    return torch.cuda.is_available()

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 
 
 __all__ = ["RomanizeArguments", "make_parser", "run"]
@@ -29,7 +31,7 @@ class RomanizeArguments:
         language_column (`str`, *optional*, defaults to `"language"`): The same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): Write Hans and Hant as Hani.
         split (`str`, *optional*, defaults to `"train"`): Split of a Hub dataset.
-        revision (`str`, *optional*): Revision of a Hub dataset.
+        corpus_revision (`str`, *optional*): Revision of a Hub dataset.
         overwrite (`bool`, *optional*, defaults to `False`): Replace what was made from something else.
     """
 
@@ -37,7 +39,7 @@ class RomanizeArguments:
 
     corpus: list[str] = field(
         metadata={
-            "help": "what to romanise: folders of CODE.txt[.gz] (one sentence a line), JSONL or Parquet with the "
+            "help": "what to romanise: folders of CODE.txt (one sentence a line), JSONL, CSV or Parquet with the "
             "columns text and language, or ids of datasets on the Hub"
         }
     )
@@ -63,7 +65,7 @@ class RomanizeArguments:
     language_column: str = field(default="language", metadata={"help": "column that holds the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     overwrite: bool = field(
         default=False, metadata={"help": "replace a romanised corpus, or unfinished work, made from something else"}
     )
@@ -74,6 +76,7 @@ def make_parser() -> MplmArgumentParser:
     return MplmArgumentParser(
         (RomanizeArguments,),
         prog="hf-mplm romanize",
+        renamed=RENAMED,
         description="Write the Latin transliteration of a corpus, as the package uroman gives it.",
     )
 
@@ -85,25 +88,21 @@ def run(argv: Sequence[str]) -> int:
         argv (`Sequence[str]`): the command line without program and verb.
 
     Returns:
-        `int`: 0.
+        `int`: 0; 1 if a language that `--languages` names gave no sentence.
     """
     (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.romanization.corpus import romanize_corpus
 
-    options = dict(vars(arguments))
+    options = reading_options(vars(arguments))
     info = romanize_corpus(options.pop("corpus"), options.pop("output"), **options)
     print(_summary(info, arguments.output))
-    return 0
+    return status_of(arguments.languages, info["sentences"], arguments.fold_han, "romanize")
 
 
 def _summary(info: dict[str, Any], output: str) -> str:
-    from hf_mplm.data.corpus.corpora import DROPPED
-
     sentences = sum(info["sentences"].values())
     lines = [f"{sentences:,} sentences of {len(info['sentences'])} language-scripts, uroman {info['uroman']}"]
     if unchanged := sum(info["unchanged"].values()):
         lines.append(f"{unchanged:,} of them are the same in Latin letters, and kept")
-    for reason, why in DROPPED.items():
-        if n := sum(reasons.get(reason, 0) for reasons in info["dropped"].values()):
-            lines.append(f"{n:,} left out: {why}")
+    lines += report_lines(info)
     return "\n".join([*lines, f"Written: {output}"])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from .corpus_lines import report_lines, status_of
+from .parser import MplmArgumentParser
+from .reading import RENAMED, reading_options
 
 
 ACTIONS = {
@@ -20,7 +25,7 @@ class TrainArguments:
     """Flags of `hf-mplm tokenizer train`."""
 
     corpus: list[str] = field(
-        metadata={"help": "folders or files of text (CODE.txt[.gz], JSONL, Parquet), or ids of Hub datasets"}
+        metadata={"help": "folders or files of text (CODE.txt, JSONL, CSV, Parquet), or ids of Hub datasets"}
     )
     output: str = field(metadata={"help": "folder for the tokenizer's files"})
     vocab_size: int = field(metadata={"help": "entries of the vocabulary, special tokens included"})
@@ -46,7 +51,8 @@ class TrainArguments:
     text_column: str = field(default="text", metadata={"help": "text column of JSONL, Parquet and Hub datasets"})
     language_column: str = field(default="language", metadata={"help": "language column of the same"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
+    overwrite: bool = field(default=False, metadata={"help": "replace a tokenizer that was trained on something else"})
 
 
 @dataclass
@@ -65,9 +71,10 @@ class ExtendArguments:
     )
     max_new_pieces: int | None = field(default=None, metadata={"help": "add the most probable so many pieces only"})
     seed: int = field(default=0, metadata={"help": "seed of `--initialization normal`"})
+    overwrite: bool = field(default=False, metadata={"help": "replace a model that was extended with something else"})
 
 
-def make_parser(action: str | None = None) -> argparse.ArgumentParser:
+def make_parser(action: str | None = None) -> MplmArgumentParser:
     """The parser of one action, or of the verb itself, which only knows its actions.
 
     Args:
@@ -75,109 +82,125 @@ def make_parser(action: str | None = None) -> argparse.ArgumentParser:
     """
     if action is None:
         listed = "\n".join(f"  {name:<8}{purpose}" for name, purpose in ACTIONS.items())
-        parser = argparse.ArgumentParser(
+        return MplmArgumentParser(
+            (),
             prog="hf-mplm tokenizer",
+            usage="hf-mplm tokenizer ACTION [--config NAME_OR_YAML] [flags]",
             description=f"Train a SentencePiece tokenizer, or extend the vocabulary of a model.\n\nactions:\n{listed}",
             epilog="`hf-mplm tokenizer ACTION --help` lists an action's flags.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        parser.add_argument("action", choices=list(ACTIONS))
-        return parser
-    from .parser import MplmArgumentParser
-
     return MplmArgumentParser(
         TrainArguments if action == "train" else ExtendArguments,
         prog=f"hf-mplm tokenizer {action}",
         description=f"{ACTIONS[action][0].upper()}{ACTIONS[action][1:]}.",
+        renamed=RENAMED if action == "train" else None,
     )
 
 
 def run(argv: Sequence[str]) -> int:
     """Train or extend, and say where the result stands."""
-    action = make_parser().parse_args(list(argv[:1])).action
-    parser: Any = make_parser(action)
-    (arguments,) = parser.parse(list(argv[1:]))
-    _refuse_a_file(arguments.output)
+    words = list(argv)
+    # The action may stand behind --config, as any word of a command line may.
+    place = next((number for number, word in enumerate(words) if word in ACTIONS), None)
+    if place is None or any(word in ("-h", "--help") for word in words[:place]):
+        _leave_without_action(words)
+    action = words.pop(place)
+    (arguments,) = make_parser(action).parse(words)
     return _train(arguments) if action == "train" else _extend(arguments)
 
 
-def _refuse_a_file(output: str) -> None:
-    if Path(output).is_file():
-        raise ValueError(f"--output {output} is a file; needed is a folder, which is made where it is missing")
+def _leave_without_action(words: Sequence[str]) -> NoReturn:
+    parser = make_parser()
+    if any(word in ("-h", "--help") for word in words):
+        parser.print_help()
+        parser.exit()
+    near = difflib.get_close_matches(words[0], ACTIONS, n=1, cutoff=0.4) if words else []
+    hint = f"; the nearest is `hf-mplm tokenizer {near[0]}`" if near else ""
+    parser.error(f"needed is an action, {' or '.join(ACTIONS)}, before its flags{hint}")
 
 
 def _train(arguments: TrainArguments) -> int:
     from tqdm.auto import tqdm
 
-    from hf_mplm.data.corpus.corpora import CorpusReport, iter_corpus
-    from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint, train_tokenizer
+    from hf_mplm.data.corpus.corpora import CorpusReport
+    from hf_mplm.data.corpus.sources import ReadOptions
+    from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
+    from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
 
+    settings = reading_options(asdict(arguments))
+    corpus, output, languages = (settings.pop(name) for name in ("corpus", "output", "languages"))
+    names = ("text_column", "language_column", "fold_han", "split", "revision")
+    reading = {name: settings.pop(name) for name in names}
     report = CorpusReport()
-    rows = iter_corpus(
-        arguments.corpus,
-        languages=arguments.languages,
-        text_column=arguments.text_column,
-        language_column=arguments.language_column,
-        fold_han=arguments.fold_han,
-        split=arguments.split,
-        revision=arguments.revision,
+    tokenizer = train_tokenizer_on_corpus(
+        corpus,
+        output,
+        ReadOptions(None if languages is None else tuple(languages), **reading),
         report=report,
+        watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
+        **settings,
     )
-    tokenizer = train_tokenizer(
-        tqdm(rows, desc="reading", unit=" sentences", disable=None),
-        arguments.output,
-        vocab_size=arguments.vocab_size,
-        character_coverage=arguments.character_coverage,
-        input_sentence_size=arguments.input_sentence_size,
-        alpha=arguments.alpha,
-        seed=arguments.seed,
-        num_threads=arguments.num_threads,
-        max_sentence_length=arguments.max_sentence_length,
-        model_max_length=arguments.model_max_length,
-    )
-    for reason, count in sorted(report.dropped_by_reason().items()):
-        print(f"left out: {count} lines ({reason})")
+    for line in report_lines(report.to_dict()):
+        print(line)
     print(
-        f"Tokenizer with {len(tokenizer)} entries (fingerprint {tokenizer_fingerprint(tokenizer)}) "
-        f"written to {arguments.output}"
+        f"Tokenizer with {len(tokenizer)} entries (fingerprint {tokenizer_fingerprint(tokenizer)}) written to {output}"
     )
-    return 0
+    return status_of(arguments.languages, report.counts, arguments.fold_han, "tokenizer")
 
 
 def _extend(arguments: ExtendArguments) -> int:
+    from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint
+    from hf_mplm.jobs.job import make_folder
+    from hf_mplm.modeling.vocabulary import extend_vocabulary
+    from hf_mplm.trainers.base.sources import model_digest
+    from hf_mplm.trainers.script_alignment.romanized_vocabulary import extension_job
+
+    output = Path(arguments.output)
+    if output.exists() and output.resolve() == Path(arguments.model).resolve():
+        raise ValueError("--output is the folder of --model; give another one, so that the old checkpoint stays whole")
+    old, new = load_tokenizer(arguments.model), load_tokenizer(arguments.tokenizer)
+    settings = asdict(arguments)
+    for name in ("model", "tokenizer", "output", "overwrite"):
+        settings.pop(name)
+    contents = {"model": model_digest(arguments.model), "tokenizer": tokenizer_fingerprint(new)}
+
+    def extend(folder: Path) -> None:
+        model, kept = _load_whole(arguments.model)
+        extended = extend_tokenizer(old, new, folder, max_new_pieces=arguments.max_new_pieces)
+        extension = extend_vocabulary(
+            model, old, extended, initialization=arguments.initialization, seed=arguments.seed
+        )
+        model.save_pretrained(folder, state_dict={**model.state_dict(), **kept})
+        for token, (origin, target) in extension.moved.items():
+            print(f"{token} moved from id {origin} to {target}, and its learned row with it")
+
+    job = extension_job(output, "hf-mplm tokenizer extend")
+    make_folder(job, {"identity": {**settings, **contents}}, extend, overwrite=arguments.overwrite)
+    entries = len(load_tokenizer(output))
+    print(
+        f"Model and tokenizer with {entries} entries, {entries - len(old)} of them new, written to {arguments.output}"
+    )
+    return 0
+
+
+def _load_whole(name: str) -> tuple[Any, dict[str, Any]]:
+    """A masked-LM model, and the weights of its checkpoint that its class has no place for."""
     import torch
     from transformers import AutoModel, AutoModelForMaskedLM
 
-    from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer
-    from hf_mplm.modeling.vocabulary import extend_vocabulary
-
-    if Path(arguments.output).exists() and Path(arguments.output).resolve() == Path(arguments.model).resolve():
-        raise ValueError("--output is the folder of --model; give another one, so that the old checkpoint stays whole")
-    old, new = load_tokenizer(arguments.model), load_tokenizer(arguments.tokenizer)
-    model, report = AutoModelForMaskedLM.from_pretrained(
-        arguments.model, dtype=torch.float32, output_loading_info=True
-    )
+    model, report = AutoModelForMaskedLM.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
     if report["missing_keys"]:
         raise ValueError(
-            f"{arguments.model} lacks {', '.join(sorted(report['missing_keys'])[:3])}: it is no masked-LM checkpoint. "
+            f"{name} lacks {', '.join(sorted(report['missing_keys'])[:3])}: it is no masked-LM checkpoint. "
             "Give the pretrained model instead of one that was fine-tuned for a task"
         )
-    extended = extend_tokenizer(old, new, arguments.output, max_new_pieces=arguments.max_new_pieces)
-    extension = extend_vocabulary(model, old, extended, initialization=arguments.initialization, seed=arguments.seed)
-    kept = {}
-    if any(".pooler." in f".{key}" for key in report["unexpected_keys"]):
-        # The masked-LM class has no pooler, but those who load the encoder want the one that the checkpoint has.
-        encoder = AutoModel.from_pretrained(arguments.model, dtype=torch.float32)
-        kept = {
-            f"{model.base_model_prefix}.{name}": value
-            for name, value in encoder.state_dict().items()
-            if name.startswith("pooler.")
-        }
-    model.save_pretrained(arguments.output, state_dict={**model.state_dict(), **kept})
-    for token, (origin, target) in extension.moved.items():
-        print(f"{token} moved from id {origin} to {target}, and its learned row with it")
-    print(
-        f"Model and tokenizer with {len(extended)} entries, {extension.num_new} of them new, "
-        f"written to {arguments.output}"
-    )
-    return 0
+    if not any(".pooler." in f".{key}" for key in report["unexpected_keys"]):
+        return model, {}
+    # The masked-LM class has no pooler, but those who load the encoder want the one that the checkpoint has.
+    encoder = AutoModel.from_pretrained(name, dtype=torch.float32)
+    return model, {
+        f"{model.base_model_prefix}.{key}": value
+        for key, value in encoder.state_dict().items()
+        if key.startswith("pooler.")
+    }

@@ -14,7 +14,6 @@ __all__ = [
     "group_mean",
     "groups_of",
     "language_means",
-    "means_table",
     "measurement",
     "measurement_order",
     "source_means",
@@ -147,27 +146,3 @@ def describe(key: Measurement) -> str:
     task, metric, setting, source, direction, layer = key
     details = [setting, f"from {source}" if source else "", direction, f"layer {layer}" if layer >= 0 else ""]
     return f"{task} {metric} ({', '.join(detail for detail in details if detail)})"
-
-
-def means_table(rows: Sequence[ResultRow], groups: Sequence[str] = ("head", "tail", "Latn", "non-Latn", "all")) -> str:
-    """Write the means of one model over groups of languages as Markdown.
-
-    Args:
-        rows (`Sequence[ResultRow]`): Results.
-        groups (`Sequence[str]`, *optional*): The groups, of those that occur.
-
-    Returns:
-        `str`: A table with one measurement a line, in percent, and a column for the source language's own score.
-    """
-    from hf_mplm.report.page import markdown_table
-
-    members = groups_of(rows)
-    columns = [name for name in groups if name in members]
-    targets, sources = language_means(rows), source_means(rows)
-    lines = []
-    for key in sorted({*targets, *sources}, key=measurement_order):
-        values = targets.get(key, {})
-        means = [group_mean(values, members[name]) for name in columns]
-        means.append(group_mean(sources.get(key, {}), list(sources.get(key, {}))))
-        lines.append([describe(key), *("-" if mean is None else f"{100 * mean:.1f}" for mean in means), len(values)])
-    return markdown_table(["percent", *columns, "source", "languages"], lines)

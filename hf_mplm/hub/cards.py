@@ -10,15 +10,21 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
+from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, markdown_table
 
-__all__ = ["add_results_to_card", "write_model_card"]
+
+__all__ = ["add_results_to_card", "read_card", "write_model_card"]
 
 logger = logging.getLogger(__name__)
 
 _BEGIN, _END = "<!-- hf_mplm: results -->", "<!-- hf_mplm: end of results -->"
 _RESULTS = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
+_TEMPLATES = ("align", "pretrain")
+RESULTS = "Means over languages, as fractions; a source language's own score stands apart."
 _PACKAGES = ("hf-mplm", "transformers", "torch", "datasets", "tokenizers")
 
 # Arguments that say something about a checkpoint; the folder's training_args.json holds all of them.
@@ -52,6 +58,7 @@ _TOLD = {
 _GROUPS = ("tail", "head", "Latn", "non-Latn", "all")
 # The Hub's name of what a task asks for; retrieval and neutrality compare sentences.
 _TASK_TYPES = {
+    **dict.fromkeys(("bible", "tatoeba", "flores", "neutrality"), "sentence-similarity"),
     **dict.fromkeys(("taxi1500", "sib200", "xnli", "americasnli", "pawsx"), "text-classification"),
     **dict.fromkeys(("ner", "pos", "parsing"), "token-classification"),
     **dict.fromkeys(("xquad", "tydiqa", "mlqa"), "question-answering"),
@@ -94,18 +101,21 @@ def write_model_card(
     """
     folder = Path(folder)
     path = folder / "README.md"
-    if path.is_file() and _BEGIN not in path.read_text(encoding="utf-8"):
+    if path.is_file() and _BEGIN not in read_card(folder).content:
         logger.info("kept %s, which somebody wrote by hand", path)
         return path
+    if template not in _TEMPLATES:
+        raise ValueError(f"there is no template {template!r} of a card; there are {', '.join(_TEMPLATES)}")
     config = _read(folder / "config.json")
-    if config is None:
+    if not config:
         raise FileNotFoundError(f"{folder} holds no config.json: a card is written for a saved checkpoint")
-    arguments, state = _read(folder / "training_args.json") or {}, _read(folder / "trainer_state.json") or {}
-    changes = (_read(folder / "run.json") or {}).get("changes", [])
+    arguments, state = _read(folder / "training_args.json"), _read(folder / "trainer_state.json")
+    changes = _read(folder / "run.json").get("changes", [])
     name = name or folder.resolve().name
     languages = sorted(language_counts or {})
     card_data = ModelCardData(
-        language=sorted({code.split("_")[0] for code in languages} or set(config.get("languages", []))) or None,
+        language=sorted({code.split("_")[0] for code in languages} or set(map(str, config.get("languages", []))))
+        or None,
         license=license,
         library_name="transformers",
         pipeline_tag="fill-mask",
@@ -116,22 +126,23 @@ def write_model_card(
     card = ModelCard.from_template(
         card_data,
         template_str=(resources.files(__package__) / "templates" / f"{template}.md").read_text(encoding="utf-8"),
-        name=name,
+        name=markdown_escape(name),
+        quoted_name=json.dumps(name, ensure_ascii=False),
         summary=_summary(config, languages, base_model),
         has_tables=has_tables,
-        model_type=config["model_type"],
-        example_language=languages[0] if languages else "eng_Latn",
+        model_type=markdown_code(str(config.get("model_type"))),
+        example_language=json.dumps(languages[0] if languages else "eng_Latn"),
         architecture=_architecture(config),
         languages=languages,
-        scripts=sorted({code.split("_")[1] for code in languages}),
+        scripts=sorted({code.partition("_")[2] for code in languages} - {""}),
         language_counts=", ".join(f"{code} ({count:,})" for code, count in sorted((language_counts or {}).items())),
-        training=_training({**arguments, **(facts or {})}, changes) + _ablation(config),
+        training=list(map(markdown_escape, _training({**arguments, **(facts or {})}, changes) + _ablation(config))),
         held_out=_held_out(state),
         # A baseline of LangSAMP's trainer, without its embeddings, is not the paper's method.
         paper=dict(paper) if paper and (has_tables or template != "pretrain") else None,
         versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
     )
-    card.save(path)
+    _save(card, path)
     return path
 
 
@@ -150,35 +161,35 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
 
     Raises:
         FileNotFoundError: there is no card; [`write_model_card`] makes one.
-        ValueError: there are no rows.
+        ValueError: there are no rows, or rows of a task of which nobody said what the Hub calls it.
+        DamagedError: the card's front matter cannot be read.
     """
     path = Path(folder) / "README.md"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; write_model_card({str(folder)!r}) makes one")
     if not rows:
         raise ValueError(f"no results to write into {path}")
+    types = {row.task: _task_type(row.task) for row in rows}
     # Here, because trainers write cards and have no use for tables of results.
     from hf_mplm.evaluation.summary import group_mean, groups_of, language_means, measurement_order, source_means
 
     targets, sources, members = language_means(rows), source_means(rows), groups_of(rows)
-    lines = ["## Results", "", "Means over languages, as fractions; a source language's own score stands apart.", ""]
-    lines += [f"| task | setting | source | metric | {' | '.join(_GROUPS)} | source itself | languages |"]
-    lines += [f"|{'---|' * (len(_GROUPS) + 6)}"]
+    header = ["task", "setting", "source", "metric", *_GROUPS, "source itself", "languages"]
+    lines: list[list[Any]] = []
     index = []
     for key in sorted({*targets, *sources}, key=measurement_order):
         task, metric, setting, source, direction, layer = key
         values, own = targets.get(key, {}), sources.get(key, {})
         means = [group_mean(values, members.get(group, ())) for group in _GROUPS]
         means.append(group_mean(own, list(own)))
-        shown = " | ".join("–" if mean is None else f"{mean:.3f}" for mean in means)
         how = ", ".join(part for part in (setting, direction, f"layer {layer}" if layer >= 0 else "") if part)
-        lines.append(f"| {task} | {how} | {source or '–'} | {metric} | {shown} | {len(values)} |")
+        lines.append([task, how, source or None, metric, *means, len(values)])
         count = f"{len(values)} language{'s' if len(values) > 1 else ''}"
         where = f"mean over {count}" if values else "the source language itself"
         value = means[_GROUPS.index("all")] if values else means[-1]
         index.append(
             EvalResult(
-                task_type=_TASK_TYPES.get(task, "sentence-similarity"),
+                task_type=types[task],
                 dataset_type=task,
                 dataset_name=f"{task}, {where}",
                 # Results of one type and configuration are merged into one by huggingface_hub, whatever their names.
@@ -187,18 +198,44 @@ def add_results_to_card(folder: str | Path, rows: Sequence[Any], *, name: str | 
                 metric_value=round(float(value or 0.0), 6),
             )
         )
-    card = ModelCard.load(path)
-    block = "\n".join([_BEGIN, *lines, _END])
+    card = read_card(folder)
+    table = markdown_table(header, lines, aligned=False)
+    block = f"{_BEGIN}\n## Results\n\n{RESULTS}\n\n{table}\n{_END}"
     # A function, because the block may hold backslashes that a replacement string would interpret.
     card.text = _RESULTS.sub(lambda _: block, card.text) if _RESULTS.search(card.text) else f"{card.text}\n\n{block}\n"
-    card.data.model_name = name or Path(folder).resolve().name
-    card.data.eval_results = index
-    card.save(path)
+    data: Any = card.data
+    data.model_name = name or Path(folder).resolve().name
+    data.eval_results = index
+    _save(card, path)
     return path
 
 
+def read_card(folder: str | Path) -> ModelCard:
+    """Read the card of a checkpoint.
+
+    Args:
+        folder (`str` or `Path`): the checkpoint's folder, with a `README.md`.
+
+    Returns:
+        `ModelCard`: the card.
+
+    Raises:
+        DamagedError: it is not UTF-8, or what stands between its `---` lines is not what the Hub reads there.
+    """
+    path = Path(folder) / "README.md"
+    try:
+        return ModelCard.load(path)
+    except UnicodeDecodeError as error:
+        raise DamagedError(path, f"it is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        what = f"its front matter cannot be read ({' '.join(str(error).split())[:300]})"
+        raise DamagedError(path, what, "Mend what stands between its --- lines, or delete them.") from error
+
+
 def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None) -> str:
-    start = f"continues the pretraining of `{base_model}`" if base_model else "was pretrained from scratch"
+    start = (
+        f"continues the pretraining of {markdown_code(base_model)}" if base_model else "was pretrained from scratch"
+    )
     method = (
         f"by masked language modelling with LangSAMP: {' and '.join(_tables(config))} embeddings are added to the "
         "encoder's output before the LM head, so that the encoder itself has less need to encode them"
@@ -211,8 +248,9 @@ def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: st
 
 def _architecture(config: Mapping[str, Any]) -> str:
     text = (
-        f"`{config['model_type']}`: {config.get('num_hidden_layers')} layers, {config.get('hidden_size')} wide, "
-        f"{config.get('num_attention_heads')} heads, a vocabulary of {config.get('vocab_size'):,}."
+        f"{markdown_code(str(config.get('model_type')))}: {_number(config, 'num_hidden_layers')} layers, "
+        f"{_number(config, 'hidden_size')} wide, {_number(config, 'num_attention_heads')} heads, a vocabulary of "
+        f"{_number(config, 'vocab_size')}."
     )
     tables = [f"{len(config.get(f'{table}s', []))} {table} embeddings" for table in _tables(config)]
     return f"{text} Beside the LM head: {' and '.join(tables)}." if tables else text
@@ -249,10 +287,32 @@ def _ablation(config: Mapping[str, Any]) -> list[str]:
     return [f"ablation: no {table} embeddings" for table in ("language", "script") if table not in _tables(config)]
 
 
+def _number(config: Mapping[str, Any], key: str) -> str:
+    value = config.get(key)
+    return f"{value:,}" if isinstance(value, int) else format_cell(None)
+
+
 def _held_out(state: Mapping[str, Any]) -> str:
     losses = [entry["eval_loss"] for entry in state.get("log_history", []) if "eval_loss" in entry]
     return f"{losses[-1]:.4f}" if losses else ""
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _task_type(task: str) -> str:
+    if task not in _TASK_TYPES:
+        raise ValueError(
+            f"nobody said what the Hub calls the task {task!r}, so that it cannot stand in a card; the tasks that can "
+            f"are {', '.join(sorted(_TASK_TYPES))}"
+        )
+    return _TASK_TYPES[task]
+
+
+def _save(card: ModelCard, path: Path) -> None:
+    with atomic_write(path) as file:
+        file.write(str(card).encode("utf-8", errors="backslashreplace"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if value is not None and not isinstance(value, dict):
+        raise DamagedError(path, "it holds no JSON object")
+    return value or {}

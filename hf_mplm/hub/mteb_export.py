@@ -13,6 +13,8 @@ from typing import Any
 
 from hf_mplm.languages import parse_code
 
+from .names import safe_name
+
 
 __all__ = ["MtebExport", "export_mteb"]
 
@@ -88,6 +90,7 @@ def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: Collection[
         scores = files[model, row.revision, "Tatoeba" if row.task == "tatoeba" else "FloresBitextMining"][subset]
         scores |= {"hf_subset": subset, "languages": languages, "f1" if row.metric == "f1" else "accuracy": row.value}
     paths = []
+    owners: dict[Path, tuple[str, str]] = {}
     for (model, revision, task), subsets in sorted(files.items()):
         complete = {name: scores for name, scores in sorted(subsets.items()) if "f1" in scores}
         if len(complete) < len(subsets):
@@ -96,8 +99,14 @@ def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: Collection[
             continue
         # With one answer a sentence, recall weighted over sentences is the accuracy.
         entries = [{**found, "main_score": found["f1"], "recall": found["accuracy"]} for found in complete.values()]
-        # Not every file system takes the colon of a fingerprint.
-        folder = Path(output) / model.replace("/", "__") / (revision.replace(":", "-") or "no_revision_available")
+        folder = Path(output) / safe_name(model) / safe_name(revision, "no_revision_available")
+        # Two names may differ in nothing but what a file name cannot hold; on some systems also in capitals.
+        owner = owners.setdefault(Path(str(folder).casefold()), (model, revision))
+        if owner != (model, revision):
+            raise ValueError(
+                f"{model} ({revision}) and {owner[0]} ({owner[1]}) would be written into one folder, {folder}; export "
+                "them into two"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         contents = {
             "dataset_revision": LOCAL_DATA,

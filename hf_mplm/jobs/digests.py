@@ -19,6 +19,7 @@ __all__ = [
     "digest_file",
     "digest_files",
     "find_damage",
+    "listed_files",
     "refuse_damage",
     "write_digests",
 ]
@@ -55,25 +56,29 @@ def digest_files(paths: Iterable[str | Path]) -> list[str]:
         return list(pool.map(digest_file, paths))
 
 
-def write_digests(folder: Path, names: Iterable[str] | None = None) -> None:
+def write_digests(folder: Path, names: Iterable[str] | None = None, *, without: Iterable[str] = ()) -> None:
     """Write size and digest of a folder's files into its `digests.json`, which is last to be written.
 
     Args:
         folder (`Path`): the folder.
         names (`Iterable[str]`, *optional*): paths within it; all files but hidden ones by default.
+        without (`Iterable[str]`, *optional*): paths to leave out, of files that are meant to change.
     """
-    chosen = sorted(set(_files(folder) if names is None else names) - {DIGESTS_FILE})
+    chosen = sorted(set(_files(folder) if names is None else names) - {DIGESTS_FILE, *without})
     digests = digest_files(folder / name for name in chosen)
     files = {name: {"size": (folder / name).stat().st_size, "digest": digest} for name, digest in zip(chosen, digests)}
     write_json(folder / DIGESTS_FILE, {"algorithm": _ALGORITHM, "files": files})
 
 
-def find_damage(folder: Path, names: Iterable[str] | None = None) -> list[Damage] | None:
+def find_damage(
+    folder: Path, names: Iterable[str] | None = None, advice: str = "Fetch or make it again."
+) -> list[Damage] | None:
     """Hold a folder against its `digests.json`.
 
     Args:
         folder (`Path`): the folder.
         names (`Iterable[str]`, *optional*): the files to look at; all that were written down by default.
+        advice (`str`, *optional*): what to do where `digests.json` itself is damaged, as a sentence.
 
     Returns:
         `list[Damage]` or `None`: the files that are missing, cut or changed; `None` where no digests were written.
@@ -81,16 +86,9 @@ def find_damage(folder: Path, names: Iterable[str] | None = None) -> list[Damage
     Raises:
         DamagedError: if `digests.json` itself cannot be read.
     """
-    written = read_json(folder / DIGESTS_FILE)
-    if written is None:
+    files = _read(folder, advice)
+    if files is None:
         return None
-    files = written.get("files") if isinstance(written, dict) else None
-    if (
-        not isinstance(files, dict)
-        or written.get("algorithm") != _ALGORITHM
-        or not all(map(_is_entry, files.values()))
-    ):
-        raise DamagedError(folder / DIGESTS_FILE, f"it lists no {_ALGORITHM} digests")
     wanted = sorted(files if names is None else set(names) & set(files))
     found = [Damage(name, "it is missing") for name in wanted if not (folder / name).is_file()]
     there = [name for name in wanted if (folder / name).is_file()]
@@ -119,11 +117,33 @@ def refuse_damage(folder: Path, advice: str, names: Iterable[str] | None = None)
     Raises:
         DamagedError: naming the first damaged file, and how many others there are.
     """
-    damage = find_damage(folder, names)
+    damage = find_damage(folder, names, advice)
     if damage:
         more = f" (and {len(damage) - 1} other files)" if len(damage) > 1 else ""
         raise DamagedError(folder / damage[0].name, f"{damage[0].what}{more}", advice)
     return damage is not None
+
+
+def listed_files(folder: Path) -> set[str]:
+    """The files that a folder's `digests.json` lists; none where it is missing or cannot be read."""
+    try:
+        return set(_read(folder) or ())
+    except DamagedError:
+        return set()
+
+
+def _read(folder: Path, advice: str = "") -> dict[str, dict[str, Any]] | None:
+    written = read_json(folder / DIGESTS_FILE, advice)
+    if written is None:
+        return None
+    files = written.get("files") if isinstance(written, dict) else None
+    if (
+        not isinstance(files, dict)
+        or written.get("algorithm") != _ALGORITHM
+        or not all(map(_is_entry, files.values()))
+    ):
+        raise DamagedError(folder / DIGESTS_FILE, f"it lists no {_ALGORITHM} digests", advice)
+    return files
 
 
 def _files(folder: Path) -> list[str]:

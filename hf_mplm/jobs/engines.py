@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import TypeVar
 
-from hf_mplm._imports import require
+from .ray_cluster import run_on_ray
 
 
 __all__ = ["ENGINES", "run_tasks", "show_progress"]
@@ -43,7 +43,8 @@ def run_tasks(
             itself; all its machines must see the same folders.
 
     Raises:
-        ChildProcessError: if a process was killed, most often for memory.
+        ChildProcessError: if a process was killed, most often for memory; on Ray, if it was again and again.
+        ConnectionError: if Ray is asked for and cannot be reached.
         ImportError: if Ray is asked for and not installed.
     """
     if engine not in ENGINES:
@@ -53,7 +54,7 @@ def run_tasks(
     if not tasks:
         return
     if engine == "ray":
-        yield from _run_on_ray(function, tasks)
+        yield from run_on_ray(function, tasks)
     elif num_proc == 1 or len(tasks) == 1:
         yield from map(function, tasks)
     else:
@@ -88,14 +89,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
-
-
-def _run_on_ray(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-    ray = require("ray", "ray")
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False)
-    remote = ray.remote(function)
-    waiting = [remote.remote(task) for task in tasks]
-    while waiting:
-        ready, waiting = ray.wait(waiting)
-        yield from ray.get(ready)

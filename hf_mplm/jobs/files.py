@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,11 +38,20 @@ class DamagedError(OSError):
 
     def __init__(self, path: str | Path, what: str, advice: str = "Fetch or make it again.") -> None:
         super().__init__(f"damaged: {path}: {what}. {advice}")
-        self.path, self.what = Path(path), what
+        self.path, self.what, self.advice = Path(path), what, advice
+
+    def __reduce__(self) -> tuple[type[DamagedError], tuple[Path, str, str]]:
+        # An exception is rebuilt from its message alone, which would fail in the process that a worker reports to.
+        return type(self), (self.path, self.what, self.advice)
 
 
 # EFBIG is what a limit on file sizes (ulimit -f) gives.
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What libraries written in Rust (tokenizers, safetensors) and SQLite make of the same.
+_TOLD_AS_TEXT = re.compile(
+    rf"\(os error ({'|'.join(map(str, _DISK_IS_FULL))})\)|No space left on device|Disk quota exceeded|File too large"
+    "|database or disk is full"
+)
 
 
 def sync_folder(folder: Path) -> None:
@@ -61,8 +72,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     Args:
         path (`Path`): where the finished file stands; an older file of that name is replaced.
     """
-    # The process id keeps two writers of the same file from sharing an unfinished one.
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    # Two writers of the same file, be they on two machines, never share an unfinished one.
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
     try:
         with open(unfinished, "wb") as handle:
             yield handle
@@ -96,6 +107,10 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is JSON that is nested too deep") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 ({error.reason} at byte {error.start})") from None
+    except ValueError as error:
+        if "set_int_max_str_digits" not in str(error):
+            raise
+        raise ValueError("it holds a number of more digits than Python reads") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -139,11 +154,15 @@ def explain_full_disk(folder: Path, advice: str) -> Iterator[None]:
         advice (`str`): what the user can do, in one sentence.
 
     Raises:
-        OSError: with the errno of the original, when the disk, the quota or the limit on file sizes is used up.
+        OSError: when the disk, the quota or the limit on file sizes is used up, in whatever words a library says it.
     """
     try:
         yield
-    except OSError as error:
-        if error.errno not in _DISK_IS_FULL:
-            raise
-        raise OSError(error.errno, f"no space left to write in {folder} ({error.strerror}). {advice}") from error
+    except Exception as error:
+        told = error.errno if isinstance(error, OSError) else None
+        if told not in _DISK_IS_FULL:
+            if not _TOLD_AS_TEXT.search(str(error)):
+                raise
+            told = errno.ENOSPC
+        reason = os.strerror(told)
+        raise OSError(told, f"no space left to write in {folder} ({reason}). {advice}") from error

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 
-__all__ = ["Plan", "plan_differences"]
+__all__ = ["Plan", "is_plan", "plan_differences"]
 
 Plan = dict[str, Any]
+
+
+def is_plan(value: Any) -> bool:
+    """Whether JSON that was read has the shape of a plan."""
+    if not isinstance(value, dict) or not isinstance(value.get("identity"), dict):
+        return False
+    files = value.get("files", [])
+    return isinstance(files, list) and all(
+        isinstance(file, dict) and {"name", "digest"} <= set(file) and isinstance(file["name"], str) for file in files
+    )
 
 
 def plan_differences(before: Plan, now: Plan) -> list[str]:
@@ -18,9 +28,10 @@ def plan_differences(before: Plan, now: Plan) -> list[str]:
         if old.get(key) == new.get(key):
             continue
         if key == "corpus":
-            lines += _changed_files(before.get("files"), now["files"])
+            lines += _changed_files(before.get("files"), now.get("files", []))
         elif key == "tokenizer":
-            lines.append(f"another tokenizer: fingerprint {old[key][:12]} then, {new[key][:12]} now")
+            then, today = (str(made.get(key))[:12] for made in (old, new))
+            lines.append(f"another tokenizer: fingerprint {then} then, {today} now")
         else:
             lines.append(f"{key}: {old.get(key)!r} then, {new.get(key)!r} now")
     return lines

@@ -33,6 +33,9 @@ __all__ = [
 _FORM = "codes are ISO 639-3 + '_' + ISO 15924, for example 'swh_Latn'"
 _QUALIFIER = re.compile(r" \((individual language|macrolanguage|[^()]*\d[^()]*)\)$")
 _HAN = ("Hans", "Hant")
+# The longest name of a language has 58 characters, the longest code 15.
+_LONGEST = 64
+_LONGEST_PART = 12
 # A BCP-47 region says how Chinese is written where no script does.
 _CHINESE_REGIONS = {"CN": "Hans", "HK": "Hant", "MO": "Hant", "MY": "Hans", "SG": "Hans", "TW": "Hant"}
 
@@ -111,10 +114,12 @@ def nearest_codes(code: str, n: int = 3) -> list[str]:
     Returns:
         `list[str]`: Language-script codes, the nearest first.
     """
-    written = code.strip().lower()
+    # What is longer than any code is like none, and its distance to all of them takes its length in time.
+    written = code.strip().lower()[:_LONGEST]
     known = tables.known_codes()
     named = [other for other in known if language_name(other).lower() == written]
     language, _, script = written.replace("-", "_").partition("_")
+    language, script = language[:_LONGEST_PART], script[:_LONGEST_PART]
     exact = _known_language(language)
     if exact is not None:
         language = _to_flores(exact, script.title())[0]
@@ -237,23 +242,25 @@ def _resolve(code: str) -> tuple[str, str | None]:
 def _split(code: str) -> tuple[str, str | None]:
     """ISO 639-3 language, not yet as FLORES-200 writes it, and the script if the code has one."""
     if not isinstance(code, str):
-        raise ValueError(f"a language code is a string, not {code!r}; {_FORM}")
+        raise ValueError(f"a language code is a string, not {_shown(code)}; {_FORM}")
+    if len(code) > _LONGEST:
+        raise UnknownCodeError(code, f"it has {len(code):,} characters")
     parts = re.split("[-_]", tables.whole_aliases().get(code.lower().replace("-", "_"), code))
     language = _known_language(parts[0].lower())
     if language is None:
-        raise _unknown(code, f"{parts[0]!r} is no language of ISO 639")
+        raise UnknownCodeError(code, f"{_shown(parts[0])} is no language of ISO 639")
     script: str | None = None
     for part in parts[1:]:
         if len(part) == 4 and part.isalpha() and script is None:
             script = part.title()
             script = tables.aliases().get(script, script)
             if script not in tables.all_known_scripts() and script not in tables.iso_scripts():
-                raise _unknown(code, f"{part!r} is no script of ISO 15924")
+                raise UnknownCodeError(code, f"{_shown(part)} is no script of ISO 15924")
         elif re.fullmatch("[A-Za-z]{2}|[0-9]{3}", part):
             if language == "zho" and script is None:
                 script = _CHINESE_REGIONS.get(part.upper())
         else:
-            raise _unknown(code, f"{part!r} is neither a script nor a region")
+            raise UnknownCodeError(code, f"{_shown(part)} is neither a script nor a region")
     return language, script
 
 
@@ -279,8 +286,8 @@ def _default_script(code: str, language: str, fold_han: bool) -> str:
     choices = " or ".join(repr(f"{language}_{script}") for script in scripts or ("Latn",))
     example = "" if scripts else "for example "
     raise ValueError(
-        f"{code!r} lacks its script; write {example}{choices}, or give text to detect it from: "
-        f"parse_code({code!r}, text=...)"
+        f"{_shown(code)} lacks its script; write {example}{choices}, or give text to detect it from: "
+        f"parse_code({_shown(code)}, text=...)"
     )
 
 
@@ -288,12 +295,31 @@ def _detected_script(code: str, language: str, text: str) -> str:
     try:
         script = detect_script(text)
     except ValueError as error:
-        raise ValueError(f"{code!r} lacks its script, and {error}") from error
+        raise ValueError(f"{_shown(code)} lacks its script, and {error}") from error
     # A Japanese text may be all Chinese characters, but it is never in another script for that.
     return "Jpan" if script == "Hani" and "Jpan" in tables.known_scripts().get(language, ()) else script
 
 
-def _unknown(code: str, reason: str) -> ValueError:
-    return ValueError(
-        f"{code!r} is not a language code: {reason}; nearest are {', '.join(nearest_codes(code))}; {_FORM}"
-    )
+def _shown(value: object) -> str:
+    # `repr` escapes what a terminal would act on.
+    return repr(value if not isinstance(value, str) or len(value) <= 40 else value[:37] + "...")[:80]
+
+
+class UnknownCodeError(ValueError):
+    """What was given is no language code.
+
+    A corpus may have millions of rows of such, and the nearest codes take a moment to find: they are looked for when
+    somebody reads the message.
+
+    Args:
+        code (`str`): what was given.
+        reason (`str`): why it is none, as a clause.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code, self.reason = code, reason
+
+    def __str__(self) -> str:
+        nearest = ", ".join(nearest_codes(self.code))
+        return f"{_shown(self.code)} is not a language code: {self.reason}; nearest are {nearest}; {_FORM}"

@@ -44,8 +44,8 @@ def _load(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
     text = _read(name)
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"recipe {name} is not valid YAML: {error}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"recipe {name} is not valid YAML: {' '.join(str(error).split())}") from error
     values = {} if values is None else values
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ValueError(f"recipe {name} must be a mapping from flag to value, such as `learning_rate: 5.0e-5`")

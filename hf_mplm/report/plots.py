@@ -14,13 +14,24 @@ import numpy as np
 from hf_mplm._imports import require
 
 
-__all__ = ["PictureFormat", "bars", "curves", "heat_map", "language_map", "principal_components"]
+__all__ = ["PictureFormat", "bars", "curves", "heat_map", "language_map", "missing", "principal_components"]
 
 PictureFormat = Literal["svg", "png"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# Letters of a name beyond which a picture would be all name.
+_LONGEST_NAME = 60
+
+
+def missing() -> str:
+    """Why there can be no pictures here: the line that matplotlib's absence asks for, or `""`."""
+    try:
+        require("matplotlib", extra="report")
+    except ImportError as error:
+        return str(error)
+    return ""
 
 
 def bars(
@@ -48,11 +59,11 @@ def bars(
     for number, (name, series) in enumerate(values.items()):
         heights = [series.get(language, np.nan) for language in languages]
         offset = (number - (len(values) - 1) / 2) * width
-        axes.bar(positions + offset, heights, width, label=name, color=_COLOURS[number % len(_COLOURS)])
-    axes.set_xticks(positions, languages, rotation=60, ha="right", fontsize=8)
+        axes.bar(positions + offset, heights, width, label=_plain(name), color=_COLOURS[number % len(_COLOURS)])
+    axes.set_xticks(positions, list(map(_plain, languages)), rotation=60, ha="right", fontsize=8)
     axes.set_xlim(-0.6, len(languages) - 0.4)
-    axes.set_ylabel(ylabel)
-    axes.set_title(title)
+    axes.set_ylabel(_plain(ylabel))
+    axes.set_title(_plain(title))
     axes.legend(frameon=False, ncols=min(4, len(values)), loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=9)
     return _render(figure, file_format)
 
@@ -67,9 +78,9 @@ def curves(
     """Lines over a common horizontal axis: series to (x, y)."""
     figure, axes = _figure(6.5, 3.4)
     for number, (name, (x, y)) in enumerate(series.items()):
-        axes.plot(x, y, label=name, color=_COLOURS[number % len(_COLOURS)], linewidth=1.8)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+        axes.plot(x, y, label=_plain(name), color=_COLOURS[number % len(_COLOURS)], linewidth=1.8)
+    axes.set_xlabel(_plain(xlabel))
+    axes.set_ylabel(_plain(ylabel))
     axes.legend(frameon=False)
     return _render(figure, file_format)
 
@@ -101,6 +112,7 @@ def heat_map(
         `bytes`: the picture.
     """
     matrix = np.asarray(matrix, dtype=np.float64)
+    rows, columns = list(map(_plain, rows)), list(map(_plain, columns))
     longest = max((len(line) for name in rows for line in name.split("\n")), default=0)
     figure, axes = _figure(1.4 + 0.07 * longest + 0.52 * len(columns), 1.2 + 0.36 * len(rows))
     axes.grid(False)
@@ -121,7 +133,7 @@ def heat_map(
             red, green, blue, _ = image.cmap(image.norm(matrix[row, column]))
             ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "black"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=ink)
-    figure.colorbar(image, ax=axes, label=label, shrink=min(1.0, 8 / max(8, len(rows))))
+    figure.colorbar(image, ax=axes, label=_plain(label), shrink=min(1.0, 8 / max(8, len(rows))))
     return _render(figure, file_format)
 
 
@@ -150,13 +162,13 @@ def language_map(
         axes.scatter(
             points[chosen, 0],
             points[chosen, 1],
-            label=group,
+            label=_plain(group),
             color=_COLOURS[number % len(_COLOURS)],
             marker=_MARKERS[(number // len(_COLOURS)) % len(_MARKERS)],
             s=36,
         )
     for index, code in enumerate(codes):
-        axes.annotate(code, points[index], textcoords="offset points", xytext=(5, 3), fontsize=8)
+        axes.annotate(_plain(code), points[index], textcoords="offset points", xytext=(5, 3), fontsize=8)
     axes.margins(0.12)
     axes.set_xlabel(f"first component ({explained[0]:.0%} of the variance)")
     axes.set_ylabel(f"second component ({explained[1]:.0%})")
@@ -171,13 +183,24 @@ def principal_components(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         vectors: (n, width); returns points (n, 2) and the share of the variance of each component (2,). The sign of a
         component is fixed by its largest entry, so that the same vectors always give the same picture.
     """
-    centred = np.asarray(vectors, dtype=np.float64) - np.mean(vectors, axis=0)
-    left, scale, right = np.linalg.svd(centred, full_matrices=False)
-    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-    points = left * scale * np.where(signs == 0, 1, signs)
-    share = scale**2 / max(float((scale**2).sum()), np.finfo(np.float64).tiny)
-    missing = max(0, 2 - points.shape[1])
-    return np.pad(points, ((0, 0), (0, missing)))[:, :2], np.pad(share, (0, missing))[:2]
+    from sklearn.decomposition import PCA
+
+    matrix = np.asarray(vectors, dtype=np.float64)
+    points, share = np.zeros((len(matrix), 2)), np.zeros(2)
+    if (count := min(2, *matrix.shape)) and np.ptp(matrix, axis=0).any():
+        components = PCA(count, svd_solver="full").fit(matrix)
+        found = components.components_
+        signs = np.where(found[np.arange(count), np.abs(found).argmax(axis=1)] < 0, -1.0, 1.0)
+        points[:, :count] = components.transform(matrix) * signs
+        share[:count] = components.explained_variance_ratio_
+    return points, share
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib shows it unchanged: it sets `$...$` as a formula, and leaves `_...` out of legends."""
+    lines = [line if len(line) <= _LONGEST_NAME else f"{line[:_LONGEST_NAME]}…" for line in str(name).split("\n")]
+    text = "\n".join(lines).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ def test_it_writes_a_corpus_and_says_where(
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].endswith("of 2 language-scripts, uroman 1.3.1.1")
     assert "same in Latin letters, and kept" in printed[1]
-    assert printed[2] == "1 left out: uroman itself fails on it"
+    assert printed[2] == "Dropped 1 lines: uroman itself fails on it"
     assert printed[-1] == f"Written: {output}"
     table = pq.read_table(output / "0000000.parquet")
     assert table.column_names == ["text", "romanized", "language"]

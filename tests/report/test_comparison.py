@@ -96,10 +96,10 @@ def test_runs_without_anything_in_common_are_refused():
 def test_tables_in_three_formats():
     comparisons = compare_runs([rows("a"), rows("b_c", 0.1)])
     markdown = markdown_report(comparisons, ["a", "b_c"])
-    assert re.search(r"\| tail +\| +2 \| +16\.5 \|", markdown)
-    assert "+10.0" in markdown and "Turkic" in markdown
+    assert re.search(r"\| tail +\| +2 \| +0\.165 \|", markdown)
+    assert "+0.100" in markdown and "Turkic" in markdown
     latex = latex_table(comparisons, ["a", "b_c"])
-    assert r"b\_c" in latex and r"\textbf{47.5}" in latex and r"\textbf{37.5}" not in latex
+    assert r"b\_c" in latex and r"\textbf{0.475}" in latex and r"\textbf{0.375}" not in latex
     page = html_report(comparisons, ["a", "b_c"])
     assert page.count("<svg") + page.count("data:image/svg+xml") >= 3
     assert not re.search(r"(src|href)=\"https?:", page)
@@ -107,12 +107,12 @@ def test_tables_in_three_formats():
 
 def test_the_overview_has_one_line_a_measurement():
     header, lines = overview(compare_runs([rows("a"), rows("b", 0.1)]), ["a", "b"])
-    assert header == ["measurement", "languages", "a", "b", "b - a", "p"]
+    assert header == ["measurement (fraction)", "languages", "a", "b", "b - a", "p"]
     # All five differences are positive: 2 of the 32 assignments of signs reach their sum.
-    assert lines == [["sib200 macro_f1", "5", "37.5", "47.5", "+10.0", "0.062"]]
+    assert lines == [["sib200 macro_f1", 5, pytest.approx(0.375), pytest.approx(0.475), "+0.100", 0.0625]]
     alone = [rows(model, languages={"eng_Latn": 0.5}) for model in ("a", "b")]
     _, ((_, count, *_, p_value),) = overview(compare_runs(alone), ["a", "b"])
-    assert (count, p_value) == ("source", "–")
+    assert (count, p_value) == ("source", None)
     two = [rows(model, layer=8) + rows(model, layer=12) for model in ("a", "b")]
     labels = [line[0] for line in overview(compare_runs(two), ["a", "b"])[1]]
     assert labels == ["sib200 macro_f1, layer 8", "sib200 macro_f1, layer 12"]
@@ -121,7 +121,7 @@ def test_the_overview_has_one_line_a_measurement():
 
 def test_a_difference_that_rounds_to_nothing_has_no_minus():
     report = markdown_report(compare_runs([rows("a"), rows("b", -1e-6)]), ["a", "b"])
-    assert "+0.0" in report and "-0.0" not in report
+    assert "+0.000" in report and "-0.000" not in report
 
 
 def test_the_verb_writes_the_page(tmp_path, capsys):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from hf_mplm.report import plots
-from hf_mplm.report.page import Page, markdown_table
+from hf_mplm.report.page import Page
+from hf_mplm.report.table import markdown_table
 
 
 def test_what_users_wrote_is_escaped() -> None:

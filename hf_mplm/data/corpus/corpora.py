@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from .readers import read_segment, split_into_segments
-from .report import CLEANED, DROPPED, CorpusReport
-from .sources import CodeResolver, ReadOptions, SourceFile, discover
+from .options import ReadOptions
+from .readers import read_segment
+from .report import CLEANED, DROPPED, NOT_ASKED_FOR, CorpusReport
+from .resolver import CodeResolver
+from .segments import SourceFile, split_into_segments
+from .sources import discover
 
 
-__all__ = ["CLEANED", "DROPPED", "CorpusReport", "CorpusRow", "find_files", "iter_corpus", "list_languages"]
+__all__ = [
+    "CLEANED",
+    "DROPPED",
+    "CorpusReport",
+    "CorpusRow",
+    "find_files",
+    "iter_corpus",
+    "list_languages",
+    "missing_languages",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -24,17 +36,28 @@ class CorpusRow(TypedDict):
     language: str
 
 
-def find_files(source: str | Path | Sequence[str | Path], options: ReadOptions) -> list[SourceFile]:
+def find_files(
+    source: str | Path | Sequence[str | Path], options: ReadOptions, report: CorpusReport | None = None
+) -> list[SourceFile]:
     """The files of one corpus or of several, in the order in which they are read.
+
+    What is found and not read is told in the log, before anything long begins.
+
+    Args:
+        source (`str`, `Path` or several of them): as for [`iter_corpus`].
+        options (`ReadOptions`): how it is read.
+        report (`CorpusReport`, *optional*): receives the files that are passed over, and why.
 
     Raises:
         FileNotFoundError: if a source is neither on this machine nor on the Hub.
         ValueError: if there is nothing to read, or a file's name carries no language.
+        OSError: if a file cannot be read or is damaged.
     """
+    report = CorpusReport() if report is None else report
     sources = [source] if isinstance(source, (str, Path)) else list(source)
     if not sources:
         raise ValueError("no corpus was given; needed is a folder, a file or the id of a Hub dataset")
-    files = [file for one in sources for file in discover(one, options)]
+    files = [file for one in sources for file in discover(one, options, report)]
     shown = ", ".join(str(one) for one in sources)
     # Files without a code of their own may hold any language; whether they do shows when they are read.
     if all(file.language for file in files):
@@ -44,10 +67,12 @@ def find_files(source: str | Path | Sequence[str | Path], options: ReadOptions) 
             advice = f"; for what is there: --languages {' '.join(there)}" if there else ""
             raise ValueError(
                 f"{shown}: no text in {', '.join(missing)}, which --languages asks for, on the command line or in the "
-                f"recipe{advice}"
+                f"recipe{advice}{report.explain_passed_over(but=NOT_ASKED_FOR)}"
             )
     if not files:
-        raise ValueError(f"{shown}: this corpus is empty, every file in it has 0 bytes")
+        raise ValueError(f"{shown}: this corpus is empty{report.explain_passed_over()}")
+    if passed_over := report.explain_passed_over():
+        logger.warning("%s", passed_over.lstrip("\n"))
     merged: dict[str, list[str]] = {}
     for file in files:
         if file.language and file.kind in ("text", "verses"):
@@ -84,10 +109,11 @@ def iter_corpus(
 
     Args:
         source (`str`, `Path` or several of them): a folder, a file, or the id of a dataset on the Hub, which is
-            streamed. Folders hold `CODE.txt[.gz]` (one sentence a line), `CODE.tsv[.gz]` (id, tab, sentence),
-            `*.jsonl[.gz]` or `*.parquet`.
+            streamed. Folders hold `CODE.txt` (one sentence a line), `CODE.tsv` (id, tab, sentence), `*.jsonl`,
+            `*.csv` or `*.tsv` with a line of column names, all of them also as `.gz`, `.bz2`, `.xz` or `.zst`, or
+            `*.parquet`. Anything else is passed over, and told.
         languages (`Sequence[str]`, *optional*): codes to read; all by default.
-        text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code. Without such a
             column the file's or configuration's name tells the language.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
@@ -100,7 +126,9 @@ def iter_corpus(
 
     Raises:
         FileNotFoundError: if a source is neither on this machine nor on the Hub.
-        ValueError: if there is nothing to read, or a code is none; the message names the nearest codes.
+        ValueError: if there is nothing to read, or the code in a file's name is none; the message names the nearest
+            codes. A row whose language is no code is left out and counted.
+        OSError: if a file cannot be read or is damaged.
 
     Example:
 
@@ -120,12 +148,26 @@ def iter_corpus(
         revision=revision,
     )
     report = CorpusReport() if report is None else report
-    for file in find_files(source, options):
+    for file in find_files(source, options, report):
         if file.language:
             report.files.setdefault(file.language, []).append(file.name)
         for segment in split_into_segments(file, max(1, file.size)):
             for language, text in read_segment(segment, options, report):
                 yield {"text": text, "language": language}
+    for language in CodeResolver(options).missing(report.counts):
+        logger.warning("%s: --languages asks for it, and the corpus has no sentence of it", language)
+
+
+def missing_languages(languages: Sequence[str] | None, found: Iterable[str], *, fold_han: bool = False) -> list[str]:
+    """The languages that were asked for and of which there is nothing.
+
+    Args:
+        languages (`Sequence[str]`, *optional*): what was asked for; None asks for none in particular.
+        found (`Iterable[str]`): codes of what there is.
+        fold_han (`bool`, *optional*, defaults to `False`): whether Hans and Hant were written as Hani.
+    """
+    asked = None if languages is None else tuple(languages)
+    return CodeResolver(ReadOptions(languages=asked, fold_han=fold_han)).missing(found)
 
 
 def list_languages(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .sources import CodeResolver, ReadOptions, SourceFile, has_script
+from .options import ReadOptions
+from .parquet import label_name, need_column
+from .quoting import list_some, shorten
+from .resolver import CodeResolver, has_script
+from .segments import Places, Segment, SourceFile
 
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
-
-    from .readers import Segment
 
 __all__ = ["discover_hub", "hub_revision", "hub_rows"]
 
@@ -52,10 +54,9 @@ def discover_hub(source: str, options: ReadOptions) -> list[SourceFile]:
                 logger.debug("%s: configuration %s is not named by a language", source, config)
     if not named:
         if len(configs) > 1:
-            shown = ", ".join(configs[:10]) + (", ..." if len(configs) > 10 else "")
             raise ValueError(
-                f"{source}: it has {len(configs)} configurations ({shown}), none of which is named by a language code "
-                "such as swh_Latn. Save the one you need with `datasets` as Parquet, and give that folder"
+                f"{source}: it has {len(configs)} configurations ({list_some(configs)}), none of which is named by a "
+                "language code such as swh_Latn. Save the one you need with `datasets` as Parquet, and give its folder"
             )
         named = {configs[0]: None}
     elif len(named) < len(configs):
@@ -80,24 +81,38 @@ def hub_revision(source: str, options: ReadOptions) -> str | None:
         return options.revision
 
 
-def hub_rows(segment: Segment, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    """Rows of one shard; the key `""` holds the row's number within it."""
+def hub_rows(
+    segment: Segment, options: ReadOptions, places: Places, extra: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Rows of one shard, numbered within it."""
+    from datasets.exceptions import DatasetsError
+
+    try:
+        yield from _rows(segment, options, places, extra)
+    except DatasetsError as error:
+        what = shorten(error, 300)
+        raise OSError(f"{segment.file.name}: it cannot be streamed ({what}); repeat the command") from error
+
+
+def _rows(segment: Segment, options: ReadOptions, places: Places, extra: Sequence[str]) -> Iterator[dict[str, Any]]:
     file = segment.file
     dataset = _open(file.path, file.config, options)
     if file.size > 1:
         dataset = dataset.shard(num_shards=file.size, index=segment.start)
     feature = (dataset.features or {}).get(options.language_column)
-    names = getattr(feature, "names", None)
+    labels = getattr(feature, "names", None)
+    wanted = (options.text_column, options.language_column, *extra)
     for number, row in enumerate(dataset, start=1):
-        if number == 1 and options.text_column not in row:
-            raise ValueError(
-                f"{file.name}: there is no column {options.text_column!r} among {', '.join(sorted(row))}; name the "
-                "one that holds the text with --text_column"
-            )
-        kept = {name: row[name] for name in (options.text_column, options.language_column) if name in row}
-        if names and isinstance(kept.get(options.language_column), int):
-            kept[options.language_column] = names[kept[options.language_column]]
-        yield {"": number, **kept}
+        places.line = number
+        if number == 1:
+            try:
+                need_column(set(row), options)
+            except ValueError as error:
+                raise ValueError(f"{file.name}: {error}") from error
+        kept = {name: row[name] for name in wanted if name in row}
+        if options.language_column in kept:
+            kept[options.language_column] = label_name(kept[options.language_column], labels)
+        yield kept
 
 
 def _open(source: str, config: str | None, options: ReadOptions) -> IterableDataset:

@@ -12,8 +12,9 @@ from typing import Any
 
 from hf_mplm.jobs.plan import Plan
 
-from .readers import Segment, split_into_segments
-from .sources import ReadOptions, SourceFile
+from .hub_source import hub_revision
+from .options import ReadOptions
+from .segments import Segment, SourceFile, split_into_segments
 
 
 __all__ = ["check_unchanged", "group_segments", "make_plan"]
@@ -49,8 +50,6 @@ def make_plan(
 
     for file in files:
         if file.kind == "hub" and file.path not in revisions:
-            from .hub_source import hub_revision
-
             revisions[file.path] = hub_revision(file.path, options)
     # hashlib lets go of the interpreter's lock, so that threads read as fast as the disk gives.
     with ThreadPoolExecutor() as pool:

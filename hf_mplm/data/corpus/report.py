@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .quoting import list_some
+
 
 __all__ = ["CLEANED", "DROPPED", "CorpusReport"]
 
 UNKNOWN_LANGUAGE = "unknown"
+NOT_ASKED_FOR = "of a language that --languages does not name"
+"""Why a file is passed over that would be read without `--languages`."""
 
 DROPPED = {
     "blank": "nothing but white space",
@@ -16,6 +20,8 @@ DROPPED = {
     "invalid_json": "not a JSON object",
     "missing_text": "no text: the column is null or not a string, or a verse line has no tab",
     "missing_language": "no language: the column is null or not a string",
+    "unknown_language": "the language is no code, or one that names none (und, mul, zxx, mis)",
+    "invalid_row": "no row of the table: a quote that is not closed, or another number of fields than of columns",
     "no_script": "the code names no script, and the text has no letter to tell it from",
     "no_tokens": "the tokenizer makes nothing of it",
     "no_romanization": "nothing but white space is left of it in Latin letters",
@@ -48,6 +54,7 @@ class CorpusReport:
         where (`dict[str, list[str]]`): the first few places, as `file:line`, per reason.
         files (`dict[str, list[str]]`): the files that name their language themselves, per code. Several files of one
             code are read one after the other.
+        passed_over (`dict[str, str]`): what was found and not read, and why.
         max_places (`int`, *optional*, defaults to 5): how many places a reason keeps.
     """
 
@@ -56,6 +63,7 @@ class CorpusReport:
     cleaned: dict[str, dict[str, int]] = field(default_factory=dict)
     where: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, list[str]] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
     max_places: int = 5
 
     def count(self, language: str) -> None:
@@ -78,6 +86,33 @@ class CorpusReport:
         """Keep where a line was dropped or cleaned."""
         self.where.setdefault(reason, []).append(place)
 
+    def pass_over(self, name: str, why: str) -> None:
+        """Note a file, or a folder, that was found and is not read."""
+        self.passed_over[name] = why
+
+    def explain_passed_over(self, *, but: str | None = None, most: int = 10) -> str:
+        """What was passed over, in lines of one reason each that begin with a line feed; empty if nothing was.
+
+        Args:
+            but (`str`, *optional*): a reason that is left out.
+            most (`int`, *optional*, defaults to 10): how many names a line has.
+        """
+        reasons: dict[str, list[str]] = {}
+        for name, why in self.passed_over.items():
+            if why != but:
+                reasons.setdefault(why, []).append(name)
+        return "".join(
+            f"\nPassed over, {why}: {list_some(sorted(names), most, 200)}" for why, names in sorted(reasons.items())
+        )
+
+    def explain_dropped(self) -> str:
+        """What was left out, why, and where it was first met, as a clause."""
+        reasons = []
+        for reason, n in self.dropped_by_reason().items():
+            where = f" (first at {self.where[reason][0]})" if self.where.get(reason) else ""
+            reasons.append(f"{n:,} {DROPPED[reason]}{where}")
+        return ", ".join(reasons) or "none"
+
     def merge(self, other: CorpusReport) -> None:
         """Add the counts of a later piece of the corpus to this report."""
         for language, n in other.counts.items():
@@ -90,6 +125,7 @@ class CorpusReport:
             self.where[reason] = [*self.where.get(reason, []), *places][: self.max_places]
         for language, files in other.files.items():
             self.files[language] = [*self.files.get(language, []), *files]
+        self.passed_over.update(other.passed_over)
 
     def dropped_by_reason(self) -> dict[str, int]:
         """Lines left out in all languages together, per reason."""
@@ -107,6 +143,7 @@ class CorpusReport:
             "cleaned": {code: dict(sorted(reasons.items())) for code, reasons in sorted(self.cleaned.items())},
             "where": dict(sorted(self.where.items())),
             "files": dict(sorted(self.files.items())),
+            "passed_over": dict(sorted(self.passed_over.items())),
         }
 
     @classmethod

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hf_mplm.jobs.files import read_json, sync_folder, write_json
+from hf_mplm.jobs.files import read_json
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 
 from ..corpus.corpora import find_files
+from ..corpus.options import ReadOptions
 from ..corpus.plan import group_segments, make_plan
-from ..corpus.sources import CodeResolver, ReadOptions
+from ..corpus.report import CorpusReport
+from ..corpus.resolver import CodeResolver
 from .engine import load_engine
 from .parts import RomanizedPart, RomanizedResult, finished_part, romanize_part
 
@@ -89,7 +91,8 @@ def romanize_corpus(
     options = ReadOptions(
         None if languages is None else tuple(languages), text_column, language_column, fold_han, split, revision
     )
-    files = find_files(corpus, options)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     settings = {
         "uroman": load_engine().version,
         "use_language_codes": use_language_codes,
@@ -100,7 +103,7 @@ def romanize_corpus(
     job = Job(
         output,
         work,
-        doing="romanising",
+        command="hf-mplm romanize",
         product="romanised corpus",
         mark=ROMANIZED_FILE,
         foreign="is no romanised corpus, so it stays",
@@ -108,9 +111,9 @@ def romanize_corpus(
     )
     with job.hold():
         plan = make_plan(files, options, settings, job.known_plan())
-        if job.is_finished(plan, overwrite, _read_info):
-            shutil.rmtree(work)
-            return _read_info(output)
+        if job.is_finished(plan, overwrite):
+            job.clear()
+            return dict(read_json(output / ROMANIZED_FILE))
         job.begin(plan, overwrite, part_bytes)
         cache = None if cache_file is None else str(cache_file)
         parts = [
@@ -121,14 +124,12 @@ def romanize_corpus(
             romanize_part, parts, finished_part, title="Romanising", unit="sentences", num_proc=num_proc, engine=engine
         )
         total = _merge(parts)
+        total.report.merge(found)
         _check(total, options, corpus)
         info = {**total.to_dict(), "uroman": settings["uroman"], "identity": plan["identity"]}
-        _move_into_place(parts, work, output, info)
+        info["files"] = sorted(part.path.name for part in parts)
+        job.finish(_gather(parts, work / "output"), info)
     return info
-
-
-def _read_info(output: Path) -> dict[str, Any]:
-    return read_json(output / ROMANIZED_FILE)
 
 
 def _merge(parts: Sequence[RomanizedPart]) -> RomanizedResult:
@@ -140,25 +141,20 @@ def _merge(parts: Sequence[RomanizedPart]) -> RomanizedResult:
 
 def _check(total: RomanizedResult, options: ReadOptions, corpus: Any) -> None:
     if not total.report.counts:
-        dropped = ", ".join(f"{n} {reason}" for reason, n in total.report.dropped_by_reason().items())
-        raise ValueError(f"{corpus}: nothing is left to write. Lines left out: {dropped or 'none'}")
+        left_out = total.report.explain_dropped()
+        raise ValueError(f"{corpus}: nothing is left to write. Lines left out: {left_out}")
     for language in CodeResolver(options).missing(total.report.counts):
         logger.warning("%s: --languages asks for it, and the corpus has no sentence of it", language)
 
 
-def _move_into_place(parts: Sequence[RomanizedPart], work: Path, output: Path, info: dict[str, Any]) -> None:
-    folder = work / "output"
+def _gather(parts: Sequence[RomanizedPart], folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for part in parts:
-        # Linked, so that an interruption here loses no part.
-        os.link(part.path, folder / part.path.name)
-    info["files"] = sorted(part.path.name for part in parts)
-    write_json(folder / ROMANIZED_FILE, info)
-    if output.is_dir() and not any(output.iterdir()):
-        output.rmdir()
-    elif output.exists():
-        os.rename(output, work / "replaced")
-    os.rename(folder, output)
-    sync_folder(output.parent)
-    shutil.rmtree(work)
+        target = folder / part.path.name
+        try:
+            # Linked, so that an interruption here loses no part.
+            os.link(part.path, target)
+        except OSError:  # not every file system has links
+            shutil.copyfile(part.path, target)
+    return folder

@@ -13,11 +13,13 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hf_mplm.jobs.files import atomic_write, write_json
+from hf_mplm.jobs.files import atomic_write
+from hf_mplm.jobs.parts import read_result, write_result
 
-from ..corpus.readers import Segment, read_segment
+from ..corpus.options import ReadOptions
+from ..corpus.readers import read_segment
 from ..corpus.report import CorpusReport
-from ..corpus.sources import ReadOptions
+from ..corpus.segments import Segment
 from .romanizer import Romanizer
 
 
@@ -87,15 +89,15 @@ class RomanizedResult:
         return {"sentences": report.pop("counts"), "unchanged": dict(sorted(self.unchanged.items())), **report}
 
 
-def finished_part(part: RomanizedPart) -> RomanizedResult | None:
-    """Reads the counts of a part; `None` if it is not finished."""
-    try:
-        found = json.loads(_counts_path(part).read_text(encoding="utf-8"))
-        if part.path.stat().st_size != found["bytes"]:
-            return None
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return RomanizedResult(CorpusReport.from_dict(found["report"]), found["unchanged"])
+def finished_part(part: RomanizedPart, *, verify: bool = True) -> RomanizedResult | None:
+    """Reads the counts of a part; `None` if it is not finished.
+
+    Args:
+        part (`RomanizedPart`): The part.
+        verify (`bool`, *optional*, defaults to `True`): Whether to hold its text against its digest.
+    """
+    found = read_result(_counts_path(part), part.path, ("report", "unchanged"), verify=verify)
+    return None if found is None else RomanizedResult(CorpusReport.from_dict(found["report"]), found["unchanged"])
 
 
 def romanize_part(part: RomanizedPart) -> dict[str, int]:
@@ -113,8 +115,8 @@ def romanize_part(part: RomanizedPart) -> dict[str, int]:
         write = _write_parquet if part.output_format == "parquet" else _write_jsonl
         write(handle, _batches(part, romanizer, result))
     romanizer.save()
-    found = {"bytes": part.path.stat().st_size, "report": result.report.to_dict(), "unchanged": result.unchanged}
-    write_json(_counts_path(part), found)
+    found = {"report": result.report.to_dict(), "unchanged": result.unchanged}
+    write_result(_counts_path(part), part.path, found)
     return {"sentences": sum(result.report.counts.values()), "weight": part.weight}
 
 

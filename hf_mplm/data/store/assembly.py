@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -13,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_mplm.jobs.engines import run_tasks, show_progress
-from hf_mplm.jobs.files import sync_folder, write_json
+from hf_mplm.jobs.files import write_json
 
-from ..corpus.report import DROPPED, CorpusReport
-from ..corpus.sources import CodeResolver, ReadOptions, SourceFile
+from ..corpus.options import ReadOptions
+from ..corpus.report import CorpusReport
+from ..corpus.resolver import CodeResolver
+from ..corpus.segments import SourceFile
 from ..tokenizing.sentencepiece_model import MODEL_FILE
 from ..tokenizing.tokenizers import load_tokenizer, save_tokenizer, tokenizer_fingerprint
 from .packing import LanguagePlan, close_parts, plan_language, plan_shards, store_features, write_shard
 from .parts import LanguageCounts, PartResult
-from .token_store import STORE_FILE, STORE_FORMAT, list_store_files
+from .token_store import STORE_FORMAT
 
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ __all__ = [
     "check_content",
     "keep_tokenizer",
     "merge_results",
-    "move_into_place",
     "note_files",
     "summarize",
     "write_splits",
@@ -62,8 +62,7 @@ def note_files(report: CorpusReport, files: Sequence[SourceFile]) -> None:
 def check_content(report: CorpusReport, options: ReadOptions, corpus: Any) -> None:
     """Raise `ValueError` on a corpus without a sentence; warn of languages without one."""
     if not report.counts:
-        dropped = ", ".join(f"{n} {DROPPED[reason]}" for reason, n in report.dropped_by_reason().items())
-        raise ValueError(f"{corpus}: this corpus has no sentence. Lines left out: {dropped or 'none'}")
+        raise ValueError(f"{corpus}: this corpus has no sentence. Lines left out: {report.explain_dropped()}")
     for language in sorted(set(report.files) - set(report.counts)):
         logger.warning("%s: no sentence is left of %s", language, ", ".join(report.files[language]))
     for language in CodeResolver(options).missing(report.counts):
@@ -105,9 +104,9 @@ def write_splits(
     todo = [shard for split in shards.values() for shard in split]
     total = sum(shard.tokens for shard in todo)
     # Half a gigabyte is copied before a process has started.
-    n = num_proc if len(todo) > 2 else 1
+    where: dict[str, Any] = {"num_proc": num_proc, "engine": engine} if len(todo) > 2 else {}
     with tqdm(total=total, desc="Packing", unit=" tokens", unit_scale=True, disable=not show_progress()) as bar:
-        for done in run_tasks(write_shard, todo, num_proc=n, engine=engine if n > 1 else "local"):
+        for done in run_tasks(write_shard, todo, **where):
             bar.update(done["tokens"])
     close_parts()
     for split, written in shards.items():
@@ -154,7 +153,7 @@ def keep_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 def summarize(
     merged: PartResult, plans: Sequence[LanguagePlan], identity: dict[str, Any], tokenizer: dict[str, Any]
 ) -> dict[str, Any]:
-    """What `store.json` says, but for the sizes of the files."""
+    """What `store.json` says, but for what [`finish_store`] adds."""
     chunk_length = identity["chunk_length"]
     languages = {}
     for plan in plans:
@@ -177,25 +176,3 @@ def summarize(
         "totals": {key: sum(counts[key] for counts in languages.values()) for key in next(iter(languages.values()))},
         "report": merged.report.to_dict(),
     }
-
-
-def move_into_place(folder: Path, output: Path, info: dict[str, Any], *, replace: bool) -> None:
-    """Give the finished store its name.
-
-    Args:
-        folder (`Path`): the store, on the same disk as `output`.
-        output (`Path`): its name.
-        info (`dict[str, Any]`): what `store.json` says; the sizes of the files are added.
-        replace (`bool`): whether a store may stand there, which goes.
-    """
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with open(file, "rb") as handle:
-                os.fsync(handle.fileno())
-    write_json(folder / STORE_FILE, {**info, "files": list_store_files(folder)})
-    if output.is_dir() and not any(output.iterdir()):
-        output.rmdir()
-    elif output.exists() and replace:
-        os.rename(output, folder.with_name("replaced"))
-    os.rename(folder, output)
-    sync_folder(output.parent)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Features, List, Value
 
 from hf_mplm.jobs.files import atomic_write
+from hf_mplm.jobs.parts import read_result, write_result
 
 from .parts import Batch
 
@@ -134,6 +135,7 @@ class Shard:
 
     Args:
         path (`str`): where it is written.
+        result (`str`): where it is noted, with its digest, that it is written.
         languages (`tuple[str, ...]`): all codes of the store.
         pieces (`tuple[tuple[LanguagePlan, int, int], ...]`): languages, first token and last (exclusive) within the
             batches of their plan.
@@ -142,6 +144,7 @@ class Shard:
     """
 
     path: str
+    result: str
     languages: tuple[str, ...]
     pieces: tuple[tuple[LanguagePlan, int, int], ...]
     held: bool
@@ -172,8 +175,17 @@ def plan_shards(
             start = stop
     groups = [group for group in groups if group]
     languages = tuple(plan.language for plan in plans)
+    # Beside the store that is put together, and not in it.
+    results = folder.parent.with_name("shards")
     return [
-        Shard(str(folder / f"data-{i:05d}-of-{len(groups):05d}.arrow"), languages, tuple(group), held, chunk_length)
+        Shard(
+            str(folder / f"data-{i:05d}-of-{len(groups):05d}.arrow"),
+            str(results / f"{folder.name}-{i:05d}.json"),
+            languages,
+            tuple(group),
+            held,
+            chunk_length,
+        )
         for i, group in enumerate(groups)
     ]
 
@@ -210,7 +222,7 @@ def _blocks(pieces: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
 
 
 def write_shard(shard: Shard) -> dict[str, int]:
-    """Write one file of a split, unless it is there: under its name it is whole.
+    """Write one file of a split, unless it is there, as it was written.
 
     Args:
         shard (`Shard`): what to write.
@@ -218,8 +230,8 @@ def write_shard(shard: Shard) -> dict[str, int]:
     Returns:
         `dict[str, int]`: `tokens`, for the progress bar.
     """
-    path = Path(shard.path)
-    if not path.exists():
+    path, result = Path(shard.path), Path(shard.result)
+    if read_result(result, path) is None:
         schema = store_features(shard.languages).arrow_schema
         with atomic_write(path) as handle, pa.ipc.new_stream(handle, schema) as writer:
             for plan, start, stop in shard.pieces:
@@ -229,4 +241,6 @@ def write_shard(shard: Shard) -> dict[str, int]:
                     labels = pa.array(np.full(len(rows), plan.label, dtype=np.int64))
                     arrays = [rows.cast(schema.field(0).type), labels]
                     writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        result.parent.mkdir(exist_ok=True)
+        write_result(result, path, {"tokens": shard.tokens})
     return {"tokens": shard.tokens, "bytes": os.path.getsize(path)}

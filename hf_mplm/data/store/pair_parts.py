@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -11,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from hf_mplm.jobs.files import atomic_write, write_json
+from hf_mplm.jobs.files import atomic_write
+from hf_mplm.jobs.parts import read_result, write_result
 
 from ..corpus.report import CorpusReport
 from ..tokenizing.encoding import encode_sentences, hash_sentences
@@ -83,14 +83,16 @@ def pair_schema() -> pa.Schema:
     )
 
 
-def finished_pairs(part: PairPart) -> PairPartResult | None:
-    """Read the result of a part; None if it is not finished."""
+def finished_pairs(part: PairPart, *, verify: bool = True) -> PairPartResult | None:
+    """Read the result of a part; None if it is not finished.
+
+    Args:
+        part (`PairPart`): the part.
+        verify (`bool`, *optional*, defaults to `True`): whether to hold its tokens against their digest.
+    """
     path = part_path(part.folder, part.index)
-    try:
-        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if path.stat().st_size != found["bytes"]:
-            return None
-    except (FileNotFoundError, json.JSONDecodeError):
+    found = read_result(path.with_suffix(".json"), path, ("batches", "counts", "report"), verify=verify)
+    if found is None:
         return None
     counts = {code: PairCounts(**counts) for code, counts in found["counts"].items()}
     batches = [Batch(str(path), i, *batch) for i, batch in enumerate(found["batches"])]
@@ -115,10 +117,10 @@ def tokenize_pairs(part: PairPart) -> dict[str, int]:
                 tokens = sum(len(batch.column(i).values) for i in range(2))
                 result.batches.append(Batch(str(path), len(result.batches), language, batch.num_rows, tokens))
     result.report.counts = {code: n for code, n in result.report.counts.items() if n}
-    write_json(
+    write_result(
         path.with_suffix(".json"),
+        path,
         {
-            "bytes": path.stat().st_size,
             "batches": [[batch.language, batch.sentences, batch.tokens] for batch in result.batches],
             "counts": {code: asdict(counts) for code, counts in sorted(result.counts.items())},
             "report": result.report.to_dict(),
@@ -158,7 +160,7 @@ def _encode(
     characters = np.array([len(text) for text in texts])
     hashes = hash_sentences(texts, part.seed if part.seed is not None else 0)
     was_cut = sides[0].was_cut | sides[1].was_cut
-    unknown = sum(side.count(part.encoder.unknown) for side in sides)
+    unknown = sides[0].occurrences(part.encoder.unknown) + sides[1].occurrences(part.encoder.unknown)
     for language in np.unique(codes[kept]).tolist():
         own = kept & (codes == language)
         result.counts.setdefault(language, PairCounts()).add(
@@ -190,7 +192,7 @@ class _Side(NamedTuple):
     stray: np.ndarray
     was_cut: np.ndarray
 
-    def count(self, token: int | None) -> np.ndarray:
+    def occurrences(self, token: int | None) -> np.ndarray:
         """How often each text has a token. Shape: (pairs,)."""
         rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
         return np.bincount(rows[self.tokens == token], minlength=len(self.lengths))

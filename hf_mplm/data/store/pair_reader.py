@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from ..corpus.readers import Places, Segment, raw_lines, read_records, read_segment
+from ..corpus.options import ReadOptions
+from ..corpus.readers import read_segment
+from ..corpus.records import read_records
 from ..corpus.report import CorpusReport
-from ..corpus.sources import ReadOptions
+from ..corpus.segments import Segment
 from ..romanization.romanizer import Romanizer
 
 
@@ -21,11 +19,11 @@ __all__ = ["ROMANIZED_COLUMN", "read_pairs", "romanize_missing"]
 ROMANIZED_COLUMN = "romanized"
 """What `hf-mplm romanize` calls the column, beside `text` and `language`."""
 
-_ROWS = 1000
-
 
 def read_pairs(segment: Segment, options: ReadOptions, report: CorpusReport) -> Iterator[tuple[str, str, str | None]]:
-    """Read the sentences of one segment with their romanisations, where the corpus has a column of them.
+    """Read the sentences of one segment with their romanisations, where its rows have them.
+
+    Every row is judged by itself: one that lacks its romanisation beside others that have theirs is romanised.
 
     Args:
         segment (`Segment`): what to read.
@@ -33,25 +31,17 @@ def read_pairs(segment: Segment, options: ReadOptions, report: CorpusReport) -> 
         report (`CorpusReport`): receives the counts.
 
     Yields:
-        `tuple[str, str, str | None]`: code, sentence, and its romanisation; an empty one where the column has no
-        text, None where there is no column.
+        `tuple[str, str, str | None]`: code, sentence, and its romanisation; an empty one where the row has one
+        without text, None where the row has none.
     """
-    if not _is_romanized(segment):
+    if segment.file.kind in ("text", "verses"):
         yield from ((language, text, None) for language, text in read_segment(segment, options, report))
         return
-    latest: dict[str, Any] = {}
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for row in _rows(segment, options):
-            latest["romanized"] = row.get(ROMANIZED_COLUMN)
-            # A text of several lines becomes several sentences, which are romanised anew.
-            latest["is_whole"] = "\n" not in str(row.get(options.text_column))
-            yield row
-
-    # One row is asked for when all sentences of the one before were taken, so that `latest` is their row.
-    for language, text in read_records(segment, rows(), options, report):
-        romanized = latest["romanized"]
-        yield language, text, (romanized if isinstance(romanized, str) else "") if latest["is_whole"] else None
+    for row, language, sentences in read_records(segment, options, report, extra=(ROMANIZED_COLUMN,)):
+        # A text of several lines becomes several sentences, which are romanised anew.
+        is_whole = "\n" not in row[options.text_column]
+        given = _romanized(row[ROMANIZED_COLUMN]) if is_whole and ROMANIZED_COLUMN in row else None
+        yield from ((language, sentence, given) for sentence in sentences)
 
 
 def romanize_missing(
@@ -91,46 +81,11 @@ def _romanizer(use_language_codes: bool) -> Romanizer:
     return Romanizer(use_language_codes, on_error="empty")
 
 
-@lru_cache(maxsize=8)
-def _columns(kind: str, path: str) -> frozenset[str]:
-    if kind == "parquet":
-        with pq.ParquetFile(path) as table:
-            return frozenset(table.schema_arrow.names)
-    from ..corpus.sources import open_binary
-
-    with open_binary(path) as handle:
-        for line in islice(handle, 20):
-            try:
-                row = json.loads(line.decode("utf-8-sig", errors="ignore"))
-            except json.JSONDecodeError:
-                continue
-            if isinstance(row, dict):
-                return frozenset(row)
-    return frozenset()
-
-
-def _is_romanized(segment: Segment) -> bool:
-    file = segment.file
-    return file.kind in ("parquet", "jsonl") and ROMANIZED_COLUMN in _columns(file.kind, file.path)
-
-
-def _rows(segment: Segment, options: ReadOptions) -> Iterator[dict[str, Any]]:
-    """Rows of a Parquet or JSONL segment; the key `""` holds the row's number."""
-    if segment.file.kind == "jsonl":
-        for number, raw in enumerate(raw_lines(segment, Places(segment, CorpusReport())), start=1):
-            try:
-                row = json.loads(raw.decode("utf-8-sig"))
-            except (json.JSONDecodeError, UnicodeDecodeError):
-                row = None
-            # What is no object has no text, and is counted as that.
-            yield {**(row if isinstance(row, dict) else {}), "": number}
-        return
-    with pq.ParquetFile(segment.file.path) as table:
-        names = table.schema_arrow.names
-        number = sum(table.metadata.row_group(i).num_rows for i in range(segment.start))
-        columns = [name for name in (options.text_column, options.language_column, ROMANIZED_COLUMN) if name in names]
-        groups = list(range(segment.start, segment.stop))
-        for batch in table.iter_batches(batch_size=_ROWS, row_groups=groups, columns=columns):
-            for row in batch.to_pylist():
-                number += 1
-                yield {"": number, **row}
+def _romanized(value: Any) -> str:
+    """What a row gives as its romanisation; an empty text for what is no text."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", errors="surrogatepass")
+    try:
+        return value.decode("utf-8") if isinstance(value, bytes) else ""
+    except UnicodeDecodeError:
+        return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,17 +14,17 @@ from hf_mplm.jobs.engines import run_tasks, show_progress
 from hf_mplm.jobs.job import PART_BYTES, finished_results, unfinished_parts
 
 from ..corpus.corpora import find_files
+from ..corpus.options import ReadOptions
 from ..corpus.plan import check_unchanged, group_segments, make_plan
 from ..corpus.report import CorpusReport
-from ..corpus.sources import ReadOptions
 from ..romanization.engine import load_engine
 from ..tokenizing.encoding import save_encoder
 from ..tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
-from .assembly import check_content, keep_tokenizer, move_into_place, note_files
+from .assembly import check_content, keep_tokenizer, note_files
 from .pair_packing import PairPlan, plan_pairs, write_pairs
 from .pair_parts import PairCounts, PairPart, PairPartResult, finished_pairs, tokenize_pairs
 from .prepare import refuse_launcher, store_job
-from .token_store import TokenStore, check_store_files, read_store_info
+from .token_store import PAIR_FORMAT, TokenStore, describe_files, open_splits, read_store_info
 
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["PAIR_FORMAT", "PairStore", "load_pair_store", "prepare_pair_store"]
 
 logger = logging.getLogger(__name__)
-
-PAIR_FORMAT = "hf_mplm pair store 1"
 
 
 @dataclass(frozen=True)
@@ -46,22 +43,22 @@ class PairStore(TokenStore):
     """
 
 
-def load_pair_store(path: str | Path) -> PairStore:
+def load_pair_store(path: str | Path, *, verify: bool = True) -> PairStore:
     """Open a pair store, memory-mapped.
 
     Args:
         path (`str` or `Path`): the folder that `hf-mplm prepare --romanize` wrote.
+        verify (`bool`, *optional*, defaults to `True`): read all of it to hold it against its digests, see
+            [`load_store`].
 
     Raises:
         FileNotFoundError: if there is no such folder.
         ValueError: if the folder is not a pair store, or a file of it is missing or cut short.
+        DamagedError: if a file is not as it was written.
     """
-    from datasets import load_from_disk
-
     path = Path(path)
     info = _read_info(path)
-    check_store_files(path, info)
-    splits = load_from_disk(str(path))
+    splits = open_splits(path, info, verify)
     return PairStore(path, splits["train"], splits.get("holdout"), info)
 
 
@@ -140,7 +137,8 @@ def prepare_pair_store(
     )
     if isinstance(tokenizer, (str, Path)):
         tokenizer = load_tokenizer(tokenizer)
-    files = find_files(corpus, options)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     settings = {
         "pairs": True,
         "tokenizer": tokenizer_fingerprint(tokenizer),
@@ -154,9 +152,9 @@ def prepare_pair_store(
     work = job.work
     with job.hold():
         plan = make_plan(files, options, settings, job.known_plan())
-        if job.is_finished(plan, overwrite, _read_info):
-            shutil.rmtree(work)
-            return load_pair_store(output)
+        if job.is_finished(plan, overwrite):
+            job.clear()
+            return load_pair_store(output, verify=False)
         job.begin(plan, overwrite, part_bytes)
         encoder = save_encoder(tokenizer, work / "encoder")
         folder = str(work / "parts")
@@ -168,6 +166,7 @@ def prepare_pair_store(
         check_unchanged(plan, files)
         results = list(finished_results(parts, finished_pairs))
         report = _merged(results)
+        report.merge(found)
         note_files(report, files)
         check_content(report, options, corpus)
         plans = plan_pairs([batch for result in results for batch in result.batches], holdout)
@@ -179,9 +178,8 @@ def prepare_pair_store(
             "vocab_size": len(tokenizer),
         }
         info = _summary(results, plans, plan["identity"], about, report)
-        move_into_place(work / "store", output, info, replace=overwrite)
-        shutil.rmtree(work)
-    return load_pair_store(output)
+        job.finish(work / "store", {**info, **describe_files(work / "store")})
+    return load_pair_store(output, verify=False)
 
 
 def _read_info(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hf_mplm.jobs.files import atomic_write, write_json
+from hf_mplm.jobs.files import atomic_write
+from hf_mplm.jobs.parts import read_result, write_result
 
-from ..corpus.readers import Segment, read_segment
+from ..corpus.options import ReadOptions
+from ..corpus.readers import read_segment
 from ..corpus.report import CorpusReport
-from ..corpus.sources import ReadOptions
+from ..corpus.segments import Segment
 from ..tokenizing.encoding import EncoderSpec, encode_sentences, hash_sentences
 
 
@@ -104,14 +105,16 @@ def part_path(folder: str | Path, index: int) -> Path:
     return Path(folder) / f"{index:07d}.arrow"
 
 
-def finished_part(part: Part) -> PartResult | None:
-    """Read the result of a part; None if it is not finished."""
+def finished_part(part: Part, *, verify: bool = True) -> PartResult | None:
+    """Read the result of a part; None if it is not finished.
+
+    Args:
+        part (`Part`): the part.
+        verify (`bool`, *optional*, defaults to `True`): whether to hold its tokens against their digest.
+    """
     path = part_path(part.folder, part.index)
-    try:
-        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if path.stat().st_size != found["bytes"]:
-            return None
-    except (FileNotFoundError, json.JSONDecodeError):
+    found = read_result(path.with_suffix(".json"), path, ("batches", "counts", "report"), verify=verify)
+    if found is None:
         return None
     return PartResult(
         batches=[Batch(str(path), i, *batch) for i, batch in enumerate(found["batches"])],
@@ -144,12 +147,11 @@ def tokenize_part(part: Part) -> dict[str, int]:
                 tokens = len(batch.column(0).values)
                 result.batches.append(Batch(str(path), len(result.batches), language, batch.num_rows, tokens))
     found: dict[str, Any] = {
-        "bytes": path.stat().st_size,
         "batches": [[batch.language, batch.sentences, batch.tokens] for batch in result.batches],
         "counts": {code: asdict(counts) for code, counts in sorted(result.counts.items())},
         "report": result.report.to_dict(),
     }
-    write_json(path.with_suffix(".json"), found)
+    write_result(path.with_suffix(".json"), path, found)
     return {
         "sentences": sum(batch.sentences for batch in result.batches),
         "tokens": sum(batch.tokens for batch in result.batches),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,21 +11,21 @@ from typing import TYPE_CHECKING
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 
 from ..corpus.corpora import find_files
+from ..corpus.options import ReadOptions
 from ..corpus.plan import check_unchanged, group_segments, make_plan
-from ..corpus.sources import ReadOptions
+from ..corpus.report import CorpusReport
 from ..tokenizing.encoding import save_encoder
 from ..tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
 from .assembly import (
     check_content,
     keep_tokenizer,
     merge_results,
-    move_into_place,
     note_files,
     summarize,
     write_splits,
 )
 from .parts import Part, finished_part, tokenize_part
-from .token_store import STORE_FILE, TokenStore, load_store, read_store_info
+from .token_store import STORE_FILE, TokenStore, describe_files, load_store
 
 
 if TYPE_CHECKING:
@@ -118,7 +117,8 @@ def prepare_store(
             chunk_length,
             tokenizer.model_max_length,
         )
-    files = find_files(corpus, options)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     settings = {
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "chunk_length": chunk_length,
@@ -129,9 +129,9 @@ def prepare_store(
     work = job.work
     with job.hold():
         plan = make_plan(files, options, settings, job.known_plan())
-        if job.is_finished(plan, overwrite, read_store_info):
-            shutil.rmtree(work)
-            return load_store(output)
+        if job.is_finished(plan, overwrite):
+            job.clear()
+            return load_store(output, verify=False)
         job.begin(plan, overwrite, part_bytes)
         encoder = save_encoder(tokenizer, work / "encoder")
         parts = [
@@ -143,6 +143,7 @@ def prepare_store(
         )
         check_unchanged(plan, files)
         merged = merge_results(finished_results(parts, finished_part))
+        merged.report.merge(found)
         note_files(merged.report, files)
         check_content(merged.report, options, corpus)
         folder = work / "store"
@@ -153,9 +154,9 @@ def prepare_store(
             "name": str(tokenizer.name_or_path),
             "vocab_size": len(tokenizer),
         }
-        move_into_place(folder, output, summarize(merged, plans, plan["identity"], about), replace=overwrite)
-        shutil.rmtree(work)
-    return load_store(output)
+        info = summarize(merged, plans, plan["identity"], about)
+        job.finish(folder, {**info, **describe_files(folder)})
+    return load_store(output, verify=False)
 
 
 def store_job(output: Path, kind: str) -> Job:
@@ -168,7 +169,7 @@ def store_job(output: Path, kind: str) -> Job:
     return Job(
         output,
         output.with_name(output.name + ".preparing"),
-        doing="preparing",
+        command="hf-mplm prepare",
         product="store",
         mark=STORE_FILE,
         foreign=f"is not a {kind}, so it is not replaced",

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hf_mplm.jobs.digests import DIGESTS_FILE, refuse_damage
+from hf_mplm.jobs.files import DamagedError, read_json
 
 from ..tokenizing.tokenizers import tokenizer_fingerprint
 
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, DatasetDict
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["STORE_FORMAT", "TokenStore", "check_store_files", "list_store_files", "load_store", "read_store_info"]
+__all__ = [
+    "PAIR_FORMAT",
+    "STORE_FORMAT",
+    "TokenStore",
+    "describe_files",
+    "load_store",
+    "open_splits",
+    "read_store_info",
+]
+
+logger = logging.getLogger(__name__)
 
 STORE_FORMAT = "hf_mplm token store 1"
+PAIR_FORMAT = "hf_mplm pair store 1"
+_FOR = {STORE_FORMAT: ("token store", "pretrain"), PAIR_FORMAT: ("pair store", "align-scripts")}
 STORE_FILE = "store.json"
 _PREPARE = "hf-mplm prepare --corpus DIR_OR_HUB_ID --tokenizer TOKENIZER --output"
+_AGAIN = "Copy the store again, or prepare it again."
+# What everybody relies on, of the kinds that they must be.
+_SAYS: dict[str, type] = {
+    **dict.fromkeys(("identity", "tokenizer", "languages", "totals", "report", "files"), dict),
+    "chunk_length": int,
+}
+_VERIFY = "HF_MPLM_VERIFY_STORES"
 
 
 @dataclass(frozen=True)
@@ -67,10 +90,12 @@ class TokenStore:
             )
 
 
-def list_store_files(path: Path) -> dict[str, int]:
-    """The sizes in bytes of all files of a store but `store.json`, by their path within it."""
-    files = (file for file in path.rglob("*") if file.is_file() and file != path / STORE_FILE)
-    return {file.relative_to(path).as_posix(): file.stat().st_size for file in sorted(files)}
+def describe_files(path: Path) -> dict[str, Any]:
+    """What `store.json` says of a store's other files: their sizes in bytes, and where their digests stand."""
+    ours = (path / STORE_FILE, path / DIGESTS_FILE)
+    files = (file for file in path.rglob("*") if file.is_file() and file not in ours)
+    sizes = {file.relative_to(path).as_posix(): file.stat().st_size for file in sorted(files)}
+    return {"files": sizes, "digests": DIGESTS_FILE}
 
 
 def read_store_info(path: str | Path, store_format: str = STORE_FORMAT) -> dict[str, Any]:
@@ -83,6 +108,7 @@ def read_store_info(path: str | Path, store_format: str = STORE_FORMAT) -> dict[
     Raises:
         FileNotFoundError: if there is no such folder.
         ValueError: if the folder is not a store.
+        DamagedError: if `store.json` cannot be read, or lacks what it must say.
     """
     path = Path(path)
     if not path.is_dir():
@@ -93,26 +119,56 @@ def read_store_info(path: str | Path, store_format: str = STORE_FORMAT) -> dict[
             else (f"make one: {_PREPARE} {path}")
         )
         raise FileNotFoundError(f"there is no token store at {path}; {hint}")
-    try:
-        info = json.loads((path / STORE_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path} is not a token store: it has no {STORE_FILE}. Make one: {_PREPARE} STORE") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path / STORE_FILE} is cut short or damaged ({error}); copy or prepare it again") from error
-    if not isinstance(info, dict) or info.get("format") != store_format:
+    info = read_json(path / STORE_FILE, _AGAIN)
+    if info is None:
+        raise ValueError(f"{path} is not a token store: it has no {STORE_FILE}. Make one: {_PREPARE} STORE")
+    given = info.get("format") if isinstance(info, dict) else None
+    if isinstance(given, str) and given != store_format and given in _FOR:
+        name, verb = _FOR[given]
+        needed, flag = ("pair store", "--romanize ") if store_format == PAIR_FORMAT else ("token store", "")
+        raise ValueError(
+            f"{path} is a {name}, which is for `hf-mplm {verb} --store {path}`; needed here is a {needed}. Make one: "
+            f"{_PREPARE.replace('prepare ', f'prepare {flag}')} NEW_STORE"
+        )
+    if given is None or given != store_format:
         raise ValueError(
             f"{path} is not a token store that this version reads: {STORE_FILE} says format "
-            f"{info.get('format') if isinstance(info, dict) else None!r}, needed is {store_format!r}"
+            f"{given!r:.80}, needed is {store_format!r}"
         )
+    for key, kind in _SAYS.items():
+        if not isinstance(info.get(key), kind):
+            raise DamagedError(path / STORE_FILE, f"it does not say `{key}`", _AGAIN)
     return info
 
 
-def check_store_files(path: Path, info: dict[str, Any]) -> None:
-    """Make sure that every file that `store.json` lists is there, whole.
+def open_splits(path: Path, info: dict[str, Any], verify: bool) -> DatasetDict:
+    """Make sure that a store is whole, and open its splits.
+
+    Args:
+        path (`Path`): the folder.
+        info (`dict[str, Any]`): what `store.json` says.
+        verify (`bool`): whether to hold all bytes against their digests.
 
     Raises:
-        ValueError: if one is missing or cut short.
+        ValueError: if a file is missing or cut short.
+        DamagedError: if a file is not as it was written.
     """
+    from datasets import load_from_disk
+
+    _check_sizes(path, info)
+    _check_digests(path, info, verify)
+    try:
+        splits = load_from_disk(str(path))
+        columns = {split: splits[split].features["language"].names for split in splits}
+    except Exception as error:  # whatever `datasets` and Arrow make of damage in a store without digests
+        reason = str(error).split("\n")[0]
+        raise DamagedError(path, f"datasets cannot open it ({type(error).__name__}: {reason})", _AGAIN) from error
+    if "train" not in columns:
+        raise DamagedError(path, "it has no split `train`", _AGAIN)
+    return splits
+
+
+def _check_sizes(path: Path, info: dict[str, Any]) -> None:
     for name, size in info["files"].items():
         file = path / name
         found = file.stat().st_size if file.is_file() else None
@@ -121,15 +177,35 @@ def check_store_files(path: Path, info: dict[str, Any]) -> None:
             raise ValueError(f"{file} {state}: the store is not whole. Copy it again, or prepare it again")
 
 
-def load_store(path: str | Path) -> TokenStore:
+def _check_digests(path: Path, info: dict[str, Any], verify: bool) -> None:
+    if not (path / DIGESTS_FILE).is_file():
+        if "digests" in info:
+            raise DamagedError(path / DIGESTS_FILE, "it is missing", _AGAIN)
+        logger.warning("%s was prepared before digests were written: damage in it would not be noticed", path)
+        return
+    small = {STORE_FILE, *(name for name in info["files"] if not name.endswith(".arrow"))}
+    wanted = verify and os.environ.get(_VERIFY, "1") != "0"
+    # The processes of one machine read the same disk: the first of them speaks for all.
+    everything = wanted and os.environ.get("LOCAL_RANK", "0") == "0"
+    if everything:
+        logger.info("Holding %s against its digests (%s=0 leaves that out) ...", path, _VERIFY)
+    refuse_damage(path, _AGAIN, None if everything else small)
+
+
+def load_store(path: str | Path, *, verify: bool = True) -> TokenStore:
     """Open a token store, memory-mapped.
 
     Args:
         path (`str` or `Path`): the folder that `hf-mplm prepare` wrote.
+        verify (`bool`, *optional*, defaults to `True`): read all of it, in parallel, to hold it against its digests,
+            at the speed of the disk; under a launcher one process of each machine does. Without, or with
+            `HF_MPLM_VERIFY_STORES=0` in the environment, the sizes of all files and the bytes of the small ones are
+            looked at.
 
     Raises:
         FileNotFoundError: if there is no such folder.
         ValueError: if the folder is not a store, or a file of it is missing or cut short.
+        DamagedError: if a file is not as it was written.
 
     Example:
 
@@ -138,10 +214,7 @@ def load_store(path: str | Path) -> TokenStore:
     store.train[0]["input_ids"], store.languages[store.train[0]["language"]]
     ```
     """
-    from datasets import load_from_disk
-
     path = Path(path)
     info = read_store_info(path)
-    check_store_files(path, info)
-    splits = load_from_disk(str(path))
+    splits = open_splits(path, info, verify)
     return TokenStore(path, splits["train"], splits.get("holdout"), info)

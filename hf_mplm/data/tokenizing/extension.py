@@ -73,7 +73,7 @@ def extend_tokenizer(
     model.trainer_spec.vocab_size = len(model.pieces)
     write_tokenizer_files(model, output, model_max_length=base_tokenizer.model_max_length)
     logger.info("%d pieces were added to %d", len(chosen), len(known))
-    return AutoTokenizer.from_pretrained(str(output))
+    return AutoTokenizer.from_pretrained(str(output), trust_remote_code=False)
 
 
 def _score_shift(old: dict[str, float], new: dict[str, float]) -> float:

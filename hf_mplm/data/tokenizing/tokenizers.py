@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from hf_mplm.jobs.files import DamagedError, parse_json
 
 from ..corpus.corpora import CorpusRow
 from ..corpus.sentence_sampling import sample_sentences
@@ -20,6 +23,9 @@ from .sentencepiece_model import MODEL_FILE, model_of_tokenizer, train_model, wr
 __all__ = ["extend_tokenizer", "load_tokenizer", "save_tokenizer", "tokenizer_fingerprint", "train_tokenizer"]
 
 logger = logging.getLogger(__name__)
+
+_PROBE = "a \u4e00 \U0001f600 1"
+_ADVICE = "Needed are the files of a tokenizer as save_pretrained writes them: copy or make them again."
 
 ROLES = (
     "bos_token_id",
@@ -125,6 +131,7 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
 
     Raises:
         ValueError: where there is no such tokenizer, or none that tells which characters its tokens stand for.
+        DamagedError: where the files of the folder are no tokenizer.
     """
     name = str(name_or_path)
     if Path(name).is_dir() and not any(
@@ -135,18 +142,52 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
             f"hf-mplm tokenizer train --corpus CORPUS --output {name} --vocab_size 8000"
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"no tokenizer could be loaded from {name!r}; needed is a folder with tokenizer.json and "
-            f"tokenizer_config.json, or the id of a Hub repository such as FacebookAI/xlm-roberta-base: {error}"
-        ) from error
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        if tokenizer.is_fast:
+            # What is wrong with a vocabulary or a template shows when it is used.
+            tokenizer(_PROBE, _PROBE)
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # tokenizers raises bare exceptions, and panics that are not even that
+        raise _unusable(name, error) from error
     if not tokenizer.is_fast:
         raise ValueError(
             f"{name!r} is a {type(tokenizer).__name__}, which is no tokenizer of the `tokenizers` library; "
             "needed is one with a tokenizer.json"
         )
+    if model_error := _model_error(Path(name) / MODEL_FILE):
+        raise model_error
     return tokenizer
+
+
+def _model_error(path: Path) -> DamagedError | None:
+    """What is wrong with a SentencePiece model, which transformers may read or leave alone, as its version has it."""
+    if not path.is_file():
+        return None
+    try:
+        sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except Exception:  # which of several errors depends on its version
+        return DamagedError(path, "it is no SentencePiece model", _ADVICE)
+    return None
+
+
+def _unusable(name: str, error: BaseException) -> OSError | ValueError:
+    """What to say of a tokenizer that does not load: which of its files is damaged, if that can be told."""
+    for file in sorted(Path(name).glob("*.json")) if Path(name).is_dir() else ():
+        try:
+            if not isinstance(parse_json(file.read_bytes()), dict):
+                return DamagedError(file, "it is no JSON object", _ADVICE)
+        except ValueError as wrong:
+            return DamagedError(file, str(wrong), _ADVICE)
+    if model_error := _model_error(Path(name) / MODEL_FILE):
+        return model_error
+    what = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, (OSError, ValueError)) and not Path(name).is_dir():
+        return ValueError(
+            f"no tokenizer could be loaded from {name!r}; needed is a folder with tokenizer.json and "
+            f"tokenizer_config.json, or the id of a Hub repository such as FacebookAI/xlm-roberta-base: {what[:500]}"
+        )
+    return DamagedError(name, f"no tokenizer could be loaded from it ({type(error).__name__}: {what[:300]})", _ADVICE)
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, output: str | Path) -> None:

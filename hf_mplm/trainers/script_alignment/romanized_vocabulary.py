@@ -9,19 +9,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hf_mplm.data.corpus.corpora import CorpusRow, iter_corpus
+from hf_mplm.data.corpus.corpora import CorpusRow, find_files, iter_corpus
+from hf_mplm.data.corpus.plan import check_unchanged, make_plan
+from hf_mplm.data.corpus.sources import ReadOptions
+from hf_mplm.data.romanization.engine import load_engine
 from hf_mplm.data.romanization.romanizer import Romanizer
 from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer, train_tokenizer
-from hf_mplm.jobs.files import write_json
+from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.modeling.vocabulary import extend_vocabulary
+from hf_mplm.trainers.base.sources import model_digest
 
 
-__all__ = ["extend_for_romanized"]
+__all__ = ["extend_for_romanized", "extension_job"]
 
 logger = logging.getLogger(__name__)
 
-_DONE = "extension.json"
 _BATCH = 1000
 
 
@@ -48,8 +51,8 @@ def extend_for_romanized(
     Args:
         model (`str` or `Path`): a masked-LM checkpoint with a tokenizer in XLM-R's layout.
         corpus (`str`, `Path` or several of them): what to romanise, see [`iter_corpus`].
-        output (`str` or `Path`): folder for model and tokenizer; where a finished one of the same arguments stands, it
-            is taken.
+        output (`str` or `Path`): folder for model and tokenizer; where one made from the same model, text and
+            settings stands, it is taken.
         vocab_size (`int`): size of the vocabulary that is learned from the romanised text.
         max_new_pieces (`int`, *optional*): add the most probable so many only.
         use_language_codes (`bool`, *optional*, defaults to `False`): tell uroman the language.
@@ -66,52 +69,60 @@ def extend_for_romanized(
         ValueError: where the folder holds something else, or there is nothing to add.
     """
     output = Path(output)
-    made_of = {
-        "model": str(model),
-        "corpus": [str(one) for one in ([corpus] if isinstance(corpus, (str, Path)) else corpus)],
+    languages = reading.get("languages")
+    columns: dict[str, Any] = {**reading, "languages": None if languages is None else tuple(languages)}
+    options = ReadOptions(**columns)
+    files = find_files(corpus, options)
+    settings = {
+        "model": model_digest(model),
+        "uroman": load_engine().version,
         "vocab_size": vocab_size,
         "max_new_pieces": max_new_pieces,
         "use_language_codes": use_language_codes,
         "initialization": initialization,
         "seed": seed,
-        **{name: value for name, value in sorted(reading.items()) if value is not None},
     }
-    if _is_done(output, made_of, overwrite):
-        return output
-    (output / _DONE).unlink(missing_ok=True)  # until it is finished again
-    old = load_tokenizer(model)
-    with tempfile.TemporaryDirectory() as folder:
-        learned = train_tokenizer(
-            _romanized(corpus, use_language_codes, reading),
-            folder,
-            vocab_size=vocab_size,
-            seed=seed,
-            num_threads=num_threads,
-        )
-        new = extend_tokenizer(old, learned, output, max_new_pieces=max_new_pieces)
-    weights = load_masked_lm(model)
-    extension = extend_vocabulary(weights, old, new, initialization=initialization, seed=seed)
-    weights.save_pretrained(output)
-    write_json(output / _DONE, made_of)
-    logger.info("%d subwords of romanised text were added to %s, in %s", extension.num_new, model, output)
+    plan = make_plan(files, options, settings)
+
+    def extend(folder: Path) -> None:
+        old = load_tokenizer(model)
+        with tempfile.TemporaryDirectory() as learned_in:
+            learned = train_tokenizer(
+                _romanized(corpus, use_language_codes, reading),
+                learned_in,
+                vocab_size=vocab_size,
+                seed=seed,
+                num_threads=num_threads,
+            )
+            new = extend_tokenizer(old, learned, folder, max_new_pieces=max_new_pieces)
+        weights = load_masked_lm(model)
+        extension = extend_vocabulary(weights, old, new, initialization=initialization, seed=seed)
+        weights.save_pretrained(folder)
+        check_unchanged(plan, files)
+        logger.info("%d subwords of romanised text were added to %s, in %s", extension.num_new, model, output)
+
+    make_folder(extension_job(output, "hf-mplm align-scripts"), plan, extend, overwrite=overwrite)
     return output
 
 
-def _is_done(output: Path, made_of: dict[str, Any], overwrite: bool) -> bool:
-    import json
+def extension_job(output: Path, command: str, anew: str = "repeat this command with --overwrite") -> Job:
+    """The job of extending a model.
 
-    if not (output / _DONE).is_file():
-        return False
-    found = json.loads((output / _DONE).read_text(encoding="utf-8"))
-    if found != json.loads(json.dumps(made_of)):
-        if overwrite:
-            return False
-        different = sorted(name for name in {*found, *made_of} if found.get(name) != made_of.get(name))
-        raise ValueError(
-            f"{output} holds a model that was extended with other {', '.join(different)}; give another output, or "
-            "--overwrite to make it anew"
-        )
-    return True
+    Args:
+        output (`Path`): folder of the extended model.
+        command (`str`): the command that does it.
+        anew (`str`, *optional*): what to do to have it extended again, as a clause.
+    """
+    return Job(
+        output,
+        output.with_name(f"{output.name}.extending"),
+        command=command,
+        product="extended model",
+        mark="extension.json",
+        foreign="is no extended model, so it is not replaced",
+        inputs="model, text and settings",
+        anew=anew,
+    )
 
 
 def _romanized(corpus: Any, use_language_codes: bool, reading: dict[str, Any]) -> Iterator[CorpusRow]:

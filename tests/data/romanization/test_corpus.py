@@ -80,7 +80,7 @@ def test_what_cannot_be_romanised_is_left_out_and_counted(tmp_path: Path) -> Non
     assert info["dropped"] == {"zho_Hans": {"no_romanization": 1, "uroman_failed": 1}}
     assert [row["romanized"] for row in read(tmp_path / "out")] == ["zhongwen", "wenzhong"]
     (corpus / "zho_Hans.txt").write_text("三分之\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="nothing is left to write.*1 uroman_failed"):
+    with pytest.raises(ValueError, match="nothing is left to write.*1 uroman itself fails on it"):
         romanize_corpus(corpus, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -110,7 +110,9 @@ def test_processes_and_interruptions_change_no_byte(
     monkeypatch.setattr(module, "romanize_part", lambda part: resumed.append(part) or romanize_part(part))
     romanize_corpus(tiny_corpus, tmp_path / "three", part_bytes=PART_BYTES)
     assert contents(tmp_path / "one") == contents(tmp_path / "three")
-    assert len(resumed) == len(contents(tmp_path / "one")) - 1 - len(done), "finished parts were done again"
+    assert len(resumed) == len(list((tmp_path / "one").glob("*.parquet"))) - len(done), (
+        "finished parts were done again"
+    )
     assert not (tmp_path / "three.romanizing").exists()
 
 
@@ -169,10 +171,3 @@ def test_bad_options_are_refused(tiny_corpus: Path, tmp_path: Path) -> None:
         romanize_corpus(tiny_corpus, tmp_path / "out", engine="spark")
     with pytest.raises(FileNotFoundError):
         romanize_corpus(tmp_path / "no such folder", tmp_path / "out")
-
-
-def test_ray_gives_the_same_bytes(tiny_corpus: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    romanize_corpus(tiny_corpus, tmp_path / "local", part_bytes=PART_BYTES)
-    romanize_corpus(tiny_corpus, tmp_path / "ray", part_bytes=PART_BYTES, engine="ray")
-    assert contents(tmp_path / "local") == contents(tmp_path / "ray")

@@ -182,12 +182,12 @@ def kill_at(stage: str) -> None:
     """In a process that is to die: replace a function such that it kills the process at once."""
     calls = 0
     module, name, last = {
-        "tokenizing": (parts, "write_json", 4),
-        "between tokens and counts": (parts, "write_json", 1),
+        "tokenizing": (parts, "write_result", 4),
+        "between tokens and counts": (parts, "write_result", 1),
         "packing": (packing, "_blocks", 3),
         "tokenizer": (prepare, "keep_tokenizer", 1),
-        "renaming": (assembly.os, "rename", 1),
-        "cleaning up": (prepare.shutil, "rmtree", 1),
+        "renaming": (jobs.os, "rename", 1),
+        "cleaning up": (jobs.Job, "clear", 2),
     }[stage]
     real = getattr(module, name)
 
@@ -367,7 +367,7 @@ def test_two_at_once_are_refused(
     write_splits = prepare.write_splits
 
     def meanwhile(*args: Any, **options: Any) -> Any:
-        with pytest.raises(OSError, match="another process is preparing") as caught:
+        with pytest.raises(OSError, match=r"in use: hf-mplm prepare writes there .*process \d+") as caught:
             prepare_store(tiny_corpus, tiny_tokenizer, tmp_path / "store", **SMALL)
         tried.append(caught)
         return write_splits(*args, **options)

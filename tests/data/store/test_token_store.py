@@ -11,6 +11,8 @@ from transformers import PreTrainedTokenizerBase
 from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.store.token_store import TokenStore, load_store
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
+from hf_mplm.jobs.files import DamagedError
+from tests.faults import flip_bit
 from tests.fixtures import CORPUS, build_tiny_tokenizer
 
 
@@ -114,7 +116,7 @@ def test_store_without_one_of_its_files_is_refused(copied: Path, name: str) -> N
 def test_store_json_cut_short_is_refused(copied: Path) -> None:
     file = copied / "store.json"
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(ValueError, match="cut short or damaged"):
+    with pytest.raises(DamagedError, match="damaged: .*store.json: it is not JSON"):
         load_store(copied)
 
 
@@ -130,3 +132,65 @@ def test_info_counts_what_the_splits_hold(made: Path) -> None:
             assert counts[f"{prefix}chunks"] == len(rows) and counts[f"{prefix}tokens"] == sum(map(len, rows))
             assert counts[f"{prefix}sentences"] == sum(row.count(0) for row in rows)
     assert info["totals"]["chunks"] == len(store.train)
+
+
+@pytest.mark.parametrize("place", range(14))
+def test_a_flipped_bit_is_refused(copied: Path, place: int) -> None:
+    file = sorted(copied.rglob("*.arrow"))[place % 2]
+    flip_bit(file, place * file.stat().st_size // 14)
+    with pytest.raises(DamagedError, match=f"damaged: .*{file.name}: its bytes are not those that were written. Copy"):
+        load_store(copied)
+
+
+@pytest.mark.parametrize(
+    "name", ["store.json", "train/state.json", "train/dataset_info.json", "tokenizer/tokenizer.json"]
+)
+def test_small_files_are_always_looked_at(copied: Path, name: str) -> None:
+    path = copied / name
+    text = path.read_text(encoding="utf-8")
+    digits = [i for i, character in enumerate(text) if character.isdigit()]
+    place = digits[len(digits) // 2]
+    path.write_text(text[:place] + str((int(text[place]) + 1) % 10) + text[place + 1 :], encoding="utf-8")
+    with pytest.raises(DamagedError, match=name):
+        load_store(copied, verify=False)
+
+
+def test_the_ways_out_of_reading_everything(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flip_bit(next((copied / "train").glob("*.arrow")), 5000)
+    assert len(load_store(copied, verify=False).train)
+    for name, value in (("HF_MPLM_VERIFY_STORES", "0"), ("LOCAL_RANK", "1")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            assert len(load_store(copied).train)
+    with pytest.raises(DamagedError):
+        load_store(copied)
+
+
+def test_a_store_from_before_digests_opens_with_a_warning(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (copied / "digests.json").unlink()
+    with pytest.raises(DamagedError, match="digests.json: it is missing"):
+        load_store(copied)
+    info = json.loads((copied / "store.json").read_text())
+    del info["digests"]
+    (copied / "store.json").write_text(json.dumps(info))
+    caplog.clear()
+    assert load_store(copied).languages
+    assert len(caplog.records) == 1 and "before digests" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["dataset_dict.json", "train/state.json", "train/dataset_info.json", "store.json"])
+@pytest.mark.parametrize("content", ["null", "[]", "{}", "3", '{"splits": 3}', "[" * 100_000, '{"a": 1, "a": 2}'])
+def test_an_old_store_that_is_damaged_is_told_in_one_line(copied: Path, name: str, content: str) -> None:
+    if name == "train/dataset_info.json" and content.startswith("{"):
+        return  # says nothing that the data does not say itself
+    info = json.loads((copied / "store.json").read_text())
+    del info["digests"]
+    (copied / "digests.json").unlink()
+    if name != "store.json":
+        (copied / name).write_text(content)
+        info["files"][name] = len(content)
+        content = json.dumps(info)
+    (copied / "store.json").write_text(content)
+    with pytest.raises((ValueError, OSError)) as caught:
+        load_store(copied)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,94 @@
+"""Lists as a command line and a recipe give them: `a b`, `a,b`, a YAML list or a string, all the same."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+__all__ = ["KEPT_WHOLE", "ListItems", "StoreAction", "split_list"]
+
+#: Lists of paths and of labels, which may hold spaces; a path that exists may hold a comma, too.
+KEPT_WHOLE = frozenset({"corpus", "names", "results", "runs"})
+
+
+def split_list(text: str, *, keep_spaces: bool = False) -> list[str]:
+    """Split what stands for a list in one word.
+
+    Args:
+        text (`str`): Items separated by commas or spaces.
+        keep_spaces (`bool`, *optional*, defaults to `False`): Split at commas only, and not even there if the whole
+            is the path of something that exists.
+
+    Returns:
+        `list[str]`: The items, without the spaces around them and without empty ones.
+    """
+    if not keep_spaces:
+        return [item for item in re.split(r"[,\s]+", text) if item]
+    if "," in text and _exists(text):
+        return [text]
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+class ListItems:
+    """The `type` of a flag that takes a list: one word of the command line to all items in it.
+
+    Args:
+        convert (`Callable`): What turns an item into its value.
+        choices (`Sequence`, *optional*): The values that are allowed.
+        keep_spaces (`bool`, *optional*, defaults to `False`): See [`split_list`].
+    """
+
+    def __init__(
+        self, convert: Callable[[str], Any], choices: Sequence[Any] | None = None, *, keep_spaces: bool = False
+    ) -> None:
+        self.convert = convert
+        self.choices = choices
+        self.keep_spaces = keep_spaces
+
+    def __call__(self, text: str) -> list[Any]:
+        """Split and convert."""
+        items = split_list(text, keep_spaces=self.keep_spaces)
+        if not items:
+            raise argparse.ArgumentTypeError("nothing is given: needed is one item or several, such as `a b` or `a,b`")
+        values = []
+        for item in items:
+            try:
+                value = self.convert(item)
+            except ValueError as error:
+                kind = getattr(self.convert, "__name__", "value")
+                raise argparse.ArgumentTypeError(f"{item!r} is no {kind}") from error
+            if self.choices is not None and value not in self.choices:
+                raise argparse.ArgumentTypeError(f"{item!r} is none of {', '.join(map(str, self.choices))}")
+            values.append(value)
+        return values
+
+
+class StoreAction(argparse.Action):
+    """Store a value; a list that is given twice, `--corpus a --corpus b`, is one list."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store."""
+        if isinstance(values, list):
+            values = [item for part in values for item in (part if isinstance(part, list) else [part])]
+            before = getattr(namespace, self.dest, None)
+            # The default is what stands there until the flag is met for the first time.
+            if isinstance(before, list) and before is not self.default:
+                values = before + values
+        setattr(namespace, self.dest, values)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):
+        return False
