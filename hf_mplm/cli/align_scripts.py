@@ -10,7 +10,15 @@ from typing import Any, Literal
 
 from .parser import MplmArgumentParser
 from .reading import RENAMED, reading_options
-from .training import find_checkpoint, quiet_other_processes, train_and_save
+from .training import (
+    check_folders,
+    check_origin,
+    find_checkpoint,
+    hold,
+    load_checkpoint,
+    quiet_other_processes,
+    train_and_save,
+)
 
 
 _READING = ("languages", "text_column", "language_column", "fold_han", "split", "corpus_revision")
@@ -53,6 +61,13 @@ class AlignScriptsArguments:
             "that the model lacks; 0 leaves the vocabulary as it is"
         },
     )
+    overwrite: bool = field(
+        default=False,
+        metadata={
+            "help": "replace pairs, or a model with a grown vocabulary, that were made in --output from something "
+            "else; never a checkpoint"
+        },
+    )
     resume: Literal["auto", "never"] = field(
         default="auto",
         metadata={"help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some"},
@@ -82,23 +97,66 @@ def run(argv: Sequence[str]) -> int:
     """Prepare pairs where there are none, train, and write model, tokenizer, card and state into `--output`."""
     arguments, args = make_parser().parse(argv)
     _check(arguments, args)
-    import transformers
-
     quiet_other_processes()
-    model_path, store = _prepare(arguments, args)
+    with hold(args.output_dir, "align-scripts"):
+        return _train(arguments, args, ["align-scripts", *argv])
+
+
+def _train(arguments: AlignScriptsArguments, args: Any, argv: Sequence[str]) -> int:
+    import transformers
 
     from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
     from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.base.processes import decided_by_first
+    from hf_mplm.trainers.base.run_record import describe_store
     from hf_mplm.trainers.script_alignment.trainer import ScriptAlignmentTrainer
 
+    check_folders(args.output_dir, model=arguments.model, store=arguments.store)
+    tokenizer = load_tokenizer(arguments.model, trust_remote_code=arguments.trust_remote_code)
+    origin = decided_by_first(lambda: _origin(arguments, tokenizer))
     checkpoint = find_checkpoint(args.output_dir, arguments.resume)
+    decided_by_first(lambda: check_origin(args.output_dir, checkpoint, origin))
+    _check_start(arguments, args, tokenizer)
+    model_path, store = _prepare(arguments, args)
+    origin = {**origin, "store": describe_store(store)}
+    decided_by_first(lambda: check_origin(args.output_dir, checkpoint, origin))
     transformers.set_seed(args.seed)
     trust = {"trust_remote_code": arguments.trust_remote_code}
-    model = load_masked_lm(checkpoint or model_path, **trust)
+    if checkpoint is None:
+        model = load_masked_lm(model_path, **trust)
+    else:
+        model = load_checkpoint(checkpoint, **trust)
     tokenizer = load_tokenizer(model_path, **trust)
     trainer = ScriptAlignmentTrainer(model, args, store=store, processing_class=tokenizer)
-    train_and_save(trainer, checkpoint, arguments.model, "Aligned in")
-    return 0
+    trainer.origin = origin
+    return train_and_save(trainer, checkpoint, arguments.model, "Aligned in", argv)
+
+
+def _origin(arguments: AlignScriptsArguments, tokenizer: Any) -> dict[str, Any]:
+    """What the run begins with, by content."""
+    from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
+    from hf_mplm.trainers.base.run_record import describe_start
+
+    start = describe_start(arguments.model, tokenizer_fingerprint(tokenizer))
+    return {"model": start, "--romanized_vocab_size": arguments.romanized_vocab_size}
+
+
+def _check_start(arguments: AlignScriptsArguments, args: Any, tokenizer: Any) -> None:
+    """Load what training starts from before anything is romanised, and see that the settings fit it."""
+    from hf_mplm.data.tokenizing.sentencepiece_model import model_of_tokenizer
+    from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.script_alignment.trainer import check_settings
+
+    if arguments.romanized_vocab_size:
+        model_of_tokenizer(tokenizer)  # its vocabulary can grow
+    model: Any = load_masked_lm(arguments.model, trust_remote_code=arguments.trust_remote_code)
+    check_settings(model, args)
+    rows = len(model.get_input_embeddings().weight)
+    if rows < len(tokenizer):
+        raise ValueError(
+            f"the model has {rows:,} embeddings and its tokenizer {len(tokenizer):,} entries; grow the model with "
+            "`hf-mplm tokenizer extend`"
+        )
 
 
 def _check(arguments: AlignScriptsArguments, args: Any) -> None:
@@ -170,6 +228,7 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
                 use_language_codes=arguments.use_language_codes,
                 num_threads=arguments.num_proc,
                 trust_remote_code=arguments.trust_remote_code,
+                overwrite=arguments.overwrite,
                 **reading,
             )
         )
@@ -183,6 +242,7 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
         num_proc=arguments.num_proc,
         engine=arguments.engine,
         use_language_codes=arguments.use_language_codes,
+        overwrite=arguments.overwrite,
         **reading,
     )
     print(pair_summary(store.info))

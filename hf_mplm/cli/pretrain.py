@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .parser import MplmArgumentParser
-from .training import find_checkpoint, quiet_other_processes, train_and_save
+from .training import (
+    check_folders,
+    check_origin,
+    find_checkpoint,
+    hold,
+    load_checkpoint,
+    quiet_other_processes,
+    train_and_save,
+)
 
 
 if TYPE_CHECKING:
@@ -70,22 +78,46 @@ def make_parser() -> MplmArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Train, and write model, tokenizer, card and state into `--output`."""
     arguments, args = make_parser().parse(argv)
+    quiet_other_processes()
+    with hold(args.output_dir, "pretrain"):
+        return _train(arguments, args, ["pretrain", *argv])
+
+
+def _train(arguments: PretrainArguments, args: Any, argv: Sequence[str]) -> int:
     import transformers
 
     from hf_mplm.data.store.token_store import load_store
     from hf_mplm.trainers import MaskedLMTrainer
+    from hf_mplm.trainers.base.processes import decided_by_first
 
-    quiet_other_processes()
+    check_folders(args.output_dir, model=arguments.model, store=arguments.store)
     store = load_store(arguments.store)
+    tokenizer = _load_tokenizer(arguments, store)
+    origin = decided_by_first(lambda: _origin(arguments, store, tokenizer))
     checkpoint = find_checkpoint(args.output_dir, arguments.resume)
+    decided_by_first(lambda: check_origin(args.output_dir, checkpoint, origin))
     # Before the model: Trainer's own seeding comes after the new tables have been drawn.
     transformers.set_seed(args.seed)
-    tokenizer = _load_tokenizer(arguments, store)
     model = _load_model(arguments, args.seed, store, tokenizer, checkpoint)
     _check_sizes(model, tokenizer, store)
     trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer)
-    train_and_save(trainer, checkpoint, arguments.model, "Trained")
-    return 0
+    trainer.origin = origin
+    return train_and_save(trainer, checkpoint, arguments.model, "Trained", argv)
+
+
+def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """What the run begins with, by content."""
+    from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
+    from hf_mplm.trainers.base.run_record import describe_start, describe_store
+
+    origin: dict[str, Any] = {"--method": arguments.method, "store": describe_store(store)}
+    if arguments.method == "langsamp":
+        for table in ("language_embeddings", "script_embeddings"):
+            origin[f"--{table}"] = getattr(arguments, table)
+    if arguments.model is None:
+        return {**origin, "--init_config": _read_settings(str(arguments.init_config))}
+    start = describe_start(arguments.model, tokenizer_fingerprint(tokenizer))
+    return {**origin, "--init_config": None, "model": start}
 
 
 def _load_tokenizer(arguments: PretrainArguments, store: TokenStore) -> PreTrainedTokenizerBase:
@@ -109,12 +141,11 @@ def _load_model(
     tokenizer: PreTrainedTokenizerBase,
     checkpoint: Path | None,
 ) -> PreTrainedModel:
-    from hf_mplm.modeling.stock import load_masked_lm
     from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
     from hf_mplm.trainers.masked_lm.starting import load_for_method
 
     if checkpoint is not None:
-        return load_masked_lm(checkpoint, trust_remote_code=arguments.trust_remote_code)
+        return load_checkpoint(checkpoint, trust_remote_code=arguments.trust_remote_code)
     settings: dict[str, Any] = {
         "method": arguments.method,
         "languages": store.languages,

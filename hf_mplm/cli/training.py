@@ -1,26 +1,33 @@
-"""What the commands that train have in common: going on from a checkpoint, and what is written at the end."""
+"""What the commands that train have in common: one run a folder, going on, and what is written at the end."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from hf_mplm.trainers.base.trainer import MplmTrainer
 
-__all__ = ["find_checkpoint", "quiet_other_processes", "train_and_save"]
+__all__ = [
+    "check_folders",
+    "check_origin",
+    "find_checkpoint",
+    "hold",
+    "load_checkpoint",
+    "quiet_other_processes",
+    "train_and_save",
+]
 
 logger = logging.getLogger(__name__)
-
-# Settings that need not be the same when a run goes on.
-_FREE: tuple[str, ...] = (
-    *("dataloader_", "disable_tqdm", "eval_", "hub_", "ignore_data_skip", "log", "max_steps", "num_train_epochs"),
-    *("output_dir", "push_", "report_to", "resume_from", "run_name", "save_", "use_cpu"),
-)
 
 
 def quiet_other_processes() -> None:
@@ -32,8 +39,37 @@ def quiet_other_processes() -> None:
         transformers.utils.logging.set_verbosity_error()
 
 
+def hold(output_dir: str, verb: str) -> AbstractContextManager[None]:
+    """Keep every other run from the output for as long as this one lasts.
+
+    Args:
+        output_dir (`str`): The folder of the run.
+        verb (`str`): Such as `"pretrain"`.
+
+    Raises:
+        FolderInUseError: In every process of a launcher, where another run holds it.
+    """
+    from hf_mplm.trainers.base.processes import hold_output
+
+    return hold_output(output_dir, f"hf-mplm {verb}")
+
+
+def check_folders(output_dir: str, **inputs: str | None) -> None:
+    """Refuse an output that is one of the inputs, which would be overwritten.
+
+    Args:
+        output_dir (`str`): The folder of the run.
+        **inputs (`str`, *optional*): Flag to folder, or to an id on the Hub.
+    """
+    for flag, given in inputs.items():
+        if given is not None and Path(given).exists() and Path(given).resolve() == Path(output_dir).resolve():
+            raise ValueError(
+                f"--output and --{flag} are both {given}, which would be overwritten; give another --output"
+            )
+
+
 def find_checkpoint(output_dir: str, resume: str) -> Path | None:
-    """Find the checkpoint to go on from.
+    """Find the checkpoint to go on from; every process of a launcher is given the same one.
 
     Args:
         output_dir (`str`): The folder of the run.
@@ -46,20 +82,71 @@ def find_checkpoint(output_dir: str, resume: str) -> Path | None:
         ValueError: If none is to be used and the folder holds some.
     """
     from hf_mplm.trainers.base.checkpoints import find_last_checkpoint, list_checkpoints
+    from hf_mplm.trainers.base.processes import decided_by_first
 
     output = Path(output_dir)
-    if resume == "never" and list_checkpoints(output):
-        raise ValueError(
-            f"{output} holds checkpoints of another run, which a later --resume auto would take for this one's: "
-            "give another --output, or delete them"
-        )
-    checkpoint = find_last_checkpoint(output)
-    if checkpoint is not None:
-        logger.info("Going on from %s. (--resume never, with another --output, starts anew.)", checkpoint)
-    return checkpoint
+
+    def look() -> str | None:
+        if resume == "never" and list_checkpoints(output):
+            raise ValueError(
+                f"{output} holds checkpoints of another run, which a later --resume auto would take for this one's: "
+                "give another --output, or delete them"
+            )
+        checkpoint = find_last_checkpoint(output)
+        if checkpoint is not None:
+            logger.info("Going on from %s. (--resume never, with another --output, starts anew.)", checkpoint)
+        elif list_checkpoints(output):
+            logger.warning("no checkpoint in %s is whole: training starts from the beginning", output)
+        return None if checkpoint is None else str(checkpoint)
+
+    found = decided_by_first(look)
+    return None if found is None else Path(found)
 
 
-def train_and_save(trainer: MplmTrainer, checkpoint: Path | None, finetuned_from: str | None, done: str) -> None:
+def check_origin(output_dir: str, checkpoint: Path | None, origin: dict[str, Any]) -> None:
+    """Refuse to go on with another model, store or method than the run began with.
+
+    Args:
+        output_dir (`str`): The folder of the run.
+        checkpoint (`Path`, *optional*): What is gone on from.
+        origin (`dict`): What is given now; what it leaves out is not compared.
+
+    Raises:
+        ValueError: Naming what differs.
+    """
+    from hf_mplm.trainers.base.checkpoints import list_checkpoints
+    from hf_mplm.trainers.base.resumable import explain_other_origin
+    from hf_mplm.trainers.base.run_record import origin_differences, read_run
+
+    folder = Path(output_dir) if checkpoint is None else checkpoint
+    # A run that left neither a checkpoint nor a model is not gone on with.
+    if checkpoint is None and not (list_checkpoints(folder) or (folder / "config.json").is_file()):
+        return
+    before = read_run(folder)
+    if before is not None and (different := origin_differences(before["origin"], origin)):
+        raise ValueError(explain_other_origin(folder, different))
+
+
+def load_checkpoint(checkpoint: Path, *, trust_remote_code: bool = False) -> PreTrainedModel:
+    """The model of a checkpoint that is gone on from.
+
+    Args:
+        checkpoint (`Path`): The checkpoint.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
+
+    Raises:
+        DamagedError: If it cannot be read.
+    """
+    from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.base.resumable import reading
+
+    with reading(checkpoint, "model.safetensors or config.json"):
+        return load_masked_lm(checkpoint, trust_remote_code=trust_remote_code)
+
+
+def train_and_save(
+    trainer: MplmTrainer, checkpoint: Path | None, finetuned_from: str | None, done: str, argv: Sequence[str] = ()
+) -> int:
     """Train, write model, tokenizer, card and state into the folder of the run, and say so.
 
     Args:
@@ -67,37 +154,25 @@ def train_and_save(trainer: MplmTrainer, checkpoint: Path | None, finetuned_from
         checkpoint (`Path` or `None`): Where to go on from.
         finetuned_from (`str` or `None`): The model that the card names as the start.
         done (`str`): What was done, as the user reads it: "Trained".
+        argv (`Sequence[str]`): The command, verb first, which is told where a signal ends the run.
+
+    Returns:
+        `int`: The exit status: 0, or 128 + signal where one ended the run after a whole checkpoint.
     """
-    if checkpoint is not None:
-        _tell_changes(checkpoint, trainer)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    from hf_mplm.trainers.base.stopping import TrainingStopped
+
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except TrainingStopped as stopped:
+        if trainer.is_world_process_zero():
+            command = f"\n  {shlex.join(['hf-mplm', *argv])}" if trainer.args.world_size == 1 and argv else ""
+            print(f"{stopped}. The same command goes on from there{':' if command else '.'}{command}", file=sys.stderr)
+        return int(stopped.code or 0)
     held_out = trainer.evaluate()["eval_loss"] if trainer.eval_dataset is not None else None
-    trainer.save_model()
-    trainer.save_state()
-    trainer.create_model_card(finetuned_from=finetuned_from)
+    trainer.save_finished(finetuned_from=finetuned_from)
     if trainer.is_world_process_zero():
         loss = "" if held_out is None else f" Held-out loss {held_out:.4f}."
         steps, output = trainer.state.global_step, trainer.args.output_dir
         print(f"{done} {steps:,} steps.{loss} Model, tokenizer and card are in {output}")
     trainer.accelerator.end_training()
-
-
-def _tell_changes(checkpoint: Path, trainer: MplmTrainer) -> None:
-    """Warn of settings that differ from those that the checkpoint was trained with."""
-    path = checkpoint / "training_args.json"
-    if not path.is_file():
-        return
-    then = json.loads(path.read_text(encoding="utf-8"))
-    now = json.loads(trainer.args.to_json_string())
-    changed = [
-        f"{name} {then[name]} then, {value} now"
-        for name, value in now.items()
-        if name in then and then[name] != value and not name.startswith(_FREE)
-    ]
-    if changed:
-        logger.warning(
-            "%s was trained with other settings: %s. What is trained from here on has the new ones, and the card "
-            "tells these alone; give another --output to start anew",
-            checkpoint,
-            "; ".join(changed),
-        )
+    return 0

@@ -45,10 +45,14 @@ _TOLD = {
     "seq_weight": "weight of the sentence contrast",
     "tlm_weight": "weight of masked LM on both joined",
     "token_weight": "weight of the alignment of words",
+    "temperature": "temperature of the sentence contrast",
+    "similarity": "similarity of sentences",
+    "max_length": "longest text in tokens",
     "alpha": "language sampling exponent",
     "seed": "seed",
+    "layer": "layer that sentences are pooled at",
+    "processes": "processes",
 }
-
 
 # Groups of languages with a column of their own.
 _GROUPS = ("tail", "head", "Latn", "non-Latn", "all")
@@ -64,6 +68,7 @@ def write_model_card(
     paper: Mapping[str, str] | None = None,
     tags: Sequence[str] = (),
     template: str = "pretrain",
+    facts: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `README.md` into a checkpoint's folder, out of what lies there.
 
@@ -79,6 +84,7 @@ def write_model_card(
         paper (`Mapping[str, str]`, *optional*): `title`, `url` and `citation` of the method.
         tags (`Sequence[str]`, *optional*): tags of the card.
         template (`str`, *optional*, defaults to `"pretrain"`): a template of this package.
+        facts (`Mapping[str, Any]`, *optional*): what else is told of training, such as `processes` and `layer`.
 
     Returns:
         `Path`: of the card.
@@ -97,6 +103,7 @@ def write_model_card(
     if not config:
         raise FileNotFoundError(f"{folder} holds no config.json: a card is written for a saved checkpoint")
     arguments, state = _read(folder / "training_args.json"), _read(folder / "trainer_state.json")
+    changes = _read(folder / "run.json").get("changes", [])
     name = name or folder.resolve().name
     languages = sorted(language_counts or {})
     card_data = ModelCardData(
@@ -122,11 +129,7 @@ def write_model_card(
         languages=languages,
         scripts=sorted({code.partition("_")[2] for code in languages} - {""}),
         language_counts=", ".join(f"{code} ({count:,})" for code, count in sorted((language_counts or {}).items())),
-        training=[
-            f"{told}: {markdown_escape(str(arguments[key]))}"
-            for key, told in _TOLD.items()
-            if arguments.get(key) is not None
-        ],
+        training=list(map(markdown_escape, _training({**arguments, **(facts or {})}, changes) + _ablation(config))),
         held_out=_held_out(state),
         # A baseline of LangSAMP's trainer, without its embeddings, is not the paper's method.
         paper=dict(paper) if paper and (has_tables or template != "pretrain") else None,
@@ -231,8 +234,8 @@ def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: st
         f"continues the pretraining of {markdown_code(base_model)}" if base_model else "was pretrained from scratch"
     )
     method = (
-        "by masked language modelling with LangSAMP: language and script embeddings are added to the encoder's output "
-        "before the LM head, so that the encoder itself has less need to encode them"
+        f"by masked language modelling with LangSAMP: {' and '.join(_tables(config))} embeddings are added to the "
+        "encoder's output before the LM head, so that the encoder itself has less need to encode them"
         if "languages" in config
         else "by masked language modelling"
     )
@@ -246,12 +249,39 @@ def _architecture(config: Mapping[str, Any]) -> str:
         f"{_number(config, 'hidden_size')} wide, {_number(config, 'num_attention_heads')} heads, a vocabulary of "
         f"{_number(config, 'vocab_size')}."
     )
-    if "languages" in config:
-        text += (
-            f" Beside the LM head: {len(config['languages'])} language embeddings and "
-            f"{len(config.get('scripts', []))} script embeddings."
-        )
-    return text
+    tables = [f"{len(config.get(f'{table}s', []))} {table} embeddings" for table in _tables(config)]
+    return f"{text} Beside the LM head: {' and '.join(tables)}." if tables else text
+
+
+def _tables(config: Mapping[str, Any]) -> list[str]:
+    """LangSAMP's tables that a model has."""
+    return [
+        table
+        for table in ("language", "script")
+        if "languages" in config and config.get(f"use_{table}_embeddings", True)
+    ]
+
+
+def _training(arguments: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a run was trained with, one line each, with the steps at which it went on with something else."""
+    history: dict[str, list[str]] = {}
+    for change in changes:
+        for name, (before, _) in change["settings"].items():
+            history.setdefault(name, []).append(f"{before} until step {change['step']:,}")
+    # A setting that changed is told, whichever it is.
+    names = [*_TOLD, *(name for name in history if name not in _TOLD)]
+    return [
+        f"{_TOLD.get(name, name)}: " + ", then ".join([*history.get(name, ()), str(arguments.get(name))])
+        for name in names
+        if name in history or arguments.get(name) is not None
+    ]
+
+
+def _ablation(config: Mapping[str, Any]) -> list[str]:
+    """Which of LangSAMP's two tables was left out."""
+    if "languages" not in config:
+        return []
+    return [f"ablation: no {table} embeddings" for table in ("language", "script") if table not in _tables(config)]
 
 
 def _number(config: Mapping[str, Any], key: str) -> str:

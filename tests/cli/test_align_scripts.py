@@ -77,6 +77,68 @@ def test_what_is_missing_is_said(more, message, start, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--layer", "3"], "layer 3 does not exist"),
+        (["--max_length", "200"], "positions for 128"),
+        (["--temperature", "0"], "temperature is 0.0"),
+        (["--mask_rate", "2"], "mask_rate holds 2.0"),
+        (["--alpha", "[[0.5, 1]]"], "alpha has its steps"),
+        (["--output", "MODEL"], "both"),
+    ],
+)
+def test_settings_are_checked_before_anything_is_romanised(more, message, start, tiny_corpus, tmp_path, capsys):
+    more = [str(start) if one == "MODEL" else one for one in more]
+    assert main(command(start, tmp_path / "out", "--corpus", str(tiny_corpus), *more)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_start_without_lm_head_is_refused_before_anything_is_romanised(start, tiny_corpus, tmp_path, capsys):
+    from transformers import AutoModel
+
+    AutoModel.from_pretrained(start).save_pretrained(start)
+    assert main(command(start, tmp_path / "out", "--corpus", str(tiny_corpus))) == 2
+    assert "LM head" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_pairs_of_another_corpus_are_overwritten_when_asked(start, tiny_corpus, tmp_path, capsys):
+    more = ["--corpus", str(tiny_corpus), "--max_length", "100", "--save_strategy", "no"]
+    assert main(command(start, tmp_path / "out", *more, "--languages", "ell_Grek")) == 0
+    (tmp_path / "out" / "config.json").unlink()
+    more += ["--languages", "deu_Latn", "ell_Grek"]
+    assert main(command(start, tmp_path / "out", *more)) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(command(start, tmp_path / "out", *more, "--overwrite")) == 0
+
+
+def test_the_card_says_layer_temperature_and_processes(start, tiny_corpus, tmp_path):
+    assert (
+        main(
+            command(
+                start,
+                tmp_path / "out",
+                "--corpus",
+                str(tiny_corpus),
+                "--max_length",
+                "20",
+                "--tlm_weight",
+                "0",
+                "--logging_steps",
+                "1",
+            )
+        )
+        == 0
+    )
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    for fact in ("pooled at: 1", "temperature of the sentence contrast: 1.0", "processes: 1"):
+        assert fact in card
+    # All eight pairs of the two steps are longer than 20 tokens, and were cut by preparing.
+    history = json.loads((tmp_path / "out" / "trainer_state.json").read_text())["log_history"]
+    assert sum(line.get("cut_pairs", 0) for line in history) > 0
+
+
 def test_nothing_is_prepared_under_a_launcher(start, tiny_corpus, tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")

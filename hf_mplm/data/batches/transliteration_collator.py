@@ -79,7 +79,8 @@ class DataCollatorForTransliteration:
     The batch holds, for each prefix of [`STREAMS`], `PREFIX_input_ids`, `PREFIX_attention_mask` and `PREFIX_labels`
     (-100 where nothing is predicted), Shapes: (batch, sequence), padded on the right; `source_pool_mask` and
     `romanized_pool_mask`, 1 at the tokens of the sentence (masked and unknown ones included, `<s>` and `</s>` not), of
-    the same shapes; `cut`, how many of the pair's texts were cut, and the `extra_keys`, Shapes: (batch,). With `pack`,
+    the same shapes; `cut`, how many of the pair's texts were cut (preparing's
+    cuts are one), and the `extra_keys`, Shapes: (batch,). With `pack`,
     `packed_segments` and `packed_positions` say how all texts stand side by side without padding: text number (stream
     times batch, plus row; -1 for padding) and place within it, Shapes: (rows, width). With `align_words`,
     `source_words` and `romanized_words` number the words of the batch, the same word alike on both sides and -1
@@ -156,6 +157,8 @@ class DataCollatorForTransliteration:
         pairs = [self._pair(feature, place) for place, feature in enumerate(features)]
         draws = [{"draw": feature["draw"]} if "draw" in feature else {} for feature in features]
         texts, cut = self._texts(pairs, draws)
+        # What preparing cut, the rows themselves no longer show.
+        cut += np.array([bool(feature.get("was_cut", False)) for feature in features], dtype=np.int64)
         batch: dict[str, torch.Tensor] = {}
         for name, masker, rows in zip(self.streams, self._maskers, texts):
             masked = masker([{"input_ids": row, **draw} for row, draw in zip(rows, draws)])

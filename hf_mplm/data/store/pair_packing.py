@@ -13,6 +13,7 @@ import pyarrow as pa
 from hf_mplm.jobs.files import atomic_write, write_json
 
 from .packing import choose_holdout
+from .pair_parts import COUNTED, PairCounts
 from .parts import Batch
 
 
@@ -42,13 +43,38 @@ class PairPlan:
         """Pairs that are held out."""
         return len(self.holdout)
 
+    def held_counts(self) -> PairCounts:
+        """What the held-out pairs come to."""
+        counts = PairCounts()
+        for batch in self.batches if self.num_held else ():
+            pairs = _read(batch)
+            pairs = pairs.filter(pa.array(np.isin(pairs.column("hash").to_numpy(), self.holdout)))
+            sums = {name: int(pairs.column(name).to_numpy().sum()) for name in COUNTED}
+            counts.add(
+                PairCounts(
+                    pairs=pairs.num_rows,
+                    tokens=len(pairs.column("input_ids").flatten()),
+                    romanized_tokens=len(pairs.column("romanized_input_ids").flatten()),
+                    long_sentences=pairs.column("was_cut").true_count,
+                    **sums,
+                )
+            )
+        return counts
+
 
 def pair_features(languages: Sequence[str]) -> Any:
     """The columns of a pair store."""
     from datasets import ClassLabel, Features, List, Value
 
     ids = List(Value("int32"))
-    return Features({"input_ids": ids, "romanized_input_ids": ids, "language": ClassLabel(names=list(languages))})
+    return Features(
+        {
+            "input_ids": ids,
+            "romanized_input_ids": ids,
+            "was_cut": Value("bool"),
+            "language": ClassLabel(names=list(languages)),
+        }
+    )
 
 
 def plan_pairs(batches: Sequence[Batch], holdout: int) -> list[PairPlan]:
@@ -86,7 +112,7 @@ def _rows(plans: Sequence[PairPlan], held: bool, schema: pa.Schema) -> Iterator[
                 continue
             pairs = pairs.filter(pa.array(own))
             labels = pa.array(np.full(pairs.num_rows, plan.label, dtype=np.int64))
-            columns = [pairs.column(name).cast(schema.field(name).type) for name in schema.names[:2]]
+            columns = [pairs.column(name).cast(schema.field(name).type) for name in schema.names[:3]]
             yield pa.RecordBatch.from_arrays([*columns, labels], schema=schema)
 
 

@@ -22,6 +22,8 @@ from .parts import Batch, Part, part_path
 __all__ = ["PairCounts", "PairPart", "PairPartResult", "finished_pairs", "pair_schema", "tokenize_pairs"]
 
 _BATCH = 4096
+COUNTED = ("unchanged", "characters", "unknown_tokens")
+"""Counts of a pair that cannot be told from its tokens."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ class PairPartResult:
 def pair_schema() -> pa.Schema:
     """The columns of a part's file."""
     ids = pa.list_(pa.int32())
-    return pa.schema({"input_ids": ids, "romanized_input_ids": ids, "hash": pa.uint64()})
+    counts = dict.fromkeys(COUNTED, pa.int32())
+    return pa.schema(
+        {"input_ids": ids, "romanized_input_ids": ids, "was_cut": pa.bool_(), "hash": pa.uint64(), **counts}
+    )
 
 
 def finished_pairs(part: PairPart, *, verify: bool = True) -> PairPartResult | None:
@@ -154,6 +159,8 @@ def _encode(
     unchanged = np.array([text == romanized for _, text, romanized in pairs])
     characters = np.array([len(text) for text in texts])
     hashes = hash_sentences(texts, part.seed if part.seed is not None else 0)
+    was_cut = sides[0].was_cut | sides[1].was_cut
+    unknown = sides[0].occurrences(part.encoder.unknown) + sides[1].occurrences(part.encoder.unknown)
     for language in np.unique(codes[kept]).tolist():
         own = kept & (codes == language)
         result.counts.setdefault(language, PairCounts()).add(
@@ -163,8 +170,8 @@ def _encode(
                 characters=int(characters[own].sum()),
                 tokens=int(sides[0].lengths[own].sum()),
                 romanized_tokens=int(sides[1].lengths[own].sum()),
-                unknown_tokens=sum(int((side.of(own)[0] == part.encoder.unknown).sum()) for side in sides),
-                long_sentences=int((sides[0].was_cut | sides[1].was_cut)[own].sum()),
+                unknown_tokens=int(unknown[own].sum()),
+                long_sentences=int(was_cut[own].sum()),
             )
         )
         arrays = []
@@ -172,7 +179,9 @@ def _encode(
             ids, lengths = side.of(own)
             offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
             arrays.append(pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids)))
-        yield language, pa.RecordBatch.from_arrays([*arrays, pa.array(hashes[own])], schema=pair_schema())
+        counts = [pa.array(column[own].astype(np.int32)) for column in (unchanged, characters, unknown)]
+        arrays += [pa.array(was_cut[own]), pa.array(hashes[own]), *counts]
+        yield language, pa.RecordBatch.from_arrays(arrays, schema=pair_schema())
 
 
 class _Side(NamedTuple):
@@ -182,6 +191,11 @@ class _Side(NamedTuple):
     lengths: np.ndarray
     stray: np.ndarray
     was_cut: np.ndarray
+
+    def occurrences(self, token: int | None) -> np.ndarray:
+        """How often each text has a token. Shape: (pairs,)."""
+        rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        return np.bincount(rows[self.tokens == token], minlength=len(self.lengths))
 
     def of(self, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ids and lengths of some of the pairs."""

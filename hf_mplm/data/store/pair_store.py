@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,8 +225,10 @@ def _summary(
         counts = PairCounts()
         for result in results:
             counts.add(result.counts.get(plan.language, PairCounts()))
-        held = plan.num_held
-        languages[plan.language] = {**asdict(replace(counts, pairs=counts.pairs - held)), "holdout_pairs": held}
+        held = asdict(plan.held_counts())
+        trained = {name: count - held[name] for name, count in asdict(counts).items()}
+        about = {f"holdout_{name}": held[name] for name in ("pairs", "tokens", "romanized_tokens")}
+        languages[plan.language] = {**trained, **about}
     return {
         "format": PAIR_FORMAT,
         "identity": identity,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from transformers import TrainingArguments
 
 from hf_mplm._compat import express_warmup_share
+from hf_mplm.data.batches.schedules import Schedule
 
 
 __all__ = ["MplmTrainingArguments"]
@@ -69,6 +70,7 @@ class MplmTrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         express_warmup_share(self)
         super().__post_init__()
+        Schedule.parse(self.alpha, name="alpha", minimum=0.0)  # before anything long starts
         if self.push_to_hub:
             raise ValueError(
                 "push_to_hub uploads during training, resume files included; train first, then `trainer.push_to_hub()`"

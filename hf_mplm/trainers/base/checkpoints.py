@@ -1,7 +1,7 @@
 """Whole checkpoints or none: written beside, synced to disk, then renamed.
 
-A checkpoint counts as whole when its manifest (`checkpoint.json`, the last file written) is there and every file that
-the manifest lists has the size that it lists. Anything else is reported and never resumed from.
+A checkpoint counts as whole when its manifest (`checkpoint.json`) is there and every file is as `digests.json`, which
+is written last, says. Anything else is reported and never resumed from.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hf_mplm.jobs.digests import DIGESTS_FILE, find_damage, write_digests
+from hf_mplm.jobs.files import DamagedError, read_json
+
 
 __all__ = [
     "MANIFEST_NAME",
@@ -25,6 +28,7 @@ __all__ = [
     "read_manifest",
     "remove_unfinished",
     "rotate_checkpoints",
+    "sync_files",
     "what_is_missing",
     "write_manifest",
 ]
@@ -34,7 +38,7 @@ logger = logging.getLogger(__name__)
 MANIFEST_NAME = "checkpoint.json"
 # Trainer's uploads leave out names that start with an underscore.
 UNFINISHED_PREFIX = "_unfinished-"
-_KEYS = {"draws", "files", "resumable", "step", "world_size"}
+_KEYS = {"draws": int, "resumable": bool, "step": int, "world_size": int}
 _CHECKPOINT = re.compile(r"^checkpoint-(\d+)$")
 
 
@@ -69,22 +73,26 @@ def find_last_checkpoint(output_dir: str | Path) -> Path | None:
 
 
 def what_is_missing(checkpoint: str | Path) -> str | None:
-    """Why a folder is not a whole checkpoint, or `None` if it is one."""
+    """Why a folder is not a whole checkpoint, or `None` if it is one.
+
+    Every file is read and held against its digest, so that bits that changed on the disk are seen, too.
+    """
     folder = Path(checkpoint)
     try:
         manifest = read_manifest(folder)
+        damage = find_damage(folder)
     except FileNotFoundError:
-        return f"it has no {MANIFEST_NAME}, which is written last"
-    except ValueError as error:
-        return str(error)
+        return f"it has no {MANIFEST_NAME}, which is written near the end"
+    except DamagedError as error:
+        return f"{error.path.name} is damaged: {error.what}"
     if not manifest["resumable"]:
         return "it was saved with save_only_model and has no optimizer state"
-    for name, size in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != size:
-            return f"{name} has {path.stat().st_size} bytes and should have {size}"
+    if damage is None:
+        return f"it has no {DIGESTS_FILE}, which is written last"
+    if damage:
+        name, what = damage[0]
+        more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
+        return (f"{name} {what[3:]}" if what.startswith("it ") else f"{name} is damaged: {what}") + more
     return None
 
 
@@ -95,25 +103,24 @@ def read_manifest(checkpoint: str | Path) -> dict[str, Any]:
         checkpoint (`str` or `Path`): a checkpoint folder.
 
     Returns:
-        `dict`: `step`, `draws` (how many chunks had been drawn), `world_size`, `resumable`, and `files` (name to size
-        in bytes).
+        `dict`: `step`, `draws` (how many chunks had been drawn), `world_size` and `resumable`.
 
     Raises:
         FileNotFoundError: the folder holds no manifest.
-        ValueError: the manifest cannot be read.
+        DamagedError: the manifest cannot be read, or lacks something.
     """
-    text = (Path(checkpoint) / MANIFEST_NAME).read_text(encoding="utf-8")
-    try:
-        manifest = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{MANIFEST_NAME} cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or not _KEYS <= set(manifest):
-        raise ValueError(f"{MANIFEST_NAME} must hold {', '.join(sorted(_KEYS))}")
+    path = Path(checkpoint) / MANIFEST_NAME
+    manifest = read_json(path, "Go on from another checkpoint.")
+    if manifest is None:
+        raise FileNotFoundError(f"{path} does not exist")
+    if not isinstance(manifest, dict) or any(type(manifest.get(key)) is not kind for key, kind in _KEYS.items()):
+        needed = ", ".join(f"{key} ({kind.__name__})" for key, kind in _KEYS.items())
+        raise DamagedError(path, f"it must hold {needed}", "Go on from another checkpoint.")
     return manifest
 
 
 def write_manifest(checkpoint: str | Path, *, step: int, draws: int, world_size: int, resumable: bool = True) -> None:
-    """Sync every file of a finished checkpoint to disk, then write the manifest that declares it whole.
+    """Sync every file of a finished checkpoint to disk, then write the manifest and the digests that declare it whole.
 
     Args:
         checkpoint (`str` or `Path`): the folder, with all its files written by all ranks.
@@ -123,19 +130,17 @@ def write_manifest(checkpoint: str | Path, *, step: int, draws: int, world_size:
         resumable (`bool`, *optional*, defaults to `True`): whether the optimizer's state is in it.
     """
     folder = Path(checkpoint)
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    manifest = {"step": step, "draws": draws, "world_size": world_size, "resumable": resumable}
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    sync_files(folder)
+    write_digests(folder)
+
+
+def sync_files(folder: Path) -> None:
+    """Have every file of a folder, and the folder itself, on disk."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
         _sync(path)
-    manifest = {
-        "step": step,
-        "draws": draws,
-        "world_size": world_size,
-        "resumable": resumable,
-        "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in files},
-    }
-    target = folder / MANIFEST_NAME
-    target.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    _sync(target)
     for directory in {folder, *(path.parent for path in files)}:
         _sync(directory)
 

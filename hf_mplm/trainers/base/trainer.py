@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from .meters import LogWindow
 from .random_state import preserve_training_state
 from .resumable import ResumableTrainer
 from .samplers import DrawSampler
+from .stopping import shield_worker
 
 
 __all__ = ["MplmTrainer"]
@@ -240,6 +242,7 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
             persistent_workers=self.args.dataloader_persistent_workers and workers > 0,
             prefetch_factor=self.args.dataloader_prefetch_factor if workers else None,
             generator=torch.Generator(),
+            worker_init_fn=shield_worker,
         )
         return self.accelerator.prepare(loader)
 
@@ -301,18 +304,31 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
             *args: none are used.
             **kwargs: as for Trainer; `model_name`, `finetuned_from`, `license` and `tags` are used.
         """
+        if self.is_world_process_zero():
+            self.write_card(Path(self.args.output_dir), **kwargs)
+
+    def card_facts(self) -> dict[str, Any]:
+        """What the card tells of the run beside its arguments: name to value."""
+        return {"processes": self.args.world_size}
+
+    def write_card(self, folder: Path, **card: Any) -> None:
+        """Write `README.md` into a folder, from what lies there.
+
+        Args:
+            folder (`Path`): with a saved model.
+            **card: as for `create_model_card`.
+        """
         from hf_mplm.hub.cards import write_model_card
 
-        if not self.is_world_process_zero():
-            return
-        tags = kwargs.get("tags") or []
+        tags = card.get("tags") or []
         write_model_card(
-            self.args.output_dir,
-            name=kwargs.get("model_name"),
-            base_model=kwargs.get("finetuned_from"),
-            license=kwargs.get("license"),
+            folder,
+            name=card.get("model_name"),
+            base_model=card.get("finetuned_from"),
+            license=card.get("license"),
             language_counts=dict(zip(self.languages, self.draws_per_language())),
             paper=self.paper,
             tags=[*self.tags, *([tags] if isinstance(tags, str) else tags)],
             template=self.card_template,
+            facts=self.card_facts(),
         )

@@ -9,9 +9,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
+from hf_mplm.data.batches.schedules import Schedule
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
 from ..base.arguments import MplmTrainingArguments
+from ..base.run_record import describe_store
 from ..base.trainer import MplmTrainer
 from .language_ids import LanguageIds
 from .loss import MaskedLMForward
@@ -44,6 +46,11 @@ class MaskedLMTrainingArguments(MplmTrainingArguments):
     eval_mask_rate: float = field(
         default=0.15, metadata={"help": "The same for held-out text; its masks never change."}
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("mask_rate", "eval_mask_rate"):
+            Schedule.parse(getattr(self, name), name=name, minimum=0.0, maximum=1.0)
 
 
 class MaskedLMTrainer(MplmTrainer):
@@ -112,6 +119,7 @@ class MaskedLMTrainer(MplmTrainer):
                 processing_class = load_tokenizer(store.tokenizer_path)
             store.check_tokenizer(processing_class)
         self.store = store
+        self.origin = None if store is None else {"store": describe_store(store)}
         self._forward = MaskedLMForward(model)
         super().__init__(
             model=model,

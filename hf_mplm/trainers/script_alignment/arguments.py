@@ -73,6 +73,13 @@ class ScriptAlignmentArguments(MaskedLMTrainingArguments):
             raise ValueError(f"weights must not be negative, nor all 0, but are {weights}")
         if self.cache_mini_batch_size is not None and self.cache_mini_batch_size < 1:
             raise ValueError(f"cache_mini_batch_size is {self.cache_mini_batch_size}; give 1 or more, or leave it out")
+        for name in ("temperature", "token_temperature"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, but it must be positive")
+        if self.max_length is not None and self.max_length < 5:
+            raise ValueError(f"max_length is {self.max_length}, but two tokens and three special ones need 5")
+        if self.layer is not None and self.layer < 0:
+            raise ValueError(f"layer is {self.layer}; give 0 (embeddings) to the model's depth")
         if self.gradient_checkpointing:
             kwargs: dict[str, Any] = {**(self.gradient_checkpointing_kwargs or {})}  # type: ignore[dict-item]
             if kwargs.setdefault("use_reentrant", False):

@@ -40,6 +40,7 @@ def extend_for_romanized(
     num_threads: int = 4,
     seed: int = 0,
     trust_remote_code: bool = False,
+    overwrite: bool = False,
     **reading: Any,
 ) -> Path:
     """Learn subwords from the romanisation of a corpus, and add those that a model's vocabulary lacks.
@@ -60,6 +61,7 @@ def extend_for_romanized(
         num_threads (`int`, *optional*, defaults to 4): threads that learn the vocabulary.
         seed (`int`, *optional*, defaults to 0): seed of the sentences that it is learned from.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
+        overwrite (`bool`, *optional*, defaults to `False`): make it anew where one of other arguments stands.
         **reading: of [`iter_corpus`]: `languages`, `text_column`, ...
 
     Returns:
@@ -101,7 +103,7 @@ def extend_for_romanized(
         check_unchanged(plan, files)
         logger.info("%d subwords of romanised text were added to %s, in %s", extension.num_new, model, output)
 
-    make_folder(extension_job(output, "hf-mplm align-scripts", f"delete {output}"), plan, extend)
+    make_folder(extension_job(output, "hf-mplm align-scripts"), plan, extend, overwrite=overwrite)
     return output
 
 

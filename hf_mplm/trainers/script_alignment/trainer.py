@@ -26,7 +26,7 @@ from .stream_losses import StreamLosses
 from .stream_rows import RowEncoding, StreamRows, segment_means, stream_rows
 
 
-__all__ = ["ScriptAlignmentTrainer"]
+__all__ = ["ScriptAlignmentTrainer", "check_settings"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,10 +89,7 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
             masked_only(without_peft(model))
         self._encoding = RowEncoding(model)
         super().__init__(model, args, store=store, **kwargs)
-        self._layer = default_layer(model.config.num_hidden_layers) if args.layer is None else args.layer
-        if self._aligns:
-            with capture_layer(model, self._layer):
-                pass  # says so at once if there is no such layer
+        self._layer = check_settings(model, args)
         self._contrast = SequenceContrastLoss(args.temperature, args.similarity, gather=args.gather_negatives)
         self._words = TokenAlignmentLoss(args.token_temperature)
         self._counted = SumMeter()
@@ -103,15 +100,10 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         self, args: Any, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase | None
     ) -> dict[str, Any]:
         """The collator's tokenizer, mask rate and seed, and which texts it makes."""
-        longest = _longest_text(model)
-        if args.max_length is not None and args.max_length > longest:
-            raise ValueError(
-                f"max_length is {args.max_length}, and the model has positions for {longest} tokens; give {longest} "
-                "or less, or leave it out"
-            )
+        check_settings(model, args)
         return {
             **super().collator_arguments(args, model, processing_class),
-            "max_length": args.max_length or min(512, longest),
+            "max_length": args.max_length or min(512, _longest_text(model)),
             "tlm": args.tlm_weight > 0,
             "pack": args.pack_texts and self._encoding.packs,
             "align_words": args.token_weight > 0,
@@ -140,7 +132,11 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
 
     @property
     def _aligns(self) -> bool:
-        return self.args.seq_weight > 0 or self.args.token_weight > 0
+        return _aligns(self.args)
+
+    def card_facts(self) -> dict[str, Any]:
+        """The layer that is pooled, beside what every trainer tells."""
+        return {**super().card_facts(), **({"layer": self._layer} if self._aligns else {})}
 
     def _captured(self) -> Any:
         if not self._aligns:
@@ -303,6 +299,36 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         if "loss" in logs and self.is_in_train:
             logs.update(self._counted.drain(self.accelerator))
         super().log(logs, start_time)
+
+
+def check_settings(model: PreTrainedModel, args: ScriptAlignmentArguments) -> int:
+    """Make sure that a model has the layer and the positions that are asked for.
+
+    Args:
+        model (`PreTrainedModel`): what is to be trained.
+        args (`ScriptAlignmentArguments`): how.
+
+    Returns:
+        `int`: the layer that sentences and words are pooled at.
+
+    Raises:
+        ValueError: if there is no such layer, or texts of `max_length` are too long.
+    """
+    longest = _longest_text(model)
+    if args.max_length is not None and args.max_length > longest:
+        raise ValueError(
+            f"max_length is {args.max_length}, and the model has positions for {longest} tokens; give {longest} "
+            "or less, or leave it out"
+        )
+    layer = default_layer(model.config.num_hidden_layers) if args.layer is None else args.layer
+    if _aligns(args):
+        with capture_layer(model, layer):
+            pass  # says so at once if there is no such layer
+    return layer
+
+
+def _aligns(args: ScriptAlignmentArguments) -> bool:
+    return args.seq_weight > 0 or args.token_weight > 0
 
 
 def _carry(terms: dict[str, torch.Tensor], graph: torch.Tensor, otherwise: str = "seq") -> dict[str, torch.Tensor]:

@@ -142,6 +142,21 @@ def test_long_sentences_are_cut_before_their_end_and_counted(tiny_tokenizer, tmp
     assert len(store.train[0]["romanized_input_ids"]) == 20
     assert store.train[1]["input_ids"] == tiny_tokenizer(GREEK[2])["input_ids"]
     assert store.info["totals"]["long_sentences"] == 1
+    assert store.train["was_cut"][:] == [True, False]
+
+
+def test_counts_leave_out_what_is_held_out(tiny_tokenizer_folder, tiny_corpus, tmp_path):
+    info, train, held = (
+        (store := prepare_pair_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "pairs", holdout=2)).info,
+        store.train,
+        store.holdout,
+    )
+    for rows, prefix in ((train, ""), (held, "holdout_")):
+        assert info["totals"][f"{prefix}pairs"] == len(rows)
+        assert info["totals"][f"{prefix}tokens"] == sum(map(len, rows["input_ids"]))
+        assert info["totals"][f"{prefix}romanized_tokens"] == sum(map(len, rows["romanized_input_ids"]))
+    whole = prepare_pair_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "whole").info["totals"]
+    assert info["totals"]["characters"] < whole["characters"] and info["totals"]["unchanged"] < whole["unchanged"]
 
 
 def test_an_interrupted_store_is_continued(tiny_tokenizer_folder, tiny_corpus, tmp_path, monkeypatch):
