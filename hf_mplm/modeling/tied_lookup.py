@@ -25,9 +25,9 @@ def tied_lookup(embeddings: nn.Module, decoder: nn.Linear) -> Iterator[list[torc
     passes through the look-up's node on its way to the decoder, so that this node is handed the decoder's gradient and
     adds its few rows to it.
 
-    Where the weights are not tied, not trained, or looked up in a way of their own, nothing changes; nor where somebody
-    watches or changes what is looked up (hooks on the embeddings, NEFTune's among them, or on all modules), since what
-    is looked up here never passes through the module.
+    Where the weights are not tied, not trained, or looked up in a way of their own, nothing changes; nor where
+    somebody watches or changes what is looked up (hooks on the embeddings, NEFTune's among them, or on all modules), since
+    what is looked up here never passes through the module.
 
     Args:
         embeddings (`nn.Module`): the input embeddings.

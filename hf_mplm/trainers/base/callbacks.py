@@ -53,8 +53,8 @@ class TrainingProgressCallback(ProgressCallback):
     """Trainer's progress bar, with the line of the log that matters: step, losses, tokens per second.
 
     Args:
-        bars (`bool`, *optional*, defaults to `True`): `False` writes the lines to the logger, or to standard error in a
-            script that set up none, without bars.
+        bars (`bool`, *optional*, defaults to `True`): `False` writes the lines to the logger, or to standard error in
+            a script that set up none, without bars.
     """
 
     def __init__(self, bars: bool = True) -> None:
@@ -93,7 +93,7 @@ class TrainingProgressCallback(ProgressCallback):
             logger.info(line)
         else:
             # A script that set up no logging; Trainer without bars prints, too.
-            print(line, file=sys.stderr)
+            sys.stderr.write(f"{line}\n")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close the bar."""

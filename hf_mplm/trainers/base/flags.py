@@ -35,8 +35,8 @@ _UPLOADING = Refusal(
     "uploading during training would publish resume files too", "train first, then call `trainer.push_to_hub()`"
 )
 _SHARDED = Refusal(
-    "the masked-LM loss reads the tied embeddings as one tensor, and a checkpoint holds every weight whole, neither of "
-    "which sharded weights allow",
+    "the masked-LM loss reads the tied embeddings as one tensor, and a checkpoint holds every weight whole, neither "
+    "of which sharded weights allow",
     "start one process a device without it: torchrun --nproc_per_node 2 -m hf_mplm ...",
 )
 _OLD_PRECISION = Refusal("apex is not used", "give --fp16 or --bf16 alone")
@@ -168,6 +168,11 @@ def refuse_ignored(args: Any) -> None:
     Raises:
         ValueError: naming the argument, the reason and what to give instead.
     """
+    for variable, name in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
+        if os.environ.get(variable, "false").lower() in ("1", "true"):
+            raise ValueError(
+                f"{name}, which accelerate launch asks for, is not taken: {_SHARDED.reason}; {_SHARDED.instead}"
+            )
     for field in dataclasses.fields(args):
         refusal = REFUSED.get(field.name)
         if refusal is None:
@@ -199,7 +204,7 @@ def refuse_ignored(args: Any) -> None:
 
 
 def refuse_impossible(args: Any) -> None:
-    """Refuse what only shows once Trainer has looked around: launchers, devices, accelerate's settings.
+    """Refuse what only shows once Trainer has looked around: processes and accelerate's settings.
 
     Args:
         args (`MplmTrainingArguments`): the arguments after Trainer's `__post_init__`.
@@ -207,11 +212,6 @@ def refuse_impossible(args: Any) -> None:
     Raises:
         ValueError: naming what is in the way and what to do instead.
     """
-    for variable, name in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
-        if os.environ.get(variable, "false").lower() in ("1", "true"):
-            raise ValueError(
-                f"{name}, which accelerate launch asks for, is not taken: {_SHARDED.reason}; {_SHARDED.instead}"
-            )
     for name in ("split_batches", "dispatch_batches"):
         if getattr(args.accelerator_config, name, None):
             raise ValueError(
