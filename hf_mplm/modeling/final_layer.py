@@ -29,7 +29,8 @@ def can_narrow(base: nn.Module) -> bool:
 
     It may in layers of BERT's shape (XLM-R, BERT), unless something watches the states of all positions (a hook on the
     encoder, the layer or a part of it or on all modules, `config.output_hidden_states`), the layer runs twice
-    (gradient checkpointing) or as compiled code, or its positions are cut into chunks (`config.chunk_size_feed_forward`).
+    (gradient checkpointing) or as compiled code, or its positions are cut into chunks
+    (`config.chunk_size_feed_forward`).
 
     Args:
         base (`nn.Module`): the encoder.

@@ -26,8 +26,8 @@ def tied_lookup(embeddings: nn.Module, decoder: nn.Linear) -> Iterator[list[torc
     adds its few rows to it.
 
     Where the weights are not tied, not trained, or looked up in a way of their own, nothing changes; nor where
-    somebody watches or changes what is looked up (hooks on the embeddings, NEFTune's among them, or on all modules), since
-    what is looked up here never passes through the module.
+    somebody watches or changes what is looked up (hooks on the embeddings, NEFTune's among them, or on all modules),
+    since what is looked up here never passes through the module.
 
     Args:
         embeddings (`nn.Module`): the input embeddings.

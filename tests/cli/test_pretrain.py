@@ -216,6 +216,7 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
         assert all(torch.equal(found[name], again[name]) for name in found)
 
 
+@pytest.mark.slow
 def test_two_processes_start_from_random_weights(store, tmp_path):
     flags = [
         "--init_config",

@@ -45,6 +45,7 @@ def wait(rank: int, place: str, results: str) -> None:
     os._exit(0)
 
 
+@pytest.mark.slow
 def test_others_wait_longer_than_the_process_groups_time_out(tmp_path) -> None:
     processes.spawn(wait, (str(tmp_path / "meeting"), str(tmp_path)), nprocs=2)
     first, second = (torch.load(tmp_path / str(rank)) for rank in (0, 1))
