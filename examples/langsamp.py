@@ -17,11 +17,10 @@ from hf_mplm import (
     prepare_store,
     train_tokenizer,
 )
-from hf_mplm.data.corpus.corpora import iter_corpus
-from hf_mplm.data.tokenizing.tokenizers import save_tokenizer
+from hf_mplm.data import iter_corpus, save_tokenizer
 from hf_mplm.modeling import XLMRobertaForLangScriptMLM
 from hf_mplm.sample import write_corpus
-from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
+from hf_mplm.trainers import build_encoder
 
 
 LANGUAGES = ["eng_Latn", "swh_Latn", "rus_Cyrl", "hin_Deva", "tha_Thai"]

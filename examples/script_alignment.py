@@ -28,15 +28,11 @@ from hf_mplm import (
     prepare_store,
     train_tokenizer,
 )
-from hf_mplm.data.corpus.corpora import iter_corpus
-from hf_mplm.data.romanization.romanizer import Romanizer
-from hf_mplm.data.tokenizing.tokenizers import save_tokenizer
-from hf_mplm.evaluation.results import ResultRow
-from hf_mplm.evaluation.runner import evaluate
-from hf_mplm.report.compare import compare_runs
-from hf_mplm.report.comparison import write_comparison
+from hf_mplm.data import Romanizer, iter_corpus, save_tokenizer
+from hf_mplm.evaluation import ResultRow, evaluate
+from hf_mplm.report import compare_runs, write_comparison
 from hf_mplm.sample import write_benchmark, write_corpus
-from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
+from hf_mplm.trainers import build_encoder
 
 
 # The paper's groups (table 1), as far as SIB-200 and the sample have them, and a source language of each script.

@@ -5,57 +5,166 @@ Importing the package makes transformers' auto classes know its architectures. P
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
+from ._lazy import lazy_names
 from ._moved import install as _find_moved_modules
 from ._version import __version__
 from .modeling.registration import register_configs
 
 
-_MODULE_OF = {
-    "BertForLangScriptMLM": "modeling",
-    "BertLangScriptConfig": "modeling",
-    "DataCollatorForMaskedLM": "data.batches.collators",
-    "DataCollatorForTransliteration": "data.batches.transliteration_collator",
-    "LanguageSampler": "data.batches.sampling",
-    "LanguageScript": "languages",
-    "MaskedLMTrainer": "trainers.masked_lm.trainer",
-    "MaskedLMTrainingArguments": "trainers.masked_lm.trainer",
-    "ModernBertForLangScriptMLM": "modeling",
-    "ModernBertLangScriptConfig": "modeling",
-    "PairStore": "data.store.pair_store",
-    "ScriptAlignmentArguments": "trainers.script_alignment.arguments",
-    "ScriptAlignmentTrainer": "trainers.script_alignment.trainer",
-    "TokenStore": "data.store.token_store",
-    "XLMRobertaForLangScriptMLM": "modeling",
-    "XLMRobertaLangScriptConfig": "modeling",
-    "default_layer": "modeling",
-    "evaluate": "evaluation.runner",
-    "extend_vocabulary": "modeling",
-    "load_masked_lm": "modeling",
-    "load_pair_store": "data.store.pair_store",
-    "load_store": "data.store.token_store",
-    "load_tokenizer": "data.tokenizing.tokenizers",
-    "mean_pool": "modeling",
-    "parse_code": "languages",
-    "prepare_pair_store": "data.store.pair_store",
-    "prepare_store": "data.store.prepare",
-    "read_results": "evaluation.results",
-    "train_tokenizer": "data.tokenizing.tokenizers",
-}
+if TYPE_CHECKING:
+    from . import cli as cli
+    from . import data as data
+    from . import evaluation as evaluation
+    from . import hub as hub
+    from . import jobs as jobs
+    from . import languages as languages
+    from . import losses as losses
+    from . import modeling as modeling
+    from . import recipes as recipes
+    from . import report as report
+    from . import sample as sample
+    from . import trainers as trainers
+    from . import transfer as transfer
+    from .data.batches.collators import DataCollatorForMaskedLM
+    from .data.batches.sampling import LanguageSampler
+    from .data.batches.transliteration_collator import DataCollatorForTransliteration
+    from .data.corpus.corpora import iter_corpus
+    from .data.romanization.corpus import romanize_corpus
+    from .data.store.pair_store import PairStore, load_pair_store, prepare_pair_store
+    from .data.store.prepare import prepare_store
+    from .data.store.token_store import TokenStore, load_store
+    from .data.tokenizing.tokenizers import load_tokenizer, train_tokenizer
+    from .evaluation.results import ResultRow, read_results
+    from .evaluation.runner import evaluate
+    from .languages import LanguageScript, parse_code
+    from .modeling import (
+        BertForLangScriptMLM,
+        BertLangScriptConfig,
+        ModernBertForLangScriptMLM,
+        ModernBertLangScriptConfig,
+        XLMRobertaForLangScriptMLM,
+        XLMRobertaLangScriptConfig,
+        default_layer,
+        extend_vocabulary,
+        load_masked_lm,
+        mean_pool,
+    )
+    from .report.compare import compare_runs
+    from .trainers.masked_lm.trainer import MaskedLMTrainer, MaskedLMTrainingArguments
+    from .trainers.script_alignment.arguments import ScriptAlignmentArguments
+    from .trainers.script_alignment.trainer import ScriptAlignmentTrainer
 
-__all__ = ["__version__", *sorted(_MODULE_OF)]  # noqa: RUF022
+__all__ = [
+    "BertForLangScriptMLM",
+    "BertLangScriptConfig",
+    "DataCollatorForMaskedLM",
+    "DataCollatorForTransliteration",
+    "LanguageSampler",
+    "LanguageScript",
+    "MaskedLMTrainer",
+    "MaskedLMTrainingArguments",
+    "ModernBertForLangScriptMLM",
+    "ModernBertLangScriptConfig",
+    "PairStore",
+    "ResultRow",
+    "ScriptAlignmentArguments",
+    "ScriptAlignmentTrainer",
+    "TokenStore",
+    "XLMRobertaForLangScriptMLM",
+    "XLMRobertaLangScriptConfig",
+    "__version__",
+    "compare_runs",
+    "default_layer",
+    "evaluate",
+    "extend_vocabulary",
+    "iter_corpus",
+    "load_masked_lm",
+    "load_pair_store",
+    "load_store",
+    "load_tokenizer",
+    "mean_pool",
+    "parse_code",
+    "prepare_pair_store",
+    "prepare_store",
+    "read_results",
+    "romanize_corpus",
+    "train_tokenizer",
+]
+
+_NAMES = {
+    "data.batches.collators": [
+        "DataCollatorForMaskedLM",
+    ],
+    "data.batches.sampling": [
+        "LanguageSampler",
+    ],
+    "data.batches.transliteration_collator": [
+        "DataCollatorForTransliteration",
+    ],
+    "data.corpus.corpora": [
+        "iter_corpus",
+    ],
+    "data.romanization.corpus": [
+        "romanize_corpus",
+    ],
+    "data.store.pair_store": [
+        "PairStore",
+        "load_pair_store",
+        "prepare_pair_store",
+    ],
+    "data.store.prepare": [
+        "prepare_store",
+    ],
+    "data.store.token_store": [
+        "TokenStore",
+        "load_store",
+    ],
+    "data.tokenizing.tokenizers": [
+        "load_tokenizer",
+        "train_tokenizer",
+    ],
+    "evaluation.results": [
+        "ResultRow",
+        "read_results",
+    ],
+    "evaluation.runner": [
+        "evaluate",
+    ],
+    "languages": [
+        "LanguageScript",
+        "parse_code",
+    ],
+    "modeling": [
+        "BertForLangScriptMLM",
+        "BertLangScriptConfig",
+        "ModernBertForLangScriptMLM",
+        "ModernBertLangScriptConfig",
+        "XLMRobertaForLangScriptMLM",
+        "XLMRobertaLangScriptConfig",
+        "default_layer",
+        "extend_vocabulary",
+        "load_masked_lm",
+        "mean_pool",
+    ],
+    "report.compare": [
+        "compare_runs",
+    ],
+    "trainers.masked_lm.trainer": [
+        "MaskedLMTrainer",
+        "MaskedLMTrainingArguments",
+    ],
+    "trainers.script_alignment.arguments": [
+        "ScriptAlignmentArguments",
+    ],
+    "trainers.script_alignment.trainer": [
+        "ScriptAlignmentTrainer",
+    ],
+}
 
 _find_moved_modules()
 register_configs()
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

@@ -199,7 +199,7 @@ class QuickstartJob:
         commands = next_commands(self.output)
         report = write_report(run, commands)
         print(f"\n{markdown_table(*summary_table(run))}\n")
-        print("Means over languages, as fractions (retrieval and topics from English). One seed, of a few minutes:")
+        print("Means over languages, as fractions (retrieval and topics from English). One seed of a short run:")
         print("the report says what such numbers can and cannot show.\n")
         print(f"Try next:\n{commands}\n")
         minutes = (time.monotonic() - self.started) / 60

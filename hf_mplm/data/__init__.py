@@ -6,11 +6,17 @@ draws and masks. Imports `languages` and `jobs`. Names load when they are first 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
 
 
 if TYPE_CHECKING:
+    from . import batches as batches
+    from . import corpus as corpus
+    from . import romanization as romanization
+    from . import store as store
+    from . import tokenizing as tokenizing
     from .batches.collators import DataCollatorForMaskedLM
     from .batches.columns import language_labels, row_lengths
     from .batches.masking import MaskedTokens, mask_tokens
@@ -23,8 +29,13 @@ if TYPE_CHECKING:
     from .store.pair_store import PairStore, load_pair_store, prepare_pair_store
     from .store.prepare import prepare_store
     from .store.token_store import TokenStore, load_store
-    from .tokenizing.tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint, train_tokenizer
-
+    from .tokenizing.tokenizers import (
+        extend_tokenizer,
+        load_tokenizer,
+        save_tokenizer,
+        tokenizer_fingerprint,
+        train_tokenizer,
+    )
 
 __all__ = [
     "CorpusReport",
@@ -50,36 +61,65 @@ __all__ = [
     "prepare_store",
     "romanize_corpus",
     "row_lengths",
+    "save_tokenizer",
     "tokenizer_fingerprint",
     "train_tokenizer",
 ]
 
-_MODULES = {
-    "batches.collators": ["DataCollatorForMaskedLM"],
-    "batches.columns": ["language_labels", "row_lengths"],
-    "corpus.corpora": ["CorpusReport", "CorpusRow", "iter_corpus", "list_languages"],
-    "batches.masking": ["MaskedTokens", "mask_tokens"],
-    "store.pair_store": ["PairStore", "load_pair_store", "prepare_pair_store"],
-    "store.prepare": ["prepare_store"],
-    "romanization.romanizer": ["Romanizer"],
-    "romanization.corpus": ["romanize_corpus"],
-    "batches.sampling": ["LanguageSampler", "SampledDataset"],
-    "batches.schedules": ["Schedule"],
-    "store.token_store": ["TokenStore", "load_store"],
-    "tokenizing.tokenizers": ["extend_tokenizer", "load_tokenizer", "tokenizer_fingerprint", "train_tokenizer"],
-    "batches.transliteration_collator": ["DataCollatorForTransliteration"],
+_NAMES = {
+    "batches.collators": [
+        "DataCollatorForMaskedLM",
+    ],
+    "batches.columns": [
+        "language_labels",
+        "row_lengths",
+    ],
+    "batches.masking": [
+        "MaskedTokens",
+        "mask_tokens",
+    ],
+    "batches.sampling": [
+        "LanguageSampler",
+        "SampledDataset",
+    ],
+    "batches.schedules": [
+        "Schedule",
+    ],
+    "batches.transliteration_collator": [
+        "DataCollatorForTransliteration",
+    ],
+    "corpus.corpora": [
+        "CorpusReport",
+        "CorpusRow",
+        "iter_corpus",
+        "list_languages",
+    ],
+    "romanization.corpus": [
+        "romanize_corpus",
+    ],
+    "romanization.romanizer": [
+        "Romanizer",
+    ],
+    "store.pair_store": [
+        "PairStore",
+        "load_pair_store",
+        "prepare_pair_store",
+    ],
+    "store.prepare": [
+        "prepare_store",
+    ],
+    "store.token_store": [
+        "TokenStore",
+        "load_store",
+    ],
+    "tokenizing.tokenizers": [
+        "extend_tokenizer",
+        "load_tokenizer",
+        "save_tokenizer",
+        "tokenizer_fingerprint",
+        "train_tokenizer",
+    ],
 }
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    # Reading a schedule or a language label must not cost the import of torch and datasets.
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

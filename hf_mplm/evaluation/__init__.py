@@ -5,3 +5,73 @@ Imports `languages`, `jobs`, `data`, `modeling`, `losses` and `recipes`; never `
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
+
+
+if TYPE_CHECKING:
+    from . import benchmarks as benchmarks
+    from . import files as files
+    from . import kinds as kinds
+    from . import metrics as metrics
+    from .callback import DownstreamEvaluationCallback
+    from .encoder import Encoder, TransformerEncoder
+    from .results import ResultRow, make_row, read_metadata, read_results, to_dicts, write_results
+    from .runner import evaluate
+    from .summary import group_mean, groups_of, language_means, source_means
+    from .tasks import TASKS, get_task
+
+__all__ = [
+    "TASKS",
+    "DownstreamEvaluationCallback",
+    "Encoder",
+    "ResultRow",
+    "TransformerEncoder",
+    "evaluate",
+    "get_task",
+    "group_mean",
+    "groups_of",
+    "language_means",
+    "make_row",
+    "read_metadata",
+    "read_results",
+    "source_means",
+    "to_dicts",
+    "write_results",
+]
+
+_NAMES = {
+    "callback": [
+        "DownstreamEvaluationCallback",
+    ],
+    "encoder": [
+        "Encoder",
+        "TransformerEncoder",
+    ],
+    "results": [
+        "ResultRow",
+        "make_row",
+        "read_metadata",
+        "read_results",
+        "to_dicts",
+        "write_results",
+    ],
+    "runner": [
+        "evaluate",
+    ],
+    "summary": [
+        "group_mean",
+        "groups_of",
+        "language_means",
+        "source_means",
+    ],
+    "tasks": [
+        "TASKS",
+        "get_task",
+    ],
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

@@ -4,3 +4,46 @@ Imports `languages`, `jobs`, `modeling`, `evaluation`, `transfer` and `report`.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
+
+
+if TYPE_CHECKING:
+    from . import metric_modules as metric_modules
+    from .cards import add_results_to_card, read_card, write_model_card
+    from .metric_modules import module_path
+    from .mteb_export import MtebExport, export_mteb
+    from .names import safe_name
+
+__all__ = [
+    "MtebExport",
+    "add_results_to_card",
+    "export_mteb",
+    "module_path",
+    "read_card",
+    "safe_name",
+    "write_model_card",
+]
+
+_NAMES = {
+    "cards": [
+        "add_results_to_card",
+        "read_card",
+        "write_model_card",
+    ],
+    "metric_modules": [
+        "module_path",
+    ],
+    "mteb_export": [
+        "MtebExport",
+        "export_mteb",
+    ],
+    "names": [
+        "safe_name",
+    ],
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

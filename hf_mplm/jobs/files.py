@@ -107,6 +107,10 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is JSON that is nested too deep") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 ({error.reason} at byte {error.start})") from None
+    except ValueError as error:
+        if "set_int_max_str_digits" not in str(error):
+            raise
+        raise ValueError("it holds a number of more digits than Python reads") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,50 +2,123 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
 
 
-_MODULE_OF = {
-    "BertForLangScriptMLM": "modeling_bert_langscript",
-    "BertLangScriptConfig": "configuration_langscript",
-    "BertLangScriptForQuestionAnswering": "modeling_bert_langscript",
-    "BertLangScriptForSequenceClassification": "modeling_bert_langscript",
-    "BertLangScriptForTokenClassification": "modeling_bert_langscript",
-    "BertLangScriptModel": "modeling_bert_langscript",
-    "ModernBertForLangScriptMLM": "modeling_modernbert_langscript",
-    "ModernBertLangScriptConfig": "configuration_langscript",
-    "ModernBertLangScriptForQuestionAnswering": "modeling_modernbert_langscript",
-    "ModernBertLangScriptForSequenceClassification": "modeling_modernbert_langscript",
-    "ModernBertLangScriptForTokenClassification": "modeling_modernbert_langscript",
-    "ModernBertLangScriptModel": "modeling_modernbert_langscript",
-    "XLMRobertaForLangScriptMLM": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptConfig": "configuration_langscript",
-    "XLMRobertaLangScriptForQuestionAnswering": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptForSequenceClassification": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptForTokenClassification": "modeling_xlm_roberta_langscript",
-    "XLMRobertaLangScriptModel": "modeling_xlm_roberta_langscript",
-    "capture_layer": "pooling",
-    "default_layer": "pooling",
-    "encode_to_layer": "pooling",
-    "extend_vocabulary": "vocabulary",
-    "linear_cross_entropy": "masked_lm",
-    "load_masked_lm": "stock",
-    "masked_lm_loss": "masked_lm",
-    "masked_only": "stock",
-    "mean_pool": "pooling",
-    "split_codes": "configuration_langscript",
-    "truncated_encoder": "pooling",
+if TYPE_CHECKING:
+    from .configuration_langscript import (
+        BertLangScriptConfig,
+        ModernBertLangScriptConfig,
+        XLMRobertaLangScriptConfig,
+        split_codes,
+    )
+    from .masked_lm import linear_cross_entropy, masked_lm_loss
+    from .modeling_bert_langscript import (
+        BertForLangScriptMLM,
+        BertLangScriptForQuestionAnswering,
+        BertLangScriptForSequenceClassification,
+        BertLangScriptForTokenClassification,
+        BertLangScriptModel,
+    )
+    from .modeling_modernbert_langscript import (
+        ModernBertForLangScriptMLM,
+        ModernBertLangScriptForQuestionAnswering,
+        ModernBertLangScriptForSequenceClassification,
+        ModernBertLangScriptForTokenClassification,
+        ModernBertLangScriptModel,
+    )
+    from .modeling_xlm_roberta_langscript import (
+        XLMRobertaForLangScriptMLM,
+        XLMRobertaLangScriptForQuestionAnswering,
+        XLMRobertaLangScriptForSequenceClassification,
+        XLMRobertaLangScriptForTokenClassification,
+        XLMRobertaLangScriptModel,
+    )
+    from .pooling import capture_layer, default_layer, encode_to_layer, mean_pool, truncated_encoder
+    from .stock import load_masked_lm, masked_only
+    from .vocabulary import extend_vocabulary
+
+__all__ = [
+    "BertForLangScriptMLM",
+    "BertLangScriptConfig",
+    "BertLangScriptForQuestionAnswering",
+    "BertLangScriptForSequenceClassification",
+    "BertLangScriptForTokenClassification",
+    "BertLangScriptModel",
+    "ModernBertForLangScriptMLM",
+    "ModernBertLangScriptConfig",
+    "ModernBertLangScriptForQuestionAnswering",
+    "ModernBertLangScriptForSequenceClassification",
+    "ModernBertLangScriptForTokenClassification",
+    "ModernBertLangScriptModel",
+    "XLMRobertaForLangScriptMLM",
+    "XLMRobertaLangScriptConfig",
+    "XLMRobertaLangScriptForQuestionAnswering",
+    "XLMRobertaLangScriptForSequenceClassification",
+    "XLMRobertaLangScriptForTokenClassification",
+    "XLMRobertaLangScriptModel",
+    "capture_layer",
+    "default_layer",
+    "encode_to_layer",
+    "extend_vocabulary",
+    "linear_cross_entropy",
+    "load_masked_lm",
+    "masked_lm_loss",
+    "masked_only",
+    "mean_pool",
+    "split_codes",
+    "truncated_encoder",
+]
+
+_NAMES = {
+    "configuration_langscript": [
+        "BertLangScriptConfig",
+        "ModernBertLangScriptConfig",
+        "XLMRobertaLangScriptConfig",
+        "split_codes",
+    ],
+    "masked_lm": [
+        "linear_cross_entropy",
+        "masked_lm_loss",
+    ],
+    "modeling_bert_langscript": [
+        "BertForLangScriptMLM",
+        "BertLangScriptForQuestionAnswering",
+        "BertLangScriptForSequenceClassification",
+        "BertLangScriptForTokenClassification",
+        "BertLangScriptModel",
+    ],
+    "modeling_modernbert_langscript": [
+        "ModernBertForLangScriptMLM",
+        "ModernBertLangScriptForQuestionAnswering",
+        "ModernBertLangScriptForSequenceClassification",
+        "ModernBertLangScriptForTokenClassification",
+        "ModernBertLangScriptModel",
+    ],
+    "modeling_xlm_roberta_langscript": [
+        "XLMRobertaForLangScriptMLM",
+        "XLMRobertaLangScriptForQuestionAnswering",
+        "XLMRobertaLangScriptForSequenceClassification",
+        "XLMRobertaLangScriptForTokenClassification",
+        "XLMRobertaLangScriptModel",
+    ],
+    "pooling": [
+        "capture_layer",
+        "default_layer",
+        "encode_to_layer",
+        "mean_pool",
+        "truncated_encoder",
+    ],
+    "stock": [
+        "load_masked_lm",
+        "masked_only",
+    ],
+    "vocabulary": [
+        "extend_vocabulary",
+    ],
 }
 
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from hf_mplm.cli.main import main
 from hf_mplm.cli.prepare import summary
 from hf_mplm.data.store.token_store import load_store
+from tests.fixtures import corpus_lines
 
 
 def prepare(corpus: Path, tokenizer: Path, output: Path, *flags: str) -> int:
@@ -67,3 +69,51 @@ def test_recipe_keys_are_flags(
         prepare(tiny_corpus, tiny_tokenizer_folder, tmp_path / "store", "--config", str(tmp_path / "recipe.yaml")) == 0
     )
     assert load_store(tmp_path / "store").info["chunk_length"] == 16
+
+
+def test_a_named_language_without_a_sentence_shows_in_the_exit_status(
+    tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    rows = '{"text": "moja mbili", "language": "sw"}\n{"text": "x", "language": "und"}\n'
+    (corpus / "rows.jsonl").write_text(rows * 3)
+    (corpus / "notes.docx").write_bytes(b"PK")
+    flags = ("--languages", "swh_Latn", "zul_Latn")
+    # Also where the store is there already.
+    for _ in range(2):
+        assert prepare(corpus, tiny_tokenizer_folder, tmp_path / "store", *flags) == 1
+        printed = capsys.readouterr()
+        assert "no sentence of zul_Latn, which --languages names; what is written holds the others" in printed.err
+        unknown = "Dropped 3 lines: the language is no code, or one that names none (und, mul, zxx, mis)"
+        assert f"{unknown} (first at {corpus}/rows.jsonl:2 (und)" in printed.out
+        assert f"Passed over 1 file, no kind of file that is read (.docx): {corpus}/notes.docx" in printed.out
+    store = load_store(tmp_path / "store")
+    assert store.languages == ["swh_Latn"] and store.info["report"]["passed_over"] == {
+        f"{corpus}/notes.docx": "no kind of file that is read (.docx)"
+    }
+    assert prepare(corpus, tiny_tokenizer_folder, tmp_path / "all", "--languages", "sw") == 0
+    # Where none of them is there, nothing stands under the name of the output.
+    assert prepare(corpus, tiny_tokenizer_folder, tmp_path / "none", "--languages", "zul_Latn") == 2
+    assert "no sentence" in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("verb", ["romanize", "tokenizer"])
+def test_so_it_does_for_the_other_verbs_that_read_a_corpus(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if verb == "romanize":
+        pytest.importorskip("uroman")
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    lines = [line for code, line in corpus_lines("swh_Latn")]
+    rows = "".join(json.dumps({"text": line, "language": "sw"}) + "\n" for line in lines)
+    (corpus / "rows.jsonl").write_text(rows)
+    (corpus / "notes.docx").write_bytes(b"PK")
+    command = [verb] if verb == "romanize" else [verb, "train", "--vocab_size", "120"]
+    flags = ["--corpus", str(corpus), "--output", str(tmp_path / "out"), "--languages", "swh_Latn", "zul_Latn"]
+    assert main([*command, *flags]) == 1
+    printed = capsys.readouterr()
+    assert "no sentence of zul_Latn" in printed.err and f"{corpus}/notes.docx" in printed.out
+    assert main([*command, *flags[:3], str(tmp_path / "none"), "--languages", "zul_Latn"]) == 2
+    assert not (tmp_path / "none").exists()

@@ -12,7 +12,7 @@ def test_every_public_name_is_there_and_is_listed():
     for name in hf_mplm.data.__all__:
         assert getattr(hf_mplm.data, name).__name__ == name
     assert set(hf_mplm.data.__all__) <= set(dir(hf_mplm.data))
-    assert set(hf_mplm.data._MODULE_OF) == set(hf_mplm.data.__all__)
+    assert {name for names in hf_mplm.data._NAMES.values() for name in names} == set(hf_mplm.data.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error():

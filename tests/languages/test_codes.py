@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import random
 import subprocess
 import sys
@@ -430,3 +431,35 @@ def test_list_codes_knows_three_lists() -> None:
     for source in ("flores", "xlm_r", "romanized"):
         with pytest.raises(ValueError, match="'flores200', 'xlm-r' and 'udhr'"):
             list_codes(source)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["x" * 4000, "a_" * 2000, "en" + "-US" * 5000, "swh_Latn\n", "swh_Latn\0", "../swh", "\x1b[31mswh", "swh/Latn"],
+)
+def test_hostile_codes_are_refused_in_one_short_line(code: str) -> None:
+    with pytest.raises(ValueError, match="is not a language code") as error:
+        parse_code(code)
+    message = str(error.value)
+    assert len(message) < 400 and message.isprintable()
+
+
+def test_the_length_of_what_is_written_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = 0
+
+    def count(first: str, second: str) -> int:
+        nonlocal cells
+        cells += len(first) * len(second)
+        return edit_distance(first, second)
+
+    monkeypatch.setattr("hf_mplm.languages.codes.edit_distance", count)
+    nearest_codes("x" * 12)
+    short, cells = cells, 0
+    nearest_codes("x" * 1_000_000)
+    assert 0 < cells <= short
+
+
+def test_an_error_about_a_code_travels_between_processes() -> None:
+    with pytest.raises(ValueError) as error:
+        parse_code("xxq_Latn")
+    assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)

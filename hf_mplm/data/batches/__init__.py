@@ -4,3 +4,55 @@ Imports nothing of the package.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
+
+
+if TYPE_CHECKING:
+    from .collators import DataCollatorForMaskedLM
+    from .columns import language_labels, row_lengths
+    from .masking import MaskedTokens, mask_tokens
+    from .sampling import LanguageSampler, SampledDataset
+    from .schedules import Schedule
+    from .transliteration_collator import DataCollatorForTransliteration
+
+__all__ = [
+    "DataCollatorForMaskedLM",
+    "DataCollatorForTransliteration",
+    "LanguageSampler",
+    "MaskedTokens",
+    "SampledDataset",
+    "Schedule",
+    "language_labels",
+    "mask_tokens",
+    "row_lengths",
+]
+
+_NAMES = {
+    "collators": [
+        "DataCollatorForMaskedLM",
+    ],
+    "columns": [
+        "language_labels",
+        "row_lengths",
+    ],
+    "masking": [
+        "MaskedTokens",
+        "mask_tokens",
+    ],
+    "sampling": [
+        "LanguageSampler",
+        "SampledDataset",
+    ],
+    "schedules": [
+        "Schedule",
+    ],
+    "transliteration_collator": [
+        "DataCollatorForTransliteration",
+    ],
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

@@ -88,6 +88,8 @@ def likely_script(path: PurePosixPath) -> str | None:
         return scripted[-4:]
     named = [part for part in (_stem(path), *reversed(path.parts[:-1])) if _FORM.match(part) and _is_code(part)]
     scripts = known_scripts().get(parse_code(f"{named[0]}_Latn").language, ()) if named else ()
+    if scripts and set(scripts) <= {"Hani", "Hans", "Hant"}:
+        return "Hani"
     return scripts[0] if len(scripts) == 1 else None
 
 

@@ -82,9 +82,11 @@ def _look_into_json(lines: Iterable[bytes], kind: str, options: ReadOptions) -> 
     """The columns of the first rows, none if there are none, and their text."""
     columns: set[str] = set()
     texts: list[str] = []
-    first = b""
+    first, number, commas = b"", 0, 0
     for line in lines:
         first = first or line.strip()[:1]
+        number += bool(line.strip())
+        commas += line.rstrip().endswith(b",")
         try:
             row = parse_json(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="ignore"))
         except ValueError:
@@ -95,7 +97,8 @@ def _look_into_json(lines: Iterable[bytes], kind: str, options: ReadOptions) -> 
             if len(texts) == _SAMPLE_ROWS:
                 break
     if kind == "json":
-        if first == b"[":
+        # The last element of an array that is written in lines is a whole row.
+        if first == b"[" and (2 * commas >= number or options.text_column not in columns):
             raise NotACorpusError("one JSON array, not a JSON object a line; write: jq -c '.[]' FILE > FILE.jsonl")
         if options.text_column not in columns:
             raise NotACorpusError(f"no JSON object a line with a column {options.text_column!r}")

@@ -4,3 +4,32 @@ Imports `data.corpus`.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
+
+
+if TYPE_CHECKING:
+    from .tokenizers import extend_tokenizer, load_tokenizer, save_tokenizer, tokenizer_fingerprint, train_tokenizer
+
+__all__ = [
+    "extend_tokenizer",
+    "load_tokenizer",
+    "save_tokenizer",
+    "tokenizer_fingerprint",
+    "train_tokenizer",
+]
+
+_NAMES = {
+    "tokenizers": [
+        "extend_tokenizer",
+        "load_tokenizer",
+        "save_tokenizer",
+        "tokenizer_fingerprint",
+        "train_tokenizer",
+    ],
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

@@ -171,10 +171,3 @@ def test_bad_options_are_refused(tiny_corpus: Path, tmp_path: Path) -> None:
         romanize_corpus(tiny_corpus, tmp_path / "out", engine="spark")
     with pytest.raises(FileNotFoundError):
         romanize_corpus(tmp_path / "no such folder", tmp_path / "out")
-
-
-def test_ray_gives_the_same_bytes(tiny_corpus: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    romanize_corpus(tiny_corpus, tmp_path / "local", part_bytes=PART_BYTES)
-    romanize_corpus(tiny_corpus, tmp_path / "ray", part_bytes=PART_BYTES, engine="ray")
-    assert contents(tmp_path / "local") == contents(tmp_path / "ray")

@@ -100,6 +100,24 @@ def test_a_romanised_corpus_is_taken_as_it_is(kind, tiny_tokenizer, tmp_path):
     assert sorted(reasons) == ["missing_text", "no_romanization"]
 
 
+@pytest.mark.parametrize("first", ["given", "missing"])
+def test_romanisations_are_judged_row_by_row(first, tiny_tokenizer, tmp_path):
+    given = {"text": GREEK[0], "romanized": "something else", "language": "ell_Grek"}
+    missing = {"text": GREEK[1], "language": "ell_Grek"}
+    bad = ["[" * 100_000, '{"text": "a", "text": "b", "language": "ell_Grek"}', '{"text": "x", "language": "und"}']
+    rows = [given, missing] if first == "given" else [missing, given]
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "rows.jsonl").write_text("\n".join([*map(json.dumps, rows), *bad]), encoding="utf-8")
+    store = prepare_pair_store(folder, tiny_tokenizer, tmp_path / "pairs")
+    found = {tuple(row["romanized_input_ids"]) for row in store.train}
+    assert found == {
+        tuple(tiny_tokenizer(text)["input_ids"]) for text in ("something else", Romanizer()([GREEK[1]])[0])
+    }
+    # What is no JSON is called so, as it is where there are no romanisations.
+    assert store.info["report"]["dropped"] == {"unknown": {"invalid_json": 2, "unknown_language": 1}}
+
+
 def test_the_same_bytes_for_any_cut_and_number_of_processes(tiny_tokenizer_folder, tiny_corpus, tmp_path):
     one = prepare_pair_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "one", holdout=1)
     two = prepare_pair_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "two", holdout=1, num_proc=2)

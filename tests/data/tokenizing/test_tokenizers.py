@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -18,6 +20,7 @@ from transformers import AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBa
 
 from hf_mplm.data.tokenizing.sentencepiece_model import MODEL_FILE, normalization_rules
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, save_tokenizer, tokenizer_fingerprint, train_tokenizer
+from hf_mplm.jobs.files import DamagedError
 from tests.fixtures import TINY_VOCAB_SIZE, corpus_lines
 
 
@@ -270,3 +273,69 @@ def test_long_lines_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogC
     assert "1 sentences of more than 500 bytes were left out" in caplog.text
     assert "training on 10 sentences" in caplog.text
     assert tokenizer.unk_token_id in tokenizer("ꙮ")["input_ids"]
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "no object": lambda data: b"[]",
+    "null": lambda data: b"null",
+    "deep": lambda data: b"[" * 100_000,
+    "digits": lambda data: b'{"a": ' + b"1" * 5000 + b"}",
+    "no text": lambda data: b"\xff\xfe\0",
+}
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", MODEL_FILE])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_of_a_tokenizer_is_named(
+    name: str, damage: str, tiny_tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_tokenizer_folder, tmp_path / "tokenizer")
+    (folder / name).write_bytes(DAMAGE[damage]((folder / name).read_bytes()))
+    with pytest.raises(DamagedError, match=rf"^damaged: .*{name}: it ") as error:
+        load_tokenizer(folder)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 600
+
+
+def test_wrong_types_in_a_tokenizer_are_one_line(tiny_tokenizer_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_tokenizer_folder, tmp_path / "tokenizer")
+    draw = random.Random(0)
+    refused = 0
+    for _ in range(25):
+        name = draw.choice(["tokenizer.json", "tokenizer_config.json"])
+        whole = (tiny_tokenizer_folder / name).read_text(encoding="utf-8")
+        state = json.loads(whole)
+        place = state
+        while True:
+            key = draw.choice(list(place) if isinstance(place, dict) else range(min(3, len(place))))
+            if not isinstance(place[key], (dict, list)) or not place[key] or draw.random() < 0.3:
+                break
+            place = place[key]
+        place[key] = draw.choice([None, 5, -1, "x", [], {}, True, [[]], 1e9])
+        (folder / name).write_text(json.dumps(state), encoding="utf-8")
+        try:
+            tokenizer_fingerprint(load_tokenizer(folder))
+        except (ValueError, OSError) as error:
+            refused += 1
+            assert str(folder) in str(error) and "\n" not in str(error)
+        (folder / name).write_text(whole, encoding="utf-8")
+    assert refused > 8
+
+
+def test_bits_that_flip_in_a_sentencepiece_model_are_no_traceback(tiny_tokenizer_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_tokenizer_folder, tmp_path / "tokenizer")
+    (folder / "tokenizer.json").unlink()
+    draw = random.Random(0)
+    refused = 0
+    for _ in range(6):
+        data = bytearray((tiny_tokenizer_folder / MODEL_FILE).read_bytes())
+        for _ in range(400):
+            data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        (folder / MODEL_FILE).write_bytes(data)
+        try:
+            tokenizer_fingerprint(load_tokenizer(folder))
+        except (ValueError, OSError) as error:
+            refused += 1
+            assert str(error).startswith(f"damaged: {folder}")
+    assert refused
