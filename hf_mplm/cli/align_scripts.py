@@ -121,12 +121,12 @@ def _train(arguments: AlignScriptsArguments, args: Any, argv: Sequence[str]) -> 
     origin = {**origin, "store": describe_store(store)}
     decided_by_first(lambda: check_origin(args.output_dir, checkpoint, origin))
     transformers.set_seed(args.seed)
-    trust = {"trust_remote_code": arguments.trust_remote_code}
+    trust = arguments.trust_remote_code
     if checkpoint is None:
-        model = load_masked_lm(model_path, **trust)
+        model = load_masked_lm(model_path, trust_remote_code=trust)
     else:
-        model = load_checkpoint(checkpoint, **trust)
-    tokenizer = load_tokenizer(model_path, **trust)
+        model = load_checkpoint(checkpoint, trust_remote_code=trust)
+    tokenizer = load_tokenizer(model_path, trust_remote_code=trust)
     trainer = ScriptAlignmentTrainer(model, args, store=store, processing_class=tokenizer)
     trainer.origin = origin
     return train_and_save(trainer, checkpoint, arguments.model, "Aligned in", argv)

@@ -113,7 +113,13 @@ def _main(arguments: list[str]) -> int:
 
 def _run(verb: str, arguments: list[str]) -> int:
     module = importlib.import_module(f".{VERBS[verb][0]}", __package__)
-    return int(module.run(arguments))
+    try:
+        return int(module.run(arguments))
+    finally:
+        # Threads of gloo that outlive their process group abort the process at its end.
+        distributed = getattr(sys.modules.get("torch"), "distributed", None)
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 def _say(verb: str, error: Exception) -> int:

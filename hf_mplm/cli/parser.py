@@ -55,6 +55,8 @@ class MplmArgumentParser(HfArgumentParser):
         kwargs.setdefault("formatter_class", HelpFormatter)
         super().__init__(dataclass_types, **kwargs)
         self.renamed = dict(renamed or {})
+        for dataclass_type in self.dataclass_types:
+            self._withhold(getattr(dataclass_type, "_withheld_flags", {}))
         self.positional = positional
         if positional is not None:
             self._make_positional(positional)
@@ -117,6 +119,17 @@ class MplmArgumentParser(HfArgumentParser):
     def _add_dataclass_arguments(self, dtype: Any) -> None:
         self.register("action", None, StoreAction)
         super()._add_dataclass_arguments(dtype)
+
+    def _withhold(self, flags: Mapping[str, str]) -> None:
+        """Take away flags that would have no effect; whoever types one is told why."""
+        for action in [action for action in self._actions if action.dest in flags]:
+            for option in action.option_strings:
+                del self._option_string_actions[option]
+            self._remove_action(action)
+            for group in self._action_groups:
+                if action in group._group_actions:
+                    group._group_actions.remove(action)
+            self.renamed[action.dest] = flags[action.dest]
 
     def _make_positional(self, name: str) -> None:
         (flag,) = (action for action in self._actions if action.dest == name)

@@ -162,8 +162,13 @@ def _load_model(
     # Through a folder, as any checkpoint: LangSAMP starts from what is saved.
     import tempfile
 
+    from safetensors.torch import save_file
+
     with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
+        # `save_pretrained` of transformers 5 writes in the first process of several only, and each has its own folder.
+        model.config.save_pretrained(folder)
+        weights = {name: weight.clone().contiguous() for name, weight in model.state_dict().items()}
+        save_file(weights, Path(folder) / "model.safetensors", metadata={"format": "pt"})
         return load_for_method(folder, **settings)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import distributed
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from .encoder import TransformerEncoder, evaluation_mode
@@ -25,6 +24,7 @@ from .runner import evaluate
 from .summary import language_means
 from .task import Task
 from .tasks import TASKS, find_tasks
+from .waiting import measured_by_first
 
 
 __all__ = ["AVERAGE", "DownstreamEvaluationCallback", "downstream_metrics"]
@@ -94,8 +94,8 @@ class DownstreamEvaluationCallback(TrainerCallback):
         """
         if self._measured is None or self._measured[0] != state.global_step:
             tokenizer = self.tokenizer or kwargs.get("processing_class")
-            scores = self._measure(kwargs["model"], tokenizer) if state.is_world_process_zero else {}
-            self._measured = (state.global_step, _broadcast(scores))
+            model = kwargs["model"]
+            self._measured = (state.global_step, measured_by_first(lambda: self._measure(model, tokenizer)))
             self._log(state)
         # The dictionary is the one that Trainer chooses the best checkpoint by.
         kwargs["metrics"].update({f"eval_{name}": value for name, value in self._measured[1].items()})
@@ -165,16 +165,6 @@ def downstream_metrics(rows: Sequence[ResultRow]) -> dict[str, float]:
     primary = [next((found[name] for name in PRIMARY if name in found), None) for found in metrics.values()]
     known = [value for value in primary if value is not None]
     return {**scores, AVERAGE: sum(known) / len(known)}
-
-
-def _broadcast(scores: dict[str, float]) -> dict[str, float]:
-    """Give every rank what rank 0 measured, so that all of them choose the same checkpoint."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return scores
-    box: list[Any] = [scores]
-    distributed.broadcast_object_list(box, src=0)
-    shared: dict[str, float] = box[0]
-    return shared
 
 
 @contextmanager

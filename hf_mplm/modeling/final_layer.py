@@ -9,22 +9,30 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules import module as registry
 
 from .architectures import ARCHITECTURES
 
 
-__all__ = ["can_narrow", "is_recomputed", "narrowed_final_layer"]
+__all__ = ["all_modules_are_watched", "can_narrow", "is_recomputed", "is_watched", "narrowed_final_layer"]
 
 # What follows attention in a layer of BERT's shape. Adapters put classes of their own here, which may look elsewhere.
 _AFTER_ATTENTION = {known.after_attention for known in ARCHITECTURES if known.after_attention}
+_GLOBAL = (
+    "_global_forward_hooks",
+    "_global_forward_pre_hooks",
+    "_global_backward_hooks",
+    "_global_backward_pre_hooks",
+)
 
 
 def can_narrow(base: nn.Module) -> bool:
     """Whether the last layer of an encoder may compute some positions only, with nobody seeing the difference.
 
     It may in layers of BERT's shape (XLM-R, BERT), unless something watches the states of all positions (a hook on the
-    encoder, the layer or a part of it, `config.output_hidden_states`), the layer runs twice (gradient checkpointing)
-    or as compiled code, or its positions are cut into chunks (`config.chunk_size_feed_forward`).
+    encoder, the layer or a part of it or on all modules, `config.output_hidden_states`), the layer runs twice
+    (gradient checkpointing) or as compiled code, or its positions are cut into chunks
+    (`config.chunk_size_feed_forward`).
 
     Args:
         base (`nn.Module`): the encoder.
@@ -34,7 +42,7 @@ def can_narrow(base: nn.Module) -> bool:
     if layer is None or config.output_hidden_states or config.is_decoder or config.chunk_size_feed_forward:
         return False
     parts = [base, base.get_submodule("encoder"), *layer.modules()]
-    if any(_is_watched(part) or _is_compiled(part) for part in parts):
+    if all_modules_are_watched() or any(is_watched(part, ours=__name__) or _is_compiled(part) for part in parts):
         return False
     return not is_recomputed(base) and not torch.compiler.is_compiling()
 
@@ -49,6 +57,28 @@ def is_recomputed(model: nn.Module) -> bool:
         getattr(module, "gradient_checkpointing", False) or "Checkpoint" in type(module).__name__
         for module in model.modules()
     )
+
+
+def is_watched(module: nn.Module, ours: str = "") -> bool:
+    """Whether a module has hooks of any kind.
+
+    Args:
+        module (`nn.Module`): the module.
+        ours (`str`, *optional*): name of a module of code whose forward pre-hooks do not count.
+    """
+    hooks = [*module._forward_hooks.values(), *module._backward_hooks.values(), *module._backward_pre_hooks.values()]
+    hooks += [hook for hook in module._forward_pre_hooks.values() if not ours or _home(hook) != ours]
+    # transformers 5 leaves these in place once hidden states were asked for; they are idle unless that is so again.
+    return any("output_capturing_hook" not in getattr(hook, "__qualname__", "") for hook in hooks)
+
+
+def all_modules_are_watched() -> bool:
+    """Whether hooks are registered on all modules there are, as profilers and counters of operations do."""
+    return any(getattr(registry, name, None) for name in _GLOBAL)
+
+
+def _home(hook: Any) -> str:
+    return str(getattr(hook, "__module__", ""))
 
 
 @contextmanager
@@ -86,13 +116,6 @@ def _final_layer(base: nn.Module) -> Any:
         return None
     after_attention = getattr(getattr(layers[-1], "attention", None), "output", None)
     return layers[-1] if type(after_attention).__name__ in _AFTER_ATTENTION else None
-
-
-def _is_watched(module: nn.Module) -> bool:
-    hooks = [*module._forward_hooks.values(), *module._backward_hooks.values(), *module._backward_pre_hooks.values()]
-    hooks += [hook for hook in module._forward_pre_hooks.values() if getattr(hook, "__module__", "") != __name__]
-    # transformers 5 leaves these in place once hidden states were asked for; they are idle unless that is so again.
-    return any("output_capturing_hook" not in getattr(hook, "__qualname__", "") for hook in hooks)
 
 
 def _is_compiled(module: nn.Module) -> bool:

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .final_layer import all_modules_are_watched, is_watched
+
 
 __all__ = ["tied_lookup"]
 
@@ -23,7 +25,9 @@ def tied_lookup(embeddings: nn.Module, decoder: nn.Linear) -> Iterator[list[torc
     passes through the look-up's node on its way to the decoder, so that this node is handed the decoder's gradient and
     adds its few rows to it.
 
-    Where the weights are not tied, not trained, or looked up in a way of their own, nothing changes.
+    Where the weights are not tied, not trained, or looked up in a way of their own, nothing changes; nor where
+    somebody watches or changes what is looked up (hooks on the embeddings, NEFTune's among them, or on all modules),
+    since what is looked up here never passes through the module.
 
     Args:
         embeddings (`nn.Module`): the input embeddings.
@@ -38,6 +42,8 @@ def tied_lookup(embeddings: nn.Module, decoder: nn.Linear) -> Iterator[list[torc
         embeddings.sparse or embeddings.scale_grad_by_freq or embeddings.max_norm is not None
     )
     tied = plain and embeddings.weight is decoder.weight and decoder.weight.requires_grad
+    if tied and (all_modules_are_watched() or is_watched(embeddings) or "forward" in embeddings.__dict__):
+        tied = False
     if not tied or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         yield weights
         return

@@ -214,3 +214,21 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
         assert f"Going on from {two / 'checkpoint-1'}" in errors
         again = load_file(two / "model.safetensors")
         assert all(torch.equal(found[name], again[name]) for name in found)
+
+
+@pytest.mark.slow
+def test_two_processes_start_from_random_weights(store, tmp_path):
+    flags = [
+        "--init_config",
+        json.dumps(INIT),
+        "--store",
+        store,
+        "--max_steps",
+        1,
+        "--use_cpu",
+        "--save_strategy",
+        "no",
+    ]
+    out, _ = launch("torchrun", ["pretrain", *flags, "--output", tmp_path / "out", "--disable_tqdm", "true"])
+    assert out.count("Trained 1 steps.") == 1
+    assert (tmp_path / "out" / "model.safetensors").is_file()

@@ -174,3 +174,16 @@ def test_labels_of_another_shape_are_refused_all_the_same(architecture: Architec
     batch["labels"] = batch["labels"][:, :-1]
     with pytest.raises(ValueError, match="do not fit hidden states"):
         masked_only(architecture.stock())(**batch)
+
+
+def test_hooks_on_all_modules_see_all_positions(narrowing: Architecture) -> None:
+    model, batch = masked_only(narrowing.stock()).train(), make_batch()
+    assert can_narrow(model.base_model)  # vacuity guard
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+    try:
+        assert not can_narrow(model.base_model)
+        with rows_of_last_layer(model) as seen:
+            model(**batch).loss.backward()
+    finally:
+        handle.remove()
+    assert seen == [33]

@@ -145,3 +145,51 @@ def test_a_frozen_encoder_between_leaves_the_heads_gradient(architecture: Archit
     weight = model.get_input_embeddings().weight
     (expected,) = torch.autograd.grad(wanted, weight)
     torch.testing.assert_close(weight.grad, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_hook_on_the_embeddings_sees_and_changes_what_is_looked_up(architecture: Architecture) -> None:
+    """In training too, where rows are otherwise looked up past the module."""
+    model, batch = masked_only(architecture.stock()).eval(), make_batch()
+    embeddings = model.get_input_embeddings()
+    plain = model(**batch).loss
+    seen = []
+
+    def tilt(module, inputs, output):
+        seen.append(output.detach())
+        return output + torch.linspace(0, 1, output.shape[-1])
+
+    with torch.no_grad():
+        embeddings.register_forward_hook(tilt)
+        expected = model(**batch).loss
+    found = model(**batch).loss
+    found.backward()
+    assert torch.allclose(found, expected) and not torch.allclose(found, plain)
+    assert len(seen) == 2 and torch.equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize(
+    "listen",
+    [
+        lambda module: module.register_forward_hook(lambda *_: None),
+        lambda module: module.register_forward_pre_hook(lambda *_: None),
+        lambda module: module.register_full_backward_hook(lambda *_: None),
+        lambda module: module.register_full_backward_pre_hook(lambda *_: None),
+        lambda module: nn.modules.module.register_module_forward_hook(lambda *_: None),
+        lambda module: nn.modules.module.register_module_forward_pre_hook(lambda *_: None),
+        lambda module: nn.modules.module.register_module_full_backward_hook(lambda *_: None),
+        lambda module: setattr(module, "forward", module.forward),
+    ],
+)
+def test_it_stands_aside_whoever_listens(listen) -> None:
+    embeddings, decoder = tied_pair()
+    with tied_lookup(embeddings, decoder) as weights:
+        embeddings(IDS)
+    assert len(weights) == 1  # vacuity guard
+    handle = listen(embeddings)
+    try:
+        with tied_lookup(embeddings, decoder) as weights:
+            embeddings(IDS)
+    finally:
+        if handle is not None:
+            handle.remove()
+    assert not weights

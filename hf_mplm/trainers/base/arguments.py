@@ -9,6 +9,8 @@ from transformers import TrainingArguments
 from hf_mplm._compat import express_warmup_share
 from hf_mplm.data.batches.schedules import Schedule
 
+from .flags import refuse_ignored, refuse_impossible, withheld_flags
+
 
 __all__ = ["MplmTrainingArguments"]
 
@@ -37,6 +39,7 @@ class MplmTrainingArguments(TrainingArguments):
     """
 
     _argument_group_name = "training"
+    _withheld_flags = withheld_flags()
 
     output_dir: str = field(
         metadata={"help": "Where checkpoints and the final model are written.", "aliases": ["--output"]}
@@ -68,18 +71,13 @@ class MplmTrainingArguments(TrainingArguments):
     )
 
     def __post_init__(self) -> None:
+        refuse_ignored(self)
+        if getattr(self, "train_sampling_strategy", "") == "group_by_length":
+            self.group_by_length = True  # transformers 5's name for it
         express_warmup_share(self)
         super().__post_init__()
         Schedule.parse(self.alpha, name="alpha", minimum=0.0)  # before anything long starts
-        if self.push_to_hub:
-            raise ValueError(
-                "push_to_hub uploads during training, resume files included; train first, then `trainer.push_to_hub()`"
-            )
-        if self.label_smoothing_factor:
-            raise ValueError(
-                f"label_smoothing_factor={self.label_smoothing_factor}: the LM loss is computed at masked positions "
-                "only and is not smoothed; leave it at 0"
-            )
+        refuse_impossible(self)
         if self.n_gpu > 1:
             raise ValueError(
                 f"{self.n_gpu} GPUs are visible to one process, which Trainer would use through DataParallel; start "

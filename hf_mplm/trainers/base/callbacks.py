@@ -53,7 +53,8 @@ class TrainingProgressCallback(ProgressCallback):
     """Trainer's progress bar, with the line of the log that matters: step, losses, tokens per second.
 
     Args:
-        bars (`bool`, *optional*, defaults to `True`): `False` writes the lines to the logger, without bars.
+        bars (`bool`, *optional*, defaults to `True`): `False` writes the lines to the logger, or to standard error in
+            a script that set up none, without bars.
     """
 
     def __init__(self, bars: bool = True) -> None:
@@ -88,8 +89,11 @@ class TrainingProgressCallback(ProgressCallback):
             return
         if self.training_bar is not None:
             self.training_bar.write(line, file=sys.stderr)
-        else:
+        elif logger.isEnabledFor(logging.INFO) and logger.hasHandlers():
             logger.info(line)
+        else:
+            # A script that set up no logging; Trainer without bars prints, too.
+            sys.stderr.write(f"{line}\n")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close the bar."""

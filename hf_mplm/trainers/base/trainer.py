@@ -241,6 +241,9 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
             pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
             persistent_workers=self.args.dataloader_persistent_workers and workers > 0,
             prefetch_factor=self.args.dataloader_prefetch_factor if workers else None,
+            multiprocessing_context=getattr(self.args, "dataloader_multiprocessing_context", None)
+            if workers
+            else None,
             generator=torch.Generator(),
             worker_init_fn=shield_worker,
         )

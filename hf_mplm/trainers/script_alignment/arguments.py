@@ -68,6 +68,11 @@ class ScriptAlignmentArguments(MaskedLMTrainingArguments):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.include_num_input_tokens_seen not in (False, "no"):
+            raise ValueError(
+                f"include_num_input_tokens_seen={self.include_num_input_tokens_seen!r} is not taken: a batch of pairs "
+                "has several texts, which Trainer does not count; the log has tokens_per_second"
+            )
         weights = {name: getattr(self, name) for name in self.__dataclass_fields__ if name.endswith("_weight")}
         if min(weights.values()) < 0 or not any(weights.values()):
             raise ValueError(f"weights must not be negative, nor all 0, but are {weights}")
