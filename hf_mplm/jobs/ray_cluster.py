@@ -19,7 +19,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 # A task writes files that are whole or absent, so that it may be done again wherever a machine or a process is lost.
-_RETRIES = 5
+_RETRIES = 3
 # Seconds for a cluster to answer.
 _PATIENCE = 20.0
 
