@@ -127,8 +127,8 @@ def load_with_head(
     if missing := sorted(report["missing_keys"]):
         raise ValueError(
             f"{name_or_path} lacks {', '.join(missing[:4])}{', ...' if len(missing) > 4 else ''}, which would be "
-            "drawn at random: an encoder saved without its LM head starts from random predictions; give the "
-            "masked-LM checkpoint that it came from"
+            "drawn at random: it is no masked-LM checkpoint. An encoder saved without its LM head starts from random "
+            "predictions; give the one that it came from"
         )
     # Layers that the configuration does not count would vanish silently.
     layers = re.compile(rf"^{re.escape(model.base_model_prefix)}\.(encoder\.)?layers?\.\d+\.")
