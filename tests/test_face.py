@@ -61,7 +61,8 @@ def test_examples_and_pages_need_no_deep_import() -> None:
 
 
 @pytest.mark.slow
-def test_a_type_checker_knows_every_name(tmp_path: Path) -> None:
+def test_a_type_checker_knows_every_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYPYPATH", str(ROOT))
     mypy = pytest.importorskip("mypy.api")
     lines, expected = [], 0
     for number, package in enumerate(["hf_mplm", *lazy_packages()]):
