@@ -71,8 +71,8 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
     keep, best, since, iteration = settings.keep, -1.0, 0, 0
     while True:
         iteration += 1
-        # Orthogonal meanwhile, whatever method is chosen for the end (2018b, section 3.3). Words of the first dictionary
-        # may stand behind the cutoff.
+        # Orthogonal meanwhile, whatever method is chosen for the end (2018b, section 3.3). Words of the first
+        # dictionary may stand behind the cutoff.
         rotation = fit_orthogonal(source[pairs[:, 0]], target[pairs[:, 1]])
         similarities = Similarities(source[:size] @ rotation, target[:size], settings.csls_neighbours)
         objective = similarities.objective
