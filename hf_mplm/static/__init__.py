@@ -4,3 +4,8 @@ Imports `languages`, `jobs`, `data` and `evaluation`.
 """
 
 from __future__ import annotations
+
+from .embeddings import StaticEmbeddings
+
+
+__all__ = ["StaticEmbeddings"]

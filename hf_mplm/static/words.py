@@ -43,7 +43,7 @@ def segment_words(text: str, language: str, *, lower: bool = True) -> list[str]:
     if locale is None:
         return [piece for piece in _boundaries().split(text) if _is_word(piece)]
     breaker = require("icu4py.breakers", "static").WordBreaker(text, locale)
-    return [piece for piece in breaker.segments() if _is_word(piece)]
+    return [piece for piece in breaker if _is_word(piece)]
 
 
 def lower_case(text: str, language: str) -> str:
