@@ -1,0 +1,11 @@
+"""Static embeddings: word vectors of many languages, their mapping into one space, and dictionaries.
+
+Imports `languages`, `jobs`, `data` and `evaluation`.
+"""
+
+from __future__ import annotations
+
+from .embeddings import StaticEmbeddings
+
+
+__all__ = ["StaticEmbeddings"]

@@ -1,0 +1,157 @@
+"""Bilingual dictionaries: pairs of words in a file, and their places in two vocabularies."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hf_mplm.evaluation.files.records import DataError, read_lines
+from hf_mplm.jobs.files import atomic_write
+from hf_mplm.languages import parse_code
+
+from .word_table import WordTable
+from .words import lower_case
+
+
+__all__ = ["Coverage", "identical_pairs", "languages_of", "locate_pairs", "numeral_pairs", "read_pairs", "write_pairs"]
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"(?:^|[./_])([a-z]{2,3}(?:_[A-Z][a-z]{3})?)-([a-z]{2,3}(?:_[A-Z][a-z]{3})?)(?=$|\.)")
+
+
+class Coverage(NamedTuple):
+    """What of a dictionary the vocabularies know.
+
+    Args:
+        pairs (`int`): distinct pairs of the dictionary.
+        covered (`int`): those of which both words are known.
+        unknown_source (`list[str]`): the first source words that are not known.
+        unknown_target (`list[str]`): the first target words that are not.
+    """
+
+    pairs: int
+    covered: int
+    unknown_source: list[str]
+    unknown_target: list[str]
+
+
+def languages_of(path: str | Path) -> tuple[str, str]:
+    """The languages that the name of a dictionary says, such as `en-de.0-5000.txt` or `deu_Latn-eng_Latn.tsv`.
+
+    Returns:
+        `tuple[str, str]`: ISO 639-3 codes without script, as the name may lack it.
+
+    Raises:
+        ValueError: if the name says none.
+    """
+    match = _NAME.search(Path(path).name.removesuffix(".gz"))
+    if match is None:
+        raise ValueError(
+            f"the name of {path} does not say its languages; name dictionaries as en-de.txt or deu_Latn-eng_Latn.tsv"
+        )
+    first, second = (parse_code(code if "_" in code else f"{code}_Latn").language for code in match.groups())
+    return first, second
+
+
+def read_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """Read a dictionary: a pair a line, set apart by a tab, or by blanks where there is no tab.
+
+    Args:
+        path (`str` or `Path`): MUSE's `en-de.txt`, XLING's `*.tsv`, what `hf-mplm static lexicon` writes (whose
+            further columns are not read), all perhaps gzipped.
+
+    Returns:
+        `list[tuple[str, str]]`: the pairs in NFC, in the order of the file, each once.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        DataError: if a line has no two words.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no dictionary {path}")
+    pairs = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
+        if len(fields) < 2 or not fields[0] or not fields[1]:
+            raise DataError(f"{path}:{number} is no pair of words: {line[:60]!r}; needed are two, set apart by a tab")
+        pairs.append((unicodedata.normalize("NFC", fields[0]), unicodedata.normalize("NFC", fields[1])))
+    if not pairs:
+        raise DataError(f"{path} holds no pair of words")
+    return list(dict.fromkeys(pairs))
+
+
+def write_pairs(path: str | Path, pairs: Iterable[Sequence[object]]) -> None:
+    """Write a dictionary, a pair a line, its fields set apart by tabs."""
+    with atomic_write(Path(path)) as handle:
+        for pair in pairs:
+            handle.write(("\t".join(str(field) for field in pair) + "\n").encode())
+
+
+def locate_pairs(pairs: Sequence[tuple[str, str]], source: WordTable, target: WordTable) -> tuple[Tensor, Coverage]:
+    """Find the pairs' words in two vocabularies.
+
+    A word that a vocabulary does not hold as it is written is looked for in lower case, as the language has it, where
+    the vocabulary knows lower case only.
+
+    Args:
+        pairs (`Sequence[tuple[str, str]]`): source and target words.
+        source (`WordTable`): the one vocabulary.
+        target (`WordTable`): the other.
+
+    Returns:
+        `tuple[Tensor, Coverage]`: positions, Shape: (covered pairs, 2), int64; and what is not known.
+    """
+    look_up_source, look_up_target = _look_up(source), _look_up(target)
+    found: dict[tuple[int, int], None] = {}
+    covered = 0
+    unknown_source: dict[str, None] = {}
+    unknown_target: dict[str, None] = {}
+    for left, right in pairs:
+        row, column = look_up_source(left), look_up_target(right)
+        if row is None:
+            unknown_source.setdefault(left)
+        if column is None:
+            unknown_target.setdefault(right)
+        if row is not None and column is not None:
+            covered += 1
+            found.setdefault((row, column))
+    coverage = Coverage(len(pairs), covered, list(unknown_source)[:3], list(unknown_target)[:3])
+    return torch.tensor(list(found), dtype=torch.int64).reshape(-1, 2), coverage
+
+
+def _look_up(table: WordTable) -> Callable[[str], int | None]:
+    lowered = all(word == lower_case(word, table.language) for word in table.words[:2000])
+
+    def find(word: str) -> int | None:
+        row = table.index.get(word)
+        return table.index.get(lower_case(word, table.language)) if row is None and lowered else row
+
+    return find
+
+
+def identical_pairs(source: WordTable, target: WordTable) -> Tensor:
+    """Words that both languages spell alike. Shape: (pairs, 2), int64."""
+    return _common(source, target, lambda word: True)
+
+
+def numeral_pairs(source: WordTable, target: WordTable) -> Tensor:
+    """Numbers in digits that both languages have (Artetxe et al. 2017). Shape: (pairs, 2), int64."""
+    return _common(source, target, lambda word: bool(re.fullmatch(r"\d+", word)))
+
+
+def _common(source: WordTable, target: WordTable, wanted: Callable[[str], bool]) -> Tensor:
+    pairs = [
+        (row, target.index[word]) for row, word in enumerate(source.words) if word in target.index and wanted(word)
+    ]
+    return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)

@@ -1,0 +1,72 @@
+"""What a word is: Unicode's default word boundaries, and ICU's dictionaries where words are not set apart."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from typing import Any
+
+from hf_mplm._imports import require
+from hf_mplm.languages import parse_code
+
+
+__all__ = ["DICTIONARY_LANGUAGES", "lower_case", "segment_words", "segmenter_name"]
+
+# Languages that are written without blanks between words, by the locale of the dictionary in ICU.
+DICTIONARY_LANGUAGES = {"tha": "th", "lao": "lo", "khm": "km", "mya": "my", "zho": "zh", "yue": "zh", "jpn": "ja"}
+# Turkish and Azerbaijani tell i from dotless i, which `str.lower` does not.
+_DOTTED = {"tur", "aze", "azj", "crh", "kaz", "tat"}
+_DOTTED_LATIN = str.maketrans({"İ": "i", "I": "ı"})
+
+
+def segmenter_name(language: str) -> str:
+    """What splits the text of a language, for the record: `"uax29"` or `"icu:th"`."""
+    locale = DICTIONARY_LANGUAGES.get(parse_code(language).language)
+    return "uax29" if locale is None else f"icu:{locale}"
+
+
+def segment_words(text: str, language: str, *, lower: bool = True) -> list[str]:
+    """The words of a sentence, in NFC; punctuation and white space are none.
+
+    Args:
+        text (`str`): a sentence.
+        language (`str`): its code.
+        lower (`bool`, *optional*, defaults to `True`): whether to write them in lower case.
+
+    Raises:
+        ImportError: if the language needs ICU's dictionaries and `icu4py` is not installed.
+    """
+    text = unicodedata.normalize("NFC", text)
+    if lower:
+        text = lower_case(text, language)
+    locale = DICTIONARY_LANGUAGES.get(_language(language))
+    if locale is None:
+        return [piece for piece in _boundaries().split(text) if _is_word(piece)]
+    breaker = require("icu4py.breakers", "static").WordBreaker(text, locale)
+    return [piece for piece in breaker if _is_word(piece)]
+
+
+def lower_case(text: str, language: str) -> str:
+    """Lower case as the language has it: of Turkish, I becomes dotless."""
+    code = parse_code(language) if "_" not in language else None
+    name = code.language if code else language.partition("_")[0]
+    if name in _DOTTED and (language.endswith("Latn") or code):
+        text = text.translate(_DOTTED_LATIN)
+    return text.lower()
+
+
+@functools.lru_cache(maxsize=4096)
+def _language(language: str) -> str:
+    return parse_code(language).language
+
+
+def _is_word(piece: str) -> bool:
+    return any(char.isalnum() for char in piece)
+
+
+@functools.cache
+def _boundaries() -> Any:
+    import regex
+
+    # The flag `w` makes \b the default word boundary of UAX 29; version 1 splits at empty matches.
+    return regex.compile(r"(?wV1)\b")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hf_mplm.evaluation.files.records import DataError
+from hf_mplm.jobs.files import DamagedError
+from hf_mplm.static.embeddings import StaticEmbeddings
+from hf_mplm.static.word2vec import read_word2vec, write_word2vec
+from hf_mplm.static.word_table import WordTable
+
+
+def make_table(language: str, words: list[str], width: int = 6, seed: int = 0) -> WordTable:
+    vectors = np.random.default_rng(seed).normal(size=(len(words), width)).astype(np.float32)
+    return WordTable(language, words, np.arange(len(words), 0, -1), vectors)
+
+
+@pytest.fixture
+def static() -> StaticEmbeddings:
+    tables = [make_table("deu_Latn", ["haus", "hund", "katze"]), make_table("eng_Latn", ["house", "dog"], seed=1)]
+    return StaticEmbeddings(tables, {"encoder": "mini", "layer": 6})
+
+
+def test_a_folder_gives_back_what_was_written(static: StaticEmbeddings, tmp_path: Path) -> None:
+    static.save_pretrained(tmp_path)
+    again = StaticEmbeddings.from_pretrained(tmp_path)
+    assert again.languages == ["deu_Latn", "eng_Latn"] and again.config == {"encoder": "mini", "layer": 6}
+    for table in static.tables.values():
+        same = again.table(table.language)
+        assert (
+            same.words == table.words and (same.vectors == table.vectors).all() and (same.counts == table.counts).all()
+        )
+    data = bytearray((tmp_path / "vectors.safetensors").read_bytes())
+    data[-3] ^= 4
+    (tmp_path / "vectors.safetensors").write_bytes(data)
+    with pytest.raises(DamagedError, match="vectors.safetensors: its bytes are not those"):
+        StaticEmbeddings.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match="hf-mplm static map"):
+        StaticEmbeddings.from_pretrained(tmp_path / "none")
+
+
+def test_nearest_equals_a_plain_loop(static: StaticEmbeddings) -> None:
+    query = static.vector("haus", "de")
+
+    def cosine(vector: np.ndarray) -> float:
+        return float(vector @ query / np.linalg.norm(vector) / np.linalg.norm(query))
+
+    english = static.table("eng_Latn")
+    expected = sorted(
+        ((word, cosine(english.vectors[i])) for i, word in enumerate(english.words)), key=lambda p: -p[1]
+    )
+    found = static.nearest("haus", "deu_Latn", in_language="eng_Latn")
+    assert [word for word, _ in found] == [word for word, _ in expected]
+    assert [value for _, value in found] == pytest.approx([value for _, value in expected])
+    assert {word for word, _ in static.nearest("haus", "deu_Latn")} == {"hund", "katze"}
+    assert static.centroid("deu_Latn") == pytest.approx(static.table("deu_Latn").vectors.mean(0))
+    with pytest.raises(KeyError, match="no word 'maus'"):
+        static.vector("maus", "deu_Latn")
+    with pytest.raises(KeyError, match="of swh_Latn; there are those of deu_Latn, eng_Latn"):
+        static.table("swh_Latn")
+
+
+def test_what_cannot_be_a_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="'a' stands there more than once"):
+        make_table("deu_Latn", ["a", "b", "a"])
+    with pytest.raises(ValueError, match="deu_Latn: the vector of 'b' holds what is no number"):
+        WordTable("deu_Latn", ["a", "b"], np.zeros(2), np.array([[1.0], [np.nan]], dtype=np.float32))
+    with pytest.raises(ValueError, match="unequal dimension: deu_Latn 6, eng_Latn 5"):
+        StaticEmbeddings([make_table("deu_Latn", ["a"]), make_table("eng_Latn", ["a"], width=5)])
+    with pytest.raises(ValueError, match="at least one language"):
+        StaticEmbeddings([])
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_word2vec_files_give_back_every_bit(tmp_path: Path, binary: bool) -> None:
+    table = make_table("tur_Latn", ["ev", "ağaç", "ISTANBUL", "l'eau", "3.14"])
+    path = tmp_path / ("a.bin" if binary else "a.vec")
+    write_word2vec(table, path, binary=binary)
+    again, report = read_word2vec(path, "tr")
+    assert again.words == table.words and (again.vectors == table.vectors).all() and str(report) == ""
+    assert read_word2vec(path, "tr", limit=2)[0].words == ["ev", "ağaç"]
+    with pytest.raises(ValueError, match="'new york' holds white space"):
+        write_word2vec(make_table("eng_Latn", ["new york"]), path, binary=binary)
+
+
+def test_what_fasttext_and_others_write_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = ["8 2", "a 1 2 ", "b c 3 4", "a 5 6", "zero 0 0", "nan nan 1", "d 1e-3 -2", "\u00a0 1 1"]
+    path = tmp_path / "wiki.vec"
+    path.write_bytes("\n".join(lines).encode() + b"\n\xff 1 1\n")
+    table, report = read_word2vec(path, "eng_Latn")
+    assert table.words == ["a", "b c", "d", "\u00a0"] and table.vectors[1].tolist() == [3, 4]
+    assert report == (1, 1, 1, 1) and "1 vectors of length zero" in caplog.text
+    (tmp_path / "glove.txt").write_text("a 1 2 3\nb 4 5 6\n")
+    assert read_word2vec(tmp_path / "glove.txt", "eng_Latn")[0].vectors.shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "data, what",
+    [
+        (b"", "is no word with"),
+        (b"3 2\na 1 2\n", "has 1 vectors, 3 by its first line: it is cut short"),
+        (b"1 2\na 1 x\n", r"vec:2 is no word with 2 numbers"),
+        (b"a 1 2\nb 1\n", r"vec:2 is no word with 2 numbers"),
+        (b"1 1\nzero 0\n", "no word vector that can be used"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", "is no word with"),
+    ],
+)
+def test_other_files_are_told_with_the_line(tmp_path: Path, data: bytes, what: str) -> None:
+    (tmp_path / "a.vec").write_bytes(data)
+    with pytest.raises(DataError, match=what):
+        read_word2vec(tmp_path / "a.vec", "eng_Latn")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", b"2 2\na " + struct.pack("<2f", 1, 2) + b"\nb \x00", b"1 2\n" + b"x" * 9000, b"9999999 4\n"],
+)
+def test_damaged_binary_files_are_told(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.bin").write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.bin"):
+        read_word2vec(tmp_path / "a.bin", "eng_Latn")

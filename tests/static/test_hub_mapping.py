@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hf_mplm.cli.main import main
+from hf_mplm.evaluation.files.records import DataError
+from hf_mplm.static.dictionaries import languages_of, locate_pairs, read_pairs
+from hf_mplm.static.embeddings import StaticEmbeddings
+from hf_mplm.static.hub_mapping import MappingSettings, map_to_hub
+from hf_mplm.static.mapping import normalise_vectors
+from hf_mplm.static.self_learning import SelfLearning
+from hf_mplm.static.word_table import WordTable
+
+from .test_mapping import make_words, rotation
+
+
+N, WIDTH = 400, 16
+
+
+def table(language: str, prefix: str, vectors: torch.Tensor) -> WordTable:
+    words = [f"{prefix}{i}" for i in range(len(vectors))]
+    return WordTable(language, words, np.arange(len(words), 0, -1), vectors.numpy())
+
+
+@pytest.fixture(scope="module")
+def static() -> StaticEmbeddings:
+    """English, German as a rotation of it with a little noise, and Thai, which has nothing to do with it."""
+    english = make_words(N, WIDTH)
+    noise = 0.1 * torch.randn(N, WIDTH, generator=torch.Generator().manual_seed(4))
+    unrelated = torch.randn(N, WIDTH, generator=torch.Generator().manual_seed(5))
+    return StaticEmbeddings(
+        [
+            table("eng_Latn", "e", english),
+            table("deu_Latn", "d", english @ rotation(WIDTH) + noise),
+            table("tha_Thai", "t", unrelated),
+        ]
+    )
+
+
+def pairs(prefix: str, n: int = 120) -> list[tuple[str, str]]:
+    return [(f"{prefix}{i}", f"e{i}") for i in range(n)]
+
+
+def test_what_gains_is_mapped_and_what_does_not_stays(static: StaticEmbeddings) -> None:
+    mapped, results = map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d"), "tha_Thai": pairs("t")})
+    german, thai = results
+    assert german.mapped and german.judged_by == "held-out pairs" and german.before < 0.2 < 0.9 < german.after
+    assert not thai.mapped and thai.after <= thai.before
+    # The hub does not move: once normalised it is the same to the last bit.
+    hub = normalise_vectors(torch.from_numpy(static.table("eng_Latn").vectors))
+    assert (torch.from_numpy(mapped.table("eng_Latn").vectors) == hub).all()
+    thai_words = normalise_vectors(torch.from_numpy(static.table("tha_Thai").vectors))
+    assert (torch.from_numpy(mapped.table("tha_Thai").vectors) == thai_words).all()
+    right = [mapped.nearest(f"d{i}", "deu_Latn", in_language="eng_Latn", k=1)[0][0] == f"e{i}" for i in range(200, N)]
+    wrong = [static.nearest(f"d{i}", "deu_Latn", in_language="eng_Latn", k=1)[0][0] == f"e{i}" for i in range(200, N)]
+    assert np.mean(right) > 0.9 > 0.2 > np.mean(wrong)
+    assert mapped.config["mapping"]["hub"] == "eng_Latn"
+    assert [entry["mapped"] for entry in mapped.config["mapping"]["languages"]] == [True, False]
+
+
+def test_few_pairs_serve_when_more_are_learnt(static: StaticEmbeddings) -> None:
+    small = StaticEmbeddings([static.table("eng_Latn"), static.table("deu_Latn")])
+    learning = SelfLearning(patience=3)
+    given = {"deu_Latn": pairs("d", 8)}
+    settings = MappingSettings(mode="semi-supervised", self_learning=learning, held_out=0)
+    learnt, (result,) = map_to_hub(small, "eng_Latn", given, settings)
+    assert result.mapped and result.pairs == 2 * N and result.judged_by == "mutual neighbours"
+    plain, _ = map_to_hub(small, "eng_Latn", given, MappingSettings(held_out=0))
+
+    def share(vectors: StaticEmbeddings) -> float:
+        found = [vectors.nearest(f"d{i}", "deu_Latn", in_language="eng_Latn", k=1)[0][0] for i in range(N)]
+        return float(np.mean([word == f"e{i}" for i, word in enumerate(found)]))
+
+    assert share(learnt) > 0.9 > share(plain)
+
+
+def test_what_cannot_be_mapped_is_told_with_both_sides_words(static: StaticEmbeddings) -> None:
+    with pytest.raises(ValueError, match="no dictionary of deu_Latn and eng_Latn, which --mode supervised needs"):
+        map_to_hub(static, "eng_Latn")
+    cyrillic = {"deu_Latn": [("дом", "e0"), ("дым", "e1")]}
+    with pytest.raises(ValueError, match="has 'дом', 'дым' and no others, the vectors 'd0'.*the case, the script"):
+        map_to_hub(static, "eng_Latn", cyrillic)
+    with pytest.raises(ValueError, match="no word in common"):
+        map_to_hub(static, "eng_Latn", settings=MappingSettings(mode="identical"))
+    with pytest.raises(ValueError, match="no numeral in common"):
+        map_to_hub(static, "eng_Latn", settings=MappingSettings(mode="numerals"))
+    with pytest.raises(ValueError, match="would end in as many spaces"):
+        map_to_hub(static, "eng_Latn", settings=MappingSettings(method="multi-step"))
+    with pytest.raises(ValueError, match="no language to map"):
+        map_to_hub(StaticEmbeddings([static.table("eng_Latn")]), "eng_Latn")
+    with pytest.raises(ValueError, match="choose of supervised"):
+        MappingSettings(mode="magic")
+
+
+def test_dictionaries_are_read_as_they_come(tmp_path: Path) -> None:
+    (tmp_path / "en-de.0-5000.txt").write_text("house haus\nhouse heim\nhouse haus\n\n", encoding="utf-8")
+    assert languages_of(tmp_path / "en-de.0-5000.txt") == ("eng", "deu")
+    assert languages_of("yacle.test.freq.2k.en-tr.tsv") == ("eng", "tur")
+    assert languages_of("x/deu_Latn-eng_Latn.tsv") == ("deu", "eng")
+    assert read_pairs(tmp_path / "en-de.0-5000.txt") == [("house", "haus"), ("house", "heim")]
+    (tmp_path / "a.tsv").write_text("new york\tneu york\t12.5\n", encoding="utf-8")
+    assert read_pairs(tmp_path / "a.tsv") == [("new york", "neu york")]
+    (tmp_path / "b.tsv").write_text("one\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"b\.tsv:1 is no pair"):
+        read_pairs(tmp_path / "b.tsv")
+    with pytest.raises(ValueError, match="does not say its languages"):
+        languages_of("dictionary.txt")
+
+
+def test_capitals_find_the_words_of_a_lower_cased_vocabulary() -> None:
+    turkish = table("tur_Latn", "t", make_words(2, 3))
+    turkish = WordTable("tur_Latn", ["ılık", "ev"], turkish.counts, turkish.vectors)
+    english = WordTable("eng_Latn", ["warm", "house"], turkish.counts, turkish.vectors)
+    found, coverage = locate_pairs([("Ilık", "warm"), ("EV", "house"), ("yok", "none")], turkish, english)
+    assert found.tolist() == [[0, 0], [1, 1]]
+    assert coverage == (3, 2, ["yok"], ["none"])
+
+
+def test_the_command_maps_what_it_reads(static: StaticEmbeddings, tmp_path: Path, capsys) -> None:
+    small = StaticEmbeddings([static.table("eng_Latn"), static.table("deu_Latn")])
+    small.save_pretrained(tmp_path / "static")
+    (tmp_path / "en-de.tsv").write_text("".join(f"{e}\t{d}\n" for d, e in pairs("d")), encoding="utf-8")
+    command = ["static", "map", "--dictionary", str(tmp_path / "en-de.tsv"), "--output", str(tmp_path / "mapped")]
+    assert main([*command, "--static", str(tmp_path / "static")]) == 0
+    assert "deu_Latn -> eng_Latn: mapped (120 pairs; held-out pairs" in capsys.readouterr().out
+    assert main(["static", "export", "--static", str(tmp_path / "mapped"), "--output", str(tmp_path / "vec")]) == 0
+    vectors = [f"{code}={tmp_path / 'vec' / code}.vec" for code in ("eng_Latn", "deu_Latn")]
+    assert main([*command[:-1], str(tmp_path / "again"), "--word2vec", *vectors]) == 0
+    again = StaticEmbeddings.from_pretrained(tmp_path / "again")
+    # The same text mapped twice: the second time there is nothing left to gain.
+    assert not again.config["mapping"]["languages"][0]["mapped"]
+    assert main([*command, "--static", str(tmp_path / "static"), "--word2vec", "x"]) == 2
+    assert main([*command, "--word2vec", "wiki.de.vec"]) == 2
+    assert "--word2vec deu_Latn=wiki.de.vec" in capsys.readouterr().err

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hf_mplm.static.mapping import fit_mapping, fit_multi_step, fit_orthogonal, normalise_vectors
+from hf_mplm.static.neighbours import Similarities
+from hf_mplm.static.self_learning import SelfLearning, initial_pairs, self_learn
+
+
+def make_words(n: int, width: int, seed: int = 0) -> torch.Tensor:
+    """Vectors of unequal variances, as words have them: a rotation can be told from its similarities."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, width, generator=generator) * torch.linspace(2, 0.3, width) + 0.4
+
+
+def rotation(width: int, seed: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.linalg.qr(torch.randn(width, width, generator=generator, dtype=torch.float64))[0].to(torch.float32)
+
+
+def test_normalised_vectors_have_unit_length_and_nearly_no_mean() -> None:
+    normal = normalise_vectors(make_words(500, 20))
+    assert torch.allclose(normal.norm(dim=1), torch.ones(500), atol=1e-6)
+    assert normal.mean(dim=0).norm() < 0.05 < make_words(500, 20).mean(dim=0).norm()
+    assert not normalise_vectors(torch.zeros(1, 4)).isnan().any()
+
+
+def test_a_planted_rotation_is_found() -> None:
+    words, planted = normalise_vectors(make_words(300, 24)), rotation(24)
+    found = fit_orthogonal(words[:100], words[:100] @ planted)
+    assert (found - planted).abs().max() < 1e-5
+    assert (fit_orthogonal(words[:100], (words @ planted)[100:200]) - planted).abs().max() > 0.1
+
+
+def test_multi_step_equals_its_equations_in_float64() -> None:
+    source, target = (normalise_vectors(make_words(200, 12, seed)).double() for seed in (0, 1))
+
+    def root(matrix: torch.Tensor, power: float) -> torch.Tensor:
+        values, vectors = torch.linalg.eigh(matrix)
+        return vectors @ torch.diag(values**power) @ vectors.T
+
+    wx, wz = root(source.T @ source, -0.5), root(target.T @ target, -0.5)
+    u, s, vt = torch.linalg.svd(wx @ source.T @ target @ wz)
+    expected = wx @ u @ torch.diag(s**0.5) @ u.T @ torch.linalg.inv(wx) @ u
+    found = fit_multi_step(source, target)
+    assert (found.source - expected).abs().max() < 1e-6
+    expected = wz @ vt.T @ torch.diag(s**0.5) @ vt @ torch.linalg.inv(wz) @ vt.T
+    assert (found.target - expected).abs().max() < 1e-6
+    assert fit_multi_step(source, target, dimensions=5).source.shape == (12, 5)
+
+
+def test_multi_step_brings_pairs_together() -> None:
+    words, planted = normalise_vectors(make_words(300, 12)), rotation(12)
+    noisy = words @ planted + 0.05 * torch.randn(300, 12, generator=torch.Generator().manual_seed(3))
+    for method in ("orthogonal", "multi-step"):
+        mapping = fit_mapping(words[:200], noisy[:200], method)
+        target = noisy if mapping.target is None else noisy @ mapping.target
+        cosine = torch.nn.functional.cosine_similarity(words[200:] @ mapping.source, target[200:])
+        assert cosine.mean() > 0.97, method
+
+
+def test_too_few_pairs_are_refused_with_the_way_out() -> None:
+    words = normalise_vectors(make_words(30, 40))
+    with pytest.raises(ValueError, match="40 dimensions needs at least as many pairs, and there are 30.*--ridge"):
+        fit_multi_step(words, words)
+    assert torch.isfinite(fit_multi_step(words, words, ridge=0.01).source).all()
+    with pytest.raises(ValueError, match="do not span all dimensions"):
+        fit_multi_step(words[:10].repeat(5, 1), words[:10].repeat(5, 1))
+    with pytest.raises(ValueError, match="there is none"):
+        fit_orthogonal(words[:0], words[:0])
+    with pytest.raises(ValueError, match="orthogonal, multi-step"):
+        fit_mapping(words, words, "affine")
+
+
+@pytest.mark.parametrize("neighbours", [0, 3, 100])
+def test_blocks_equal_the_dense_computation(monkeypatch: pytest.MonkeyPatch, neighbours: int) -> None:
+    source, target = normalise_vectors(make_words(60, 8)), normalise_vectors(make_words(47, 8, 5))
+    cosines = source @ target.T
+    score = 2 * cosines
+    if neighbours:
+        score -= cosines.topk(min(neighbours, 47), dim=1).values.mean(1, keepdim=True)
+        score -= cosines.topk(min(neighbours, 60), dim=0).values.mean(0)
+    monkeypatch.setattr("hf_mplm.static.neighbours._BLOCK", 47 * 7)
+    found = Similarities(source, target, neighbours).match()
+    rows, columns = torch.arange(60), torch.arange(47)
+    assert torch.allclose(score[rows, found.forward], score.max(1).values, atol=7e-5)
+    assert torch.allclose(score[found.backward, columns], score.max(0).values, atol=7e-5)
+    nearest = torch.cat([cosines.max(1).values, cosines.max(0).values]).mean()
+    assert found.objective == pytest.approx(float(nearest), abs=1e-6)
+
+
+def test_a_planted_permutation_is_found_without_any_dictionary() -> None:
+    words, planted = make_words(800, 30), rotation(30)
+    order = torch.randperm(800, generator=torch.Generator().manual_seed(7))
+    noise = 0.3 * torch.randn(800, 30, generator=torch.Generator().manual_seed(8))
+    source = normalise_vectors(words)
+    target = normalise_vectors((words @ planted + noise)[order])
+    truth = torch.argsort(order)
+    settings = SelfLearning(patience=5)
+    start = initial_pairs(source, target, settings)
+    before = (truth[start[:800, 0]] == start[:800, 1]).float().mean()
+    end = self_learn(source, target, start, settings).pairs
+    after = (truth[end[:800, 0]] == end[:800, 1]).float().mean()
+    assert after > 0.97 > before > 0.2
+    # Without the start that similarities give, nothing is found.
+    blind = torch.stack([torch.arange(800), torch.randperm(800, generator=torch.Generator().manual_seed(9))], dim=1)
+    lost = self_learn(source, target, blind, settings).pairs
+    assert (truth[lost[:800, 0]] == lost[:800, 1]).float().mean() < 0.1
