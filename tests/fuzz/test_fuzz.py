@@ -28,7 +28,7 @@ def test_the_same_for_long(workshop: Workshop, attack, number: int) -> None:
 
 
 def test_the_check_would_notice(workshop: Workshop, tmp_path: Path) -> None:
-    corpus = make_corpus(tmp_path / "corpus", 3)
+    corpus = make_corpus(tmp_path / "corpus", 7)
     store = tmp_path / "store"
     command = ["prepare", "--corpus", corpus.folder, "--tokenizer", workshop.tokenizer, "--output", store]
     done = workshop.runner.run(command)
