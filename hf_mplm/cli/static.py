@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from .actions import action_parser, split_action, verb_parser
+from .parser import MplmArgumentParser
 
 
 ACTIONS = {
@@ -81,33 +83,21 @@ class ExportArguments:
 _ARGUMENTS: dict[str, type] = {"map": MapArguments, "lexicon": LexiconArguments, "export": ExportArguments}
 
 
-def make_parser(action: str | None = None) -> argparse.ArgumentParser:
+def make_parser(action: str | None = None) -> MplmArgumentParser:
     """The parser of one action, or of the verb itself, which only knows its actions.
 
     Args:
         action (`str`, *optional*): `map`, `lexicon` or `export`.
     """
     if action is None:
-        listed = "\n".join(f"  {name:<8}{purpose}" for name, purpose in ACTIONS.items())
-        parser = argparse.ArgumentParser(
-            prog="hf-mplm static",
-            description=f"Word vectors of many languages.\n\nactions:\n{listed}",
-            epilog="`hf-mplm static ACTION --help` lists an action's flags.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        parser.add_argument("action", choices=list(ACTIONS))
-        return parser
-    from .parser import MplmArgumentParser
-
-    description = f"{ACTIONS[action][0].upper()}{ACTIONS[action][1:]}."
-    return MplmArgumentParser(_ARGUMENTS[action], prog=f"hf-mplm static {action}", description=description)
+        return verb_parser("static", "Word vectors of many languages.", ACTIONS)
+    return action_parser("static", action, ACTIONS[action], _ARGUMENTS[action])
 
 
 def run(argv: Sequence[str]) -> int:
     """Do one action, and say where the result stands."""
-    action = make_parser().parse_args(list(argv[:1])).action
-    parser: Any = make_parser(action)
-    (arguments,) = parser.parse(list(argv[1:]))
+    action, words = split_action(make_parser(), ACTIONS, argv)
+    (arguments,) = make_parser(action).parse(words)
     actions: dict[str, Any] = {"map": _map, "lexicon": _lexicon, "export": _export}
     return int(actions[action](arguments))
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
+from .actions import action_parser, split_action, verb_parser
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
 from .reading import RENAMED, reading_options
@@ -85,43 +83,18 @@ def make_parser(action: str | None = None) -> MplmArgumentParser:
         action (`str`, *optional*): `train` or `extend`.
     """
     if action is None:
-        listed = "\n".join(f"  {name:<8}{purpose}" for name, purpose in ACTIONS.items())
-        return MplmArgumentParser(
-            (),
-            prog="hf-mplm tokenizer",
-            usage="hf-mplm tokenizer ACTION [--config NAME_OR_YAML] [flags]",
-            description=f"Train a SentencePiece tokenizer, or extend the vocabulary of a model.\n\nactions:\n{listed}",
-            epilog="`hf-mplm tokenizer ACTION --help` lists an action's flags.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+        return verb_parser(
+            "tokenizer", "Train a SentencePiece tokenizer, or extend the vocabulary of a model.", ACTIONS
         )
-    return MplmArgumentParser(
-        TrainArguments if action == "train" else ExtendArguments,
-        prog=f"hf-mplm tokenizer {action}",
-        description=f"{ACTIONS[action][0].upper()}{ACTIONS[action][1:]}.",
-        renamed=RENAMED if action == "train" else None,
-    )
+    arguments = TrainArguments if action == "train" else ExtendArguments
+    return action_parser("tokenizer", action, ACTIONS[action], arguments, RENAMED if action == "train" else None)
 
 
 def run(argv: Sequence[str]) -> int:
     """Train or extend, and say where the result stands."""
-    words = list(argv)
-    # The action may stand behind --config, as any word of a command line may.
-    place = next((number for number, word in enumerate(words) if word in ACTIONS), None)
-    if place is None or any(word in ("-h", "--help") for word in words[:place]):
-        _leave_without_action(words)
-    action = words.pop(place)
+    action, words = split_action(make_parser(), ACTIONS, argv)
     (arguments,) = make_parser(action).parse(words)
     return _train(arguments) if action == "train" else _extend(arguments)
-
-
-def _leave_without_action(words: Sequence[str]) -> NoReturn:
-    parser = make_parser()
-    if any(word in ("-h", "--help") for word in words):
-        parser.print_help()
-        parser.exit()
-    near = difflib.get_close_matches(words[0], ACTIONS, n=1, cutoff=0.4) if words else []
-    hint = f"; the nearest is `hf-mplm tokenizer {near[0]}`" if near else ""
-    parser.error(f"needed is an action, {' or '.join(ACTIONS)}, before its flags{hint}")
 
 
 def _train(arguments: TrainArguments) -> int:
