@@ -1,7 +1,7 @@
 """From text to batches.
 
 `corpus` reads text, `tokenizing` makes ids of it and `romanization` Latin letters, `store` keeps it on disk, `batches`
-draws and masks. Imports `languages` and `jobs`. Names load when they are first used.
+draws and masks. May import `languages` and `jobs`. Names load when they are first used.
 """
 
 from __future__ import annotations

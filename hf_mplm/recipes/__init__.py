@@ -1,4 +1,7 @@
-"""Recipes: the settings of the papers and the recommended ones, as YAML files that `--config NAME` takes by name."""
+"""Recipes: the settings of the papers and the recommended ones, as YAML files that `--config NAME` takes by name.
+
+Imports nothing of the package.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a person looks at: tables, pages, plots, comparisons of runs.
 
-Imports `languages` and `evaluation`, whose results it reads.
+May import `languages`, `jobs`, `evaluation`, whose results it reads, and `transfer`.
 """
 
 from __future__ import annotations

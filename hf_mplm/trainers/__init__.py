@@ -1,4 +1,7 @@
-"""Trainers: one module a method, over one small base."""
+"""Trainers: a folder a method (`masked_lm`, `script_alignment`), over one small `base`.
+
+May import `languages`, `jobs`, `data`, `modeling` and `losses`, and `hub.cards` for the card at the end of a run.
+"""
 
 from __future__ import annotations
 

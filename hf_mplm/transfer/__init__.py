@@ -1,6 +1,6 @@
 """Who helps whom: donors of a language, and the scores of the transfer study.
 
-Imports `languages` and `evaluation`.
+May import `languages`, `jobs`, `data`, `modeling`, `losses`, `trainers` and `evaluation`.
 """
 
 from __future__ import annotations
