@@ -52,8 +52,10 @@ def run(argv: Sequence[str]) -> int:
     faults = 0
     for given in map(Path, namespace.folders):
         found = list(_digested(given))
-        if not found:
-            print(f"{given}: nothing to check: it has no digests.json, nor has a folder in it")
+        tables = sorted(given.rglob("results.parquet"))
+        faults += sum(not _reads(table) for table in tables)
+        if not found and not tables:
+            print(f"{given}: nothing to check: it has no digests.json and no results.parquet, nor has a folder in it")
             faults += 1
         for folder in found:
             faults += not _is_whole(folder, namespace.verbose)
@@ -65,6 +67,19 @@ def _digested(folder: Path) -> Iterator[Path]:
     from hf_mplm.jobs.digests import DIGESTS_FILE
 
     yield from sorted(path.parent for path in folder.rglob(DIGESTS_FILE))
+
+
+def _reads(table: Path) -> bool:
+    """Whether a table of results, which carries a digest of its content in itself, is as it was written."""
+    from hf_mplm.evaluation.results import read_results
+
+    try:
+        rows = read_results(table)
+    except (OSError, ValueError) as error:
+        print(error)
+        return False
+    print(f"{table}: whole, {len(rows):,} results")
+    return True
 
 
 def _is_whole(folder: Path, verbose: bool) -> bool:

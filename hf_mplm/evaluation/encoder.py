@@ -48,7 +48,7 @@ class Encoder(Protocol):
             progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
 
         Returns:
-            `np.ndarray`: One float32 vector a sentence, not normalised. Shape (texts, dimension).
+            `np.ndarray`: One float32 vector a sentence, not normalised. Shape: (texts, dimension).
         """
         ...
 
@@ -170,7 +170,7 @@ class TransformerEncoder:
             progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
 
         Returns:
-            `np.ndarray`: The mean of the layer's states. Shape (texts, hidden size), float32.
+            `np.ndarray`: The mean of the layer's states. Shape: (texts, hidden size), float32.
 
         Raises:
             ValueError: If one string is given instead of a list, or a sentence has no token that counts in the mean.

@@ -2,20 +2,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from hf_mplm.jobs.digests import digest_files
-from hf_mplm.jobs.files import DamagedError
+from hf_mplm.modeling.reading import load_config, reading_checkpoint
 
 
-__all__ = ["load_config", "load_model", "load_tokenizer", "model_files", "model_revision", "position_limit"]
+__all__ = ["load_model", "load_tokenizer", "model_files", "model_revision", "position_limit"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,51 +36,6 @@ OTHER_FILES = (
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
 )
-# More than any encoder has. A damaged or hostile number would otherwise fill the memory before it is found wrong.
-LARGEST = {
-    "num_hidden_layers": 1_000,
-    "hidden_size": 100_000,
-    "intermediate_size": 1_000_000,
-    "num_attention_heads": 10_000,
-    "vocab_size": 20_000_000,
-    "max_position_embeddings": 20_000_000,
-    "type_vocab_size": 1_000_000,
-}
-
-
-def load_config(
-    model: str | Path, *, trust_remote_code: bool = False, revision: str | None = None, subfolder: str = ""
-) -> Any:
-    """Read the configuration of a checkpoint, and refuse one of an absurd size.
-
-    Args:
-        model (`str` or `Path`): Hub id or folder.
-        trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
-        revision (`str`, *optional*): Commit, tag or branch on the Hub.
-        subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder within it.
-
-    Returns:
-        `PretrainedConfig`: The configuration.
-
-    Raises:
-        ValueError: If a size is not a number that an encoder can have.
-        DamagedError: If the file cannot be read.
-    """
-    with _readable(model, "config.json"):
-        config = AutoConfig.from_pretrained(
-            model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder
-        )
-    for name, largest in LARGEST.items():
-        size: Any = getattr(config, name, None)
-        if size is None and name != "num_hidden_layers":
-            continue
-        whole = isinstance(size, int) and not isinstance(size, bool)
-        if not whole or not (0 if name == "type_vocab_size" else 1) <= size <= largest:
-            raise ValueError(
-                f"{model} has a configuration with {name}={size!r}, but an encoder has a whole number of at most "
-                f"{largest:,}: config.json is damaged, or not that of an encoder"
-            )
-    return config
 
 
 def load_model(
@@ -117,7 +70,7 @@ def load_model(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        with _readable(model, "weights"):
+        with reading_checkpoint(model):
             loaded, info = auto_class.from_pretrained(
                 model,
                 dtype=torch.float32,
@@ -171,7 +124,7 @@ def load_tokenizer(
     Raises:
         DamagedError: If its files cannot be read.
     """
-    with _readable(model, "tokenizer"):
+    with reading_checkpoint(model):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder
         )
@@ -215,19 +168,6 @@ def model_files(folder: Path) -> list[Path]:
         weights = next((matches for pattern in WEIGHT_FILES if (matches := sorted(place.glob(pattern)))), [])
         found.update(weights, *(place.glob(pattern) for pattern in OTHER_FILES))
     return sorted(path for path in found if path.is_file())
-
-
-@contextmanager
-def _readable(model: str | Path, what: str) -> Iterator[None]:
-    """Turn whatever a loader raises at a damaged file into one error that names it."""
-    try:
-        yield
-    except (OSError, ValueError, ImportError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        # Tokenizers raise a bare Exception, safetensors and pickle their own, and configurations whatever they meet.
-        said = f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0][:300]
-        raise DamagedError(model, f"its {what} cannot be read ({said})", "Fetch or make the model again.") from error
 
 
 def position_limit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

@@ -13,9 +13,10 @@ import numpy as np
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_mplm.modeling.pooling import default_layer
+from hf_mplm.modeling.reading import load_config
 
 from .encoder import Encoder, TransformerEncoder
-from .loading import load_config, load_model, load_tokenizer, model_revision
+from .loading import load_model, load_tokenizer, model_revision
 from .results import NOT_APPLICABLE
 from .sentence_modules import SentenceModules, read_sentence_modules
 from .settings import EncodingSettings, LoadingSettings

@@ -108,6 +108,7 @@ def evaluate(
         table = RunTable(Path(output) if output is not None else None, context, arguments)
         # The hyper-parameters in full, for whoever reads the table without this version of the recipe.
         table.metadata["finetuning"] = {task.name: task.described() for task in tuned}
+        table.metadata["passed_over"] = {task.name: _passed_over(task, data_dir) for task in found}
         try:
             for task in found:
                 for rows in task.evaluate(context, wanted[task.name]):
@@ -119,6 +120,13 @@ def evaluate(
             table.write()
     _tell(context)
     return Results(table.rows, [skip._asdict() for skip in context.skips], table.metadata["missing"])
+
+
+def _passed_over(task: Task, data_dir: Path) -> list[dict[str, str]]:
+    """Files of a task's benchmark that are not used, and why. A task of the user's own need not know."""
+    corpus: Callable[[Path], Any] | None = getattr(task, "corpus", None)
+    entries = getattr(corpus(data_dir), "passed_over", ()) if corpus is not None else ()
+    return [{"path": path, "reason": reason} for path, reason in entries]
 
 
 def _configured(tasks: Sequence[Task], settings: EvaluationSettings) -> list[Task]:

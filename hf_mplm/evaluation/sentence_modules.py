@@ -144,12 +144,12 @@ class SentencePooling(nn.Module):
         """Pool.
 
         Args:
-            hidden (`Tensor`): Last hidden states. Shape (batch, length, size).
-            mask (`Tensor`): 1 for tokens, 0 for padding. Shape (batch, length).
+            hidden (`Tensor`): Last hidden states. Shape: (batch, length, size).
+            mask (`Tensor`): 1 for tokens, 0 for padding. Shape: (batch, length).
             prompt_length (`int`, *optional*, defaults to 0): Tokens of the prompt at the beginning.
 
         Returns:
-            `Tensor`: Shape (batch, dimension).
+            `Tensor`: Shape: (batch, dimension).
         """
         if prompt_length and not self.modules_of_folder.include_prompt:
             mask = mask.clone()

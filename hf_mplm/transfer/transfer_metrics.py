@@ -23,7 +23,7 @@ def transfer_scores(tuned: Sequence[Sequence[float]] | np.ndarray, base: Sequenc
         base (`Sequence[float]`): For each target its score before tuning.
 
     Returns:
-        `np.ndarray`: One score a target, 0.1 being a gain of a tenth of the base score. Shape (targets,).
+        `np.ndarray`: One score a target, 0.1 being a gain of a tenth of the base score. Shape: (targets,).
 
     Raises:
         ValueError: If there are no targets, the numbers of targets differ, a target has no runs, a score is not
@@ -59,11 +59,11 @@ def interference_signs(
 
     Args:
         together (`Sequence[Sequence[float]]`): For each case the scores of its languages when they are combined.
-            Shape (cases, languages).
-        alone (`Sequence[Sequence[float]]`): Their scores by themselves. Shape (cases, languages).
+            Shape: (cases, languages).
+        alone (`Sequence[Sequence[float]]`): Their scores by themselves. Shape: (cases, languages).
 
     Returns:
-        `np.ndarray`: 1 or -1. Shape (cases, languages).
+        `np.ndarray`: 1 or -1. Shape: (cases, languages).
 
     Raises:
         ValueError: If the shapes differ or there are no cases.
@@ -84,10 +84,10 @@ def interference_projection(signs: Sequence[Sequence[int]] | np.ndarray) -> np.n
 
     Args:
         signs (`Sequence[Sequence[int]]`): For each case the sign of the language itself, then those of the others.
-            Shape (cases, languages).
+            Shape: (cases, languages).
 
     Returns:
-        `np.ndarray`: Between -1 and 1. Shape (languages,).
+        `np.ndarray`: Between -1 and 1. Shape: (languages,).
 
     Raises:
         ValueError: If there are no cases or a sign is neither 1 nor -1.

@@ -68,7 +68,7 @@ def run_raising(output: Path) -> None:
     module.run([*arguments, "--batch_size", "4", "--chunk_length", "64", *SMALL])
 
 
-@pytest.mark.parametrize("fault", ["kill", "full disk"])
+@pytest.mark.parametrize("fault", ["kill", pytest.param("full disk", marks=pytest.mark.slow)])
 def test_met_at_drawn_moments(whole: Path, tmp_path: Path, fault: str) -> None:
     draw = random.Random(fault)
     attempt(whole, tmp_path / "out", fault, sorted(draw.random() for _ in range(2)))

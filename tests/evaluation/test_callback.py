@@ -70,7 +70,7 @@ def test_without_protection_training_would_differ(sib_data, tiny_tokenizer, tmp_
             torch.rand(1)
 
     plain = state(train(tmp_path / "plain", tiny_tokenizer, [], seed=3))
-    careless = state(train(tmp_path / "careless", tiny_tokenizer, [Careless("sib200", sib_data)], seed=3))
+    careless = state(train(tmp_path / "careless", tiny_tokenizer, [Careless(["sib200"], sib_data)], seed=3))
     assert any(not torch.equal(weight, careless[0][name]) for name, weight in plain[0].items())
 
 

@@ -159,5 +159,5 @@ def test_a_sentence_transformers_folder_is_pooled_by_its_own_modules(include_pro
 def test_an_absurd_configuration_is_refused_before_it_is_built(sib_data, model):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1_000_000}))
-    with pytest.raises(ValueError, match="num_hidden_layers=1000000"):
+    with pytest.raises(DamagedError, match="its num_hidden_layers is 1,000,000"):
         evaluate(model, "flores", sib_data)

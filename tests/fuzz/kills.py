@@ -45,8 +45,8 @@ def victims(workshop: Workshop) -> list[Victim]:
 
     return [
         Victim("prepare", workshop.prepare, lambda output: _digests(output, "*.arrow")),
-        Victim("tokenizer", train_tokenizer, lambda output: _digests(output, "*.model")),
         Victim("pretrain", workshop.pretrain, lambda output: _digests(output, "model.safetensors")),
+        Victim("tokenizer", train_tokenizer, lambda output: _digests(output, "*.model")),
         Victim("evaluate", workshop.evaluate, _rows),
         Victim("quickstart", quickstart, lambda output: _digests(output, "model.safetensors")),
     ]

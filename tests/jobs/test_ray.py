@@ -72,6 +72,7 @@ def touch_and_wait(path: str) -> dict[str, int]:
     return {"done": 1}
 
 
+@pytest.mark.slow
 def test_without_a_cluster_one_is_started_and_ended(
     quiet_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

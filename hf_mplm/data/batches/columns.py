@@ -20,7 +20,7 @@ def language_labels(dataset: datasets.Dataset, column: str = "language") -> np.n
         column (`str`, *optional*, defaults to `"language"`): the column.
 
     Returns:
-        `np.ndarray`: language of each row, in the dataset's order. Shape `(rows,)`, int16 (int32 beyond 32,767
+        `np.ndarray`: language of each row, in the dataset's order. Shape: (rows,), int16 (int32 beyond 32,767
         languages).
 
     Raises:
@@ -45,7 +45,7 @@ def row_lengths(dataset: datasets.Dataset, column: str = "input_ids") -> np.ndar
         column (`str`, *optional*, defaults to `"input_ids"`): the column.
 
     Returns:
-        `np.ndarray`: lengths. Shape `(rows,)`, int32.
+        `np.ndarray`: lengths. Shape: (rows,), int32.
 
     Raises:
         ValueError: when the dataset lacks the column, or a row has nothing in it.

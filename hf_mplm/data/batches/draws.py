@@ -22,7 +22,7 @@ MAX_DRAWS = 2_000_000_000
 
 
 class DrawPiece(NamedTuple):
-    """Consecutive draws: the number of the first, language and row of each. Shapes `()`, `(n,)`, `(n,)`."""
+    """Consecutive draws: the number of the first, language and row of each. Shapes: (), `(n,)`, `(n,)`."""
 
     first: int
     languages: np.ndarray
@@ -55,7 +55,7 @@ class LanguageDraws:
     time.
 
     Args:
-        labels (`np.ndarray`): language of each row. Shape `(rows,)`.
+        labels (`np.ndarray`): language of each row. Shape: (rows,).
         alpha (`Schedule`): the exponent.
         seed (`int`): 0 to 2**64 - 1.
         num_draws (`int`): draws in the whole training, over which `alpha` is scheduled.
@@ -82,13 +82,13 @@ class LanguageDraws:
         return self._blocks.find(draw) or self._blocks.add(self._compute(self._block_of(draw)))
 
     def counts_before(self, draw: int) -> np.ndarray:
-        """Draws of each language before a draw. Shape `(num_languages,)`, int64."""
+        """Draws of each language before a draw. Shape: (num_languages,), int64."""
         piece = self.piece(draw)
         within = np.bincount(piece.languages[: draw - piece.first], minlength=len(self.sizes))
         return self._counts_at(self._block_of(draw)) + within
 
     def probabilities(self, alpha: float) -> np.ndarray:
-        """n^alpha, normalised; 0 for a language without rows. Shape `(num_languages,)`, float64."""
+        """n^alpha, normalised; 0 for a language without rows. Shape: (num_languages,), float64."""
         weights = np.zeros(len(self.sizes))
         present = self.sizes > 0
         weights[present] = (self.sizes[present] / self.sizes.max()) ** alpha
@@ -165,7 +165,7 @@ class LengthGroupedDraws:
 
     Args:
         draws (`LanguageDraws`): the draws.
-        lengths (`np.ndarray`): length of each row. Shape `(rows,)`.
+        lengths (`np.ndarray`): length of each row. Shape: (rows,).
         batch_size (`int`): draws in a batch.
         window_batches (`int`): batches in a window.
     """
@@ -182,7 +182,7 @@ class LengthGroupedDraws:
         return self._windows.find(draw) or self._windows.add(self._compute(draw // self.window_size))
 
     def counts_before(self, draw: int) -> np.ndarray:
-        """Draws of each language before a draw. Shape `(num_languages,)`, int64."""
+        """Draws of each language before a draw. Shape: (num_languages,), int64."""
         piece = self.piece(draw)
         within = np.bincount(piece.languages[: draw - piece.first], minlength=len(self.draws.sizes))
         return self.draws.counts_before(piece.first) + within
@@ -197,7 +197,7 @@ class LengthGroupedDraws:
 
 
 def draws_between(draws: LanguageDraws | LengthGroupedDraws, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """The languages and the rows of draws `start` to `stop` - 1. Shapes `(stop - start,)`, int64."""
+    """The languages and the rows of draws `start` to `stop` - 1. Shapes: (stop - start,), int64."""
     languages, rows = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     while start < stop:
         piece = draws.piece(start)

@@ -59,8 +59,8 @@ def mask_tokens(
     not depend on the rows beside it, on padding on either side, on the process, the worker or the epoch.
 
     Args:
-        input_ids (`np.ndarray`): tokens. Shape `(batch, sequence)`, or `(sequence,)` for one row.
-        draw (`np.ndarray` or `int`): number of the draw that each row is, 0 to 2**64 - 1. Shape `(batch,)`, or one
+        input_ids (`np.ndarray`): tokens. Shape: (batch, sequence), or `(sequence,)` for one row.
+        draw (`np.ndarray` or `int`): number of the draw that each row is, 0 to 2**64 - 1. Shape: (batch,), or one
             number for one row.
         seed (`int`): seed of the run, 0 to 2**64 - 1.
         mask_token_id (`int`): id of the mask token.

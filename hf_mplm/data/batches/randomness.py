@@ -47,11 +47,11 @@ def random_words(seed: int, stream: int, numbers: np.ndarray | Sequence[int], le
     Args:
         seed (`int`): seed of the run, 0 to 2**64 - 1.
         stream (`int`): one for each use, which keeps the uses apart: 0 to 2**32 - 1.
-        numbers (`np.ndarray`): what to draw for, 0 to 2**64 - 1. Shape `(n,)`.
+        numbers (`np.ndarray`): what to draw for, 0 to 2**64 - 1. Shape: (n,).
         length (`int`): words for each. A longer request begins with the words of a shorter one.
 
     Returns:
-        `np.ndarray`: words. Shape `(n, length)`, uint64.
+        `np.ndarray`: words. Shape: (n, length), uint64.
     """
     numbers = np.asarray(numbers, dtype=np.uint64)[:, None]
     places = np.arange(-(-length // 2), dtype=np.uint64)[None, :]
@@ -102,12 +102,12 @@ def permute(index: np.ndarray, size: np.ndarray, key: np.ndarray) -> np.ndarray:
     three rows.
 
     Args:
-        index (`np.ndarray`): elements, 0 <= index < size. Shape `(n,)`.
-        size (`np.ndarray`): size of each element's domain, at most 2**32 - 1. Shape `(n,)`.
-        key (`np.ndarray`): key of each element's permutation. Shape `(n,)`, uint64.
+        index (`np.ndarray`): elements, 0 <= index < size. Shape: (n,).
+        size (`np.ndarray`): size of each element's domain, at most 2**32 - 1. Shape: (n,).
+        key (`np.ndarray`): key of each element's permutation. Shape: (n,), uint64.
 
     Returns:
-        `np.ndarray`: images. Shape `(n,)`, int64. Elements with the same size and key have different images.
+        `np.ndarray`: images. Shape: (n,), int64. Elements with the same size and key have different images.
     """
     position = index.astype(np.uint64)
     size = size.astype(np.uint64)

@@ -13,8 +13,8 @@ class PackedRows(NamedTuple):
     """Texts laid side by side in rows of one width.
 
     Args:
-        segments (`np.ndarray`): number of the text that each place holds, -1 for padding. Shape `(rows, width)`.
-        positions (`np.ndarray`): place within that text, 0 for padding. Shape `(rows, width)`.
+        segments (`np.ndarray`): number of the text that each place holds, -1 for padding. Shape: (rows, width).
+        positions (`np.ndarray`): place within that text, 0 for padding. Shape: (rows, width).
     """
 
     segments: np.ndarray
@@ -27,7 +27,7 @@ def pack_rows(lengths: Sequence[int] | np.ndarray, multiple_of: int = 8, widest:
     Best-fit decreasing: the longest text first, each into the row that it fills best. No text is cut.
 
     Args:
-        lengths (`Sequence[int]`): length of each text. Shape `(texts,)`.
+        lengths (`Sequence[int]`): length of each text. Shape: (texts,).
         multiple_of (`int`, *optional*, defaults to 8): the width is rounded up to a multiple of this.
         widest (`int`, *optional*): but not beyond this, which no text is longer than.
 

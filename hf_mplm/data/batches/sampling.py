@@ -33,7 +33,7 @@ class LanguageSampler(Sampler[int]):
     ```
 
     Args:
-        labels (`np.ndarray`): language of each row, as [`language_labels`] reads it. Shape `(rows,)`.
+        labels (`np.ndarray`): language of each row, as [`language_labels`] reads it. Shape: (rows,).
         alpha (`float`, `str`, `dict`, `list` or `Schedule`, *optional*, defaults to 0.3): exponent, or a schedule of
             it: 1 is proportional to size, 0 is uniform over languages.
         seed (`int`, *optional*, defaults to 0): 0 to 2**64 - 1.
@@ -47,7 +47,7 @@ class LanguageSampler(Sampler[int]):
             less padding: a window of draws is sorted by length, cut into batches, and the batches are shuffled. Two
             passes over a language may then meet inside a window.
         lengths (`np.ndarray`, *optional*): length of each row, as [`row_lengths`] reads it, for `group_by_length`.
-            Shape `(rows,)`.
+            Shape: (rows,).
         batch_size (`int`, *optional*): draws in a batch, for `group_by_length`: those of all processes together.
         window_batches (`int`, *optional*, defaults to 50): batches in a window, for `group_by_length`.
 
@@ -111,7 +111,7 @@ class LanguageSampler(Sampler[int]):
 
     @property
     def sizes(self) -> np.ndarray:
-        """Rows of each language. Shape `(num_languages,)`, int64."""
+        """Rows of each language. Shape: (num_languages,), int64."""
         return self._base.sizes
 
     def __iter__(self) -> Iterator[int]:
@@ -130,7 +130,7 @@ class LanguageSampler(Sampler[int]):
         """The rows that draws `start` to `stop` - 1 take.
 
         Returns:
-            `np.ndarray`: rows. Shape `(stop - start,)`, int64.
+            `np.ndarray`: rows. Shape: (stop - start,), int64.
 
         Raises:
             IndexError: when there are no such draws.
@@ -142,7 +142,7 @@ class LanguageSampler(Sampler[int]):
         """How many of the draws `start` to `stop` - 1 each language has. Its cost does not depend on their number.
 
         Returns:
-            `np.ndarray`: counts. Shape `(num_languages,)`, int64.
+            `np.ndarray`: counts. Shape: (num_languages,), int64.
 
         Raises:
             IndexError: when there are no such draws.
@@ -154,7 +154,7 @@ class LanguageSampler(Sampler[int]):
         """The probability of each language by the alpha of a draw.
 
         Returns:
-            `np.ndarray`: probabilities; 0 for a language without rows. Shape `(num_languages,)`, float64.
+            `np.ndarray`: probabilities; 0 for a language without rows. Shape: (num_languages,), float64.
         """
         return self._base.probabilities(self._base.alpha.at(draw, self.num_draws))
 

@@ -57,12 +57,12 @@ def join_pair(first: np.ndarray, second: np.ndarray, max_length: int) -> np.ndar
     first and both `</s>` stay; the published code cuts the end off, and the last `</s>` with it.
 
     Args:
-        first (`np.ndarray`): a sentence in its special tokens. Shape `(sequence,)`.
-        second (`np.ndarray`): the other. Shape `(sequence,)`.
+        first (`np.ndarray`): a sentence in its special tokens. Shape: (sequence,).
+        second (`np.ndarray`): the other. Shape: (sequence,).
         max_length (`int`): tokens at most, 3 or more.
 
     Returns:
-        `np.ndarray`: Shape `(at most max_length,)`.
+        `np.ndarray`: Shape: (at most max_length,).
     """
     n_first, n_second = shorten_pair(len(first) - 2, len(second) - 2, max_length - 3)
     return np.concatenate(

@@ -22,7 +22,7 @@ def word_starts(tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
         tokenizer (`PreTrainedTokenizerBase`): SentencePiece, byte-level BPE or WordPiece.
 
     Returns:
-        `np.ndarray`: True for tokens that begin a word. Shape `(vocabulary,)`, bool.
+        `np.ndarray`: True for tokens that begin a word. Shape: (vocabulary,), bool.
 
     Raises:
         ValueError: where the vocabulary marks neither beginnings nor continuations.
@@ -50,11 +50,11 @@ def number_words(ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """The number of the word, from 0, that each token of a sentence belongs to.
 
     Args:
-        ids (`np.ndarray`): a sentence without special tokens at its ends. Shape `(sequence,)`.
-        starts (`np.ndarray`): what [`word_starts`] gave. Shape `(vocabulary,)`.
+        ids (`np.ndarray`): a sentence without special tokens at its ends. Shape: (sequence,).
+        starts (`np.ndarray`): what [`word_starts`] gave. Shape: (vocabulary,).
 
     Returns:
-        `np.ndarray`: Shape `(sequence,)`, int64.
+        `np.ndarray`: Shape: (sequence,), int64.
     """
     begins = starts[ids]
     begins[:1] = True

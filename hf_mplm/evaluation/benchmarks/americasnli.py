@@ -34,27 +34,9 @@ class AmericasNliCorpus(Corpus[LabelledText]):
         self.refused = self.pairs.refused
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return self.pairs.languages()
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[LabelledText]`: Premises and hypotheses.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a label is not known or a column is missing.
-        """
         if split == "test":
             return self.pairs.examples(language, split)
         self.refuse(language)

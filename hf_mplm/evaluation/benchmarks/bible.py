@@ -75,11 +75,6 @@ class BibleCorpus(BenchmarkFiles):
         self._read_source = remember(self._verses, 1)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have verses.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted({*self.codes, *self.refused})
 
     def pair(self, source: str, target: str) -> ParallelText:

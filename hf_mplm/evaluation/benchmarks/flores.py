@@ -52,11 +52,6 @@ class FloresCorpus(BenchmarkFiles):
         self._read_source = remember(self._sentences, 1)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have sentences.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return self._sib.languages() if self._sib is not None else sorted({*self.files, *self.refused})
 
     def pair(self, source: str, target: str) -> ParallelText:

@@ -70,27 +70,9 @@ class MlqaCorpus(QuestionCorpus):
                 found.use(paths)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have questions to score.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted({*self.refused, *(code for code, name in self.codes.items() if (name, "test") in self.paths)})
 
     def examples(self, language: str, split: str) -> list[Question]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[Question]`: The questions.
-
-        Raises:
-            MissingDataError: If there is no such file, or no training file.
-            DataError: If a file is not of SQuAD's form.
-        """
         if split == "train":
             if self.train_file is None:
                 raise MissingDataError("mlqa has no training data; give SQuAD's: --train_file train-v1.1.json")

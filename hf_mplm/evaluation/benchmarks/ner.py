@@ -69,31 +69,12 @@ class NerTask(TaggingTask):
     selection_metric = "entity_f1"
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> NerCorpus:
-        """Open the benchmark.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-            train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
-
-        Returns:
-            `NerCorpus`: Its files.
-        """
         return NerCorpus(data_dir)
 
     def score(
         self, examples: Sequence[TaggedSentence], features: Features, predictions: Sequence[Any], language: str
     ) -> Scores:
-        """Compute the F1 of entities.
-
-        Args:
-            examples (`Sequence[TaggedSentence]`): The sentences.
-            features (`Features`): Their rows.
-            predictions (`Sequence[np.ndarray]`): One array of labels a row.
-            language (`str`): Not used.
-
-        Returns:
-            `Scores`: `entity_f1`, over so many sentences.
-        """
+        """Compute the F1 of entities."""
         gold = [named(example.labels, example) for example in examples]
         guess = [
             named(labels, example) for labels, example in zip(self.join(examples, features, predictions), examples)

@@ -192,8 +192,8 @@ def centred_cosine(one: np.ndarray, other: np.ndarray) -> float:
     """Mean cosine of translations, after the mean of each language is taken away (LangSAMP, section 5.3).
 
     Args:
-        one (`np.ndarray`): Vectors of the sentences of one language. Shape (n, dimension).
-        other (`np.ndarray`): Vectors of their translations. Shape (n, dimension).
+        one (`np.ndarray`): Vectors of the sentences of one language. Shape: (n, dimension).
+        other (`np.ndarray`): Vectors of their translations. Shape: (n, dimension).
 
     Returns:
         `float`: Between -1 and 1.
@@ -215,7 +215,7 @@ def isotropy(vectors: np.ndarray) -> float:
     decomposition. With n vectors it cannot exceed (n - 2) / (d - 1): compare equal numbers of sentences.
 
     Args:
-        vectors (`np.ndarray`): Shape (n, dimension).
+        vectors (`np.ndarray`): Shape: (n, dimension).
 
     Returns:
         `float`: 0 if all variance is along one line, 1 if it is the same in all directions.

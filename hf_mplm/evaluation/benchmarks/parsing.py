@@ -46,26 +46,9 @@ class ParsingTask(TransferTask[ParsedSentence]):
     options = ("subtypes",)
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> ParsingCorpus:
-        """Open the benchmark.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-            train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
-
-        Returns:
-            `ParsingCorpus`: Its files.
-        """
         return ParsingCorpus(data_dir, self.subtypes)
 
     def make_model(self, context: Context) -> PreTrainedModel:
-        """Load the encoder with a new biaffine head.
-
-        Args:
-            context (`Context`): The settings.
-
-        Returns:
-            `BiaffineParser`: The model in float32.
-        """
         return BiaffineParser(context.model.load(), len(self.corpus(context.data_dir).scheme))
 
     def features(
@@ -76,17 +59,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
         *,
         train: bool,
     ) -> Features:
-        """Tokenise each word by itself and put each sentence into one window.
-
-        Args:
-            examples (`Sequence[ParsedSentence]`): The sentences.
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-            settings (`FineTuningSettings`): For `max_length`.
-            train (`bool`): Not used: both ways are the same here.
-
-        Returns:
-            `Features`: One row a sentence that fits; the words of the others are counted as skipped.
-        """
+        """Tokenise each word by itself and put each sentence into one window."""
         words = WordTokenizer(tokenizer, settings.max_length)
         words.add([example.words for example in examples])
         rows, skipped = [], 0
@@ -115,28 +88,10 @@ class ParsingTask(TransferTask[ParsedSentence]):
         return Features(rows, skipped)
 
     def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
-        """Pad rows to the longest of them.
-
-        Args:
-            rows (`Sequence[dict]`): Rows of [`features`].
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-
-        Returns:
-            `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length), `positions`, `heads` and
-            `relations` of shape (rows, words).
-        """
         return pad_words(rows, tokenizer, ["heads", "relations"])
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Sum the cross-entropies of the heads of words, and of their relations to the right heads.
-
-        Args:
-            model (`nn.Module`): The parser.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `Tensor`: A scalar.
-        """
+        """Sum the cross-entropies of the heads of words, and of their relations to the right heads."""
         states = model(batch["input_ids"], batch["attention_mask"], batch["positions"])
         head: Any = getattr(model, "module", model).head
         present = batch["positions"] >= 0
@@ -149,26 +104,10 @@ class ParsingTask(TransferTask[ParsedSentence]):
         )
 
     def count(self, batch: Batch) -> int:
-        """Count the words of a batch.
-
-        Args:
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `int`: Their number.
-        """
         return int((batch["positions"] >= 0).sum())
 
     def decode(self, model: nn.Module, batch: Batch) -> list[np.ndarray]:
-        """Parse.
-
-        Args:
-            model (`BiaffineParser`): The parser.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `list[np.ndarray]`: Heads and relations of each sentence. Shape (2, words).
-        """
+        """Parse."""
         parser: Any = model
         trees: list[np.ndarray] = parser.parse(batch["input_ids"], batch["attention_mask"], batch["positions"])
         return trees
@@ -176,20 +115,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
     def score(
         self, examples: Sequence[ParsedSentence], features: Features, predictions: Sequence[Any], language: str
     ) -> Scores:
-        """Compute UAS and LAS.
-
-        Args:
-            examples (`Sequence[ParsedSentence]`): The sentences.
-            features (`Features`): Their rows.
-            predictions (`Sequence[np.ndarray]`): Heads and relations of each row.
-            language (`str`): Not used.
-
-        Returns:
-            `Scores`: `uas` and `las`, over so many words.
-
-        Raises:
-            DataError: If no sentence fits into the window.
-        """
+        """Compute UAS and LAS."""
         if not features.rows:
             raise DataError(f"no sentence of {language} fits into the window; give a larger max_length")
         parsed = [examples[row["example"]] for row in features.rows]

@@ -55,27 +55,9 @@ class PosCorpus(TaggedCorpus):
             self.findings[0].note(f"pos: {language} is read from {self.folder}, not from {paths[0]}")
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted({*super().languages(), *self.treebanks.languages()})
 
     def examples(self, language: str, split: str) -> list[TaggedSentence]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[TaggedSentence]`: The sentences, by syntactic words where they come from CoNLL-U.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a word has no tag or one that is not known.
-        """
         if language in self.names or language in self.refused or not self.treebanks.files:
             return super().examples(language, split)
         index = {label: number for number, label in enumerate(self.labels)}
@@ -102,31 +84,12 @@ class PosTask(TaggingTask):
     selection_metric = "accuracy"
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> PosCorpus:
-        """Open the benchmark.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-            train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
-
-        Returns:
-            `PosCorpus`: Its files.
-        """
         return PosCorpus(data_dir)
 
     def score(
         self, examples: Sequence[TaggedSentence], features: Features, predictions: Sequence[Any], language: str
     ) -> Scores:
-        """Compute the metrics of words and the papers' F1.
-
-        Args:
-            examples (`Sequence[TaggedSentence]`): The sentences.
-            features (`Features`): Their rows.
-            predictions (`Sequence[np.ndarray]`): One array of tags a row.
-            language (`str`): Not used.
-
-        Returns:
-            `Scores`: `accuracy`, `macro_f1` and `seqeval_f1`, over so many words.
-        """
+        """Compute the metrics of words and the papers' F1."""
         joined = self.join(examples, features, predictions)
         gold = [label for example in examples for label in example.labels]
         guess = [label for labels in joined for label in labels]

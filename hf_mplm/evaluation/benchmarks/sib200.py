@@ -28,19 +28,6 @@ class Sib200Corpus(FolderCorpus[LabelledText]):
         super().__init__(data_dir / "sib200")
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[LabelledText]`: The sentences.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If an id occurs twice, a label is not known or a quote is never closed.
-        """
         paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(

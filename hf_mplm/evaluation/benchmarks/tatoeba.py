@@ -63,11 +63,6 @@ class TatoebaCorpus(BenchmarkFiles):
             found.leave([path for path in pairs[name] if path.is_file()], reason)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have a pair of files.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted({*self.files, *self.refused})
 
     def pair(self, source: str, target: str) -> ParallelText:

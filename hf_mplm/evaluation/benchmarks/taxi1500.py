@@ -30,19 +30,6 @@ class Taxi1500Corpus(FolderCorpus[LabelledText]):
         super().__init__(data_dir / "taxi1500")
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[LabelledText]`: The verses.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a verse occurs twice or has no known label.
-        """
         paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(f"no {split} verses of {language}: {self.folder / language}/{split}.tsv is missing")

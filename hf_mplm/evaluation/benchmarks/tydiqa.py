@@ -64,27 +64,9 @@ class TyDiQaCorpus(QuestionCorpus):
         self._read = remember(self._read_split, 2)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have questions to score.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted(self._read("test")) if self.paths["test"] else []
 
     def examples(self, language: str, split: str) -> list[Question]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[Question]`: The questions.
-
-        Raises:
-            MissingDataError: If there are none.
-            DataError: If a file is not of SQuAD's form, or an id begins with no language.
-        """
         if split != "test" and self.train_file is not None:
             return self.from_train_file(split)
         questions = self._read("test" if split == "test" else "train").get(language, [])

@@ -58,27 +58,9 @@ class XnliCorpus(Corpus[LabelledText]):
         self._own = remember(self._read_own)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted({*self._own("test"), *self.pairs.languages()})
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[LabelledText]`: Premises and hypotheses.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a label is not known or a column is missing.
-        """
         self.refuse(language)
         own = self._own(split).get(language)
         if own is not None:

@@ -65,27 +65,9 @@ class XQuadCorpus(QuestionCorpus):
                 found.use(paths)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have questions.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted({*self.codes, *self.refused})
 
     def examples(self, language: str, split: str) -> list[Question]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[Question]`: The questions.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a file is not of SQuAD's form.
-        """
         if self.train_file is not None and split != "test":
             return self.from_train_file(split)
         questions = self._read(language)

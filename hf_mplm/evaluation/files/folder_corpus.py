@@ -53,11 +53,6 @@ class FolderCorpus(Corpus[Example]):
             found.leave([whole] if whole.is_dir() else paths, reason)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted. Those that two names mean are among them, and are refused when they are read.
-        """
         return sorted({*self.refused, *(code for code, name in self.names.items() if self._choices(name, "test"))})
 
     def paths(self, language: str, split: str) -> list[Path]:

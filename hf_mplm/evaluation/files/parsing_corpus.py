@@ -61,27 +61,9 @@ class ParsingCorpus(Corpus[ParsedSentence]):
             self.scheme = [*RELATIONS, *sorted(found - set(RELATIONS))]
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have test data.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return self.treebanks.languages()
 
     def examples(self, language: str, split: str) -> list[ParsedSentence]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[ParsedSentence]`: The sentences.
-
-        Raises:
-            MissingDataError: If there is no such file, or it comes without its text.
-            DataError: If a relation is not known.
-        """
         index = {relation: number for number, relation in enumerate(self.scheme)}
         return [self._sentence(tree, index) for tree in self.treebanks.trees(language, split)]
 

@@ -97,11 +97,6 @@ class Treebanks(BenchmarkFiles):
         self._tell_merged(codes)
 
     def languages(self) -> list[str]:
-        """List the language-scripts that have a test file.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
         return sorted({code for code, split in self.files if split == "test"})
 
     def trees(self, language: str, split: str) -> list[Tree]:

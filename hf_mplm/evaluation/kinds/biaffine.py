@@ -23,10 +23,10 @@ class ParserStates(NamedTuple):
     """Words as dependents and as heads.
 
     Args:
-        arc_dependents (`Tensor`): Shape (batch, words, arc size).
-        arc_heads (`Tensor`): With the root before the words. Shape (batch, words + 1, arc size).
-        relation_dependents (`Tensor`): Shape (batch, words, relation size).
-        relation_heads (`Tensor`): Shape (batch, words + 1, relation size).
+        arc_dependents (`Tensor`): Shape: (batch, words, arc size).
+        arc_heads (`Tensor`): With the root before the words. Shape: (batch, words + 1, arc size).
+        relation_dependents (`Tensor`): Shape: (batch, words, relation size).
+        relation_heads (`Tensor`): Shape: (batch, words + 1, relation size).
     """
 
     arc_dependents: Tensor
@@ -72,8 +72,8 @@ class BiaffineHead(nn.Module):
         """Look at words as dependents and as heads.
 
         Args:
-            words (`Tensor`): One state a word. Shape (batch, words, hidden size).
-            root (`Tensor`): The state that stands for the root. Shape (batch, hidden size).
+            words (`Tensor`): One state a word. Shape: (batch, words, hidden size).
+            root (`Tensor`): The state that stands for the root. Shape: (batch, hidden size).
 
         Returns:
             `ParserStates`: The states.
@@ -93,7 +93,7 @@ class BiaffineHead(nn.Module):
             states (`ParserStates`): The states.
 
         Returns:
-            `Tensor`: Shape (batch, words, words + 1), where head 0 is the root.
+            `Tensor`: Shape: (batch, words, words + 1), where head 0 is the root.
         """
         scores: Tensor = _with_one(states.arc_dependents) @ self.arc_weight @ states.arc_heads.transpose(1, 2)
         return scores
@@ -103,10 +103,10 @@ class BiaffineHead(nn.Module):
 
         Args:
             states (`ParserStates`): The states.
-            heads (`Tensor`): The heads, 0 for the root. Shape (batch, words).
+            heads (`Tensor`): The heads, 0 for the root. Shape: (batch, words).
 
         Returns:
-            `Tensor`: Shape (batch, words, relations).
+            `Tensor`: Shape: (batch, words, relations).
         """
         chosen = gather_words(states.relation_heads, heads)
         return torch.einsum(
@@ -138,9 +138,9 @@ class BiaffineParser(PreTrainedModel):
         """Encode sentences and look at their words as dependents and as heads.
 
         Args:
-            input_ids (`Tensor`): Shape (batch, length).
-            attention_mask (`Tensor`): Shape (batch, length).
-            positions (`Tensor`): Where the words start, -1 where there is none. Shape (batch, words).
+            input_ids (`Tensor`): Shape: (batch, length).
+            attention_mask (`Tensor`): Shape: (batch, length).
+            positions (`Tensor`): Where the words start, -1 where there is none. Shape: (batch, words).
 
         Returns:
             `ParserStates`: The states in float32.
@@ -153,12 +153,12 @@ class BiaffineParser(PreTrainedModel):
         """Find the best tree of each sentence and the likeliest relation of each of its arcs.
 
         Args:
-            input_ids (`Tensor`): Shape (batch, length).
-            attention_mask (`Tensor`): Shape (batch, length).
-            positions (`Tensor`): Where the words start, -1 where there is none. Shape (batch, words).
+            input_ids (`Tensor`): Shape: (batch, length).
+            attention_mask (`Tensor`): Shape: (batch, length).
+            positions (`Tensor`): Where the words start, -1 where there is none. Shape: (batch, words).
 
         Returns:
-            `list[np.ndarray]`: Heads and relations of each sentence, int32. Shape (2, words).
+            `list[np.ndarray]`: Heads and relations of each sentence, int32. Shape: (2, words).
         """
         states = self(input_ids, attention_mask, positions)
         scores = self.head.arcs(states).cpu().numpy()

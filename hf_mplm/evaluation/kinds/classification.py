@@ -80,26 +80,9 @@ class ClassificationTask(TransferTask[LabelledText]):
         self.selection_metric = self.metrics[0]
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> Corpus[LabelledText]:
-        """Open the benchmark.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-            train_file (`str`, *optional*): Not used: these benchmarks come with their training data.
-
-        Returns:
-            `Corpus`: Its files.
-        """
         return self.open_corpus(data_dir)
 
     def make_model(self, context: Context) -> PreTrainedModel:
-        """Load the encoder with a new classification head.
-
-        Args:
-            context (`Context`): The settings.
-
-        Returns:
-            `PreTrainedModel`: The model in float32.
-        """
         return context.model.load(AutoModelForSequenceClassification, self.labels)
 
     def features(
@@ -110,17 +93,7 @@ class ClassificationTask(TransferTask[LabelledText]):
         *,
         train: bool,
     ) -> Features:
-        """Tokenise texts, or pairs as one sequence, without padding.
-
-        Args:
-            examples (`Sequence[LabelledText]`): The items.
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-            settings (`FineTuningSettings`): For `max_length`.
-            train (`bool`): Not used: both ways are the same here.
-
-        Returns:
-            `Features`: One row an item.
-        """
+        """Tokenise texts, or pairs as one sequence, without padding."""
         pairs = [example.pair for example in examples]
         encoded = tokenizer(
             [example.text for example in examples],
@@ -137,82 +110,31 @@ class ClassificationTask(TransferTask[LabelledText]):
         return Features(rows)
 
     def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
-        """Pad rows to the longest of them.
-
-        Args:
-            rows (`Sequence[dict]`): Rows of [`features`].
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-
-        Returns:
-            `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length), `labels` of shape (rows,).
-        """
         batch = pad_rows(rows, tokenizer, ["input_ids", "token_type_ids"])
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Sum the cross-entropies of a batch.
-
-        Args:
-            model (`nn.Module`): The classifier.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `Tensor`: A scalar.
-        """
+        """Sum the cross-entropies of a batch."""
         return nn.functional.cross_entropy(_logits(model, batch).float(), batch["labels"], reduction="sum")
 
     def count(self, batch: Batch) -> int:
-        """Count the texts of a batch.
-
-        Args:
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `int`: Their number.
-        """
         return int(batch["labels"].numel())
 
     def decode(self, model: nn.Module, batch: Batch) -> list[int]:
-        """Predict the likeliest label of each text.
-
-        Args:
-            model (`nn.Module`): The classifier.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `list[int]`: Positions in the labels.
-        """
+        """Predict the likeliest label of each text."""
         predicted: list[int] = _logits(model, batch).argmax(-1).tolist()
         return predicted
 
     def score(
         self, examples: Sequence[LabelledText], features: Features, predictions: Sequence[Any], language: str
     ) -> Scores:
-        """Compute the metrics of the task.
-
-        Args:
-            examples (`Sequence[LabelledText]`): The items.
-            features (`Features`): Their rows.
-            predictions (`Sequence[int]`): One prediction an item.
-            language (`str`): Not used.
-
-        Returns:
-            `Scores`: The metrics.
-        """
+        """Compute the metrics of the task."""
         gold = [example.label for example in examples]
         return Scores({name: METRICS[name](gold, predictions) for name in self.metrics}, len(gold))
 
     def cells(self, context: Context, languages: Sequence[str]) -> list[Cell]:
-        """List what there is to compute, probes behind what is fine-tuned.
-
-        Args:
-            context (`Context`): The settings of the run.
-            languages (`Sequence[str]`): Codes of the languages to score.
-
-        Returns:
-            `list[Cell]`: The cells.
-        """
+        """List what there is to compute, probes behind what is fine-tuned."""
         cells = super().cells(context, languages)
         if PROBE in context.settings.transfer.settings:
             for source in context.source_languages:
@@ -229,15 +151,7 @@ class ClassificationTask(TransferTask[LabelledText]):
         return super().cell_settings(context, cell)
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
-        """Fine-tune and score, or fit a linear probe on the frozen encoder where the setting is `"probe"`.
-
-        Args:
-            context (`Context`): The settings.
-            languages (`Sequence[str]`): Codes of the languages to score.
-
-        Yields:
-            `list[ResultRow]`: All metrics of one language.
-        """
+        """Fine-tune and score, or fit a linear probe on the frozen encoder where the setting is `"probe"`."""
         yield from super().evaluate(context, languages)
         probes = [cell for cell in self.cells(context, languages) if cell.setting == PROBE]
         for source in context.source_languages:

@@ -57,11 +57,27 @@ class TransferTask(ABC, Generic[Example]):
 
     @abstractmethod
     def corpus(self, data_dir: Path, train_file: str | None = None) -> Corpus[Example]:
-        """Open the benchmark under a data folder, with its training data taken from another file if one is given."""
+        """Open the benchmark.
+
+        Args:
+            data_dir (`Path`): The folder with one folder a benchmark.
+            train_file (`str`, *optional*): A training file that takes the place of the benchmark's own, for those that
+                come without any; the others do not look at it.
+
+        Returns:
+            `Corpus`: Its files.
+        """
 
     @abstractmethod
     def make_model(self, context: Context) -> PreTrainedModel:
-        """Load the encoder with a new head. The random state has been seeded."""
+        """Load the encoder with a new head. The random state has been seeded.
+
+        Args:
+            context (`Context`): The run.
+
+        Returns:
+            `PreTrainedModel`: The model in float32.
+        """
 
     @abstractmethod
     def features(
@@ -72,29 +88,84 @@ class TransferTask(ABC, Generic[Example]):
         *,
         train: bool,
     ) -> Features:
-        """Tokenise examples once, without padding."""
+        """Tokenise examples once, without padding.
+
+        Args:
+            examples (`Sequence`): What [`Corpus.examples`] gave.
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+            settings (`FineTuningSettings`): For `max_length` and the like.
+            train (`bool`): Whether the rows are trained on.
+
+        Returns:
+            `Features`: One row an example, or several.
+        """
 
     @abstractmethod
     def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
-        """Pad rows to the longest of them."""
+        """Pad rows to the longest of them.
+
+        Args:
+            rows (`Sequence[dict]`): Rows of [`features`].
+            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
+
+        Returns:
+            `dict[str, Tensor]`: `input_ids` and `attention_mask`, Shape: (rows, length), and what [`loss`] and
+            [`decode`] need.
+        """
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Sum the losses of the items of a batch."""
+        """Sum the losses of the items of a batch.
+
+        Args:
+            model (`nn.Module`): What [`make_model`] gave.
+            batch (`dict[str, Tensor]`): What [`collate`] gave.
+
+        Returns:
+            `Tensor`: A scalar.
+        """
 
     @abstractmethod
     def count(self, batch: Batch) -> int:
-        """Count the items of a batch."""
+        """Count the items of a batch, by whose number the sum of their losses is divided.
+
+        Args:
+            batch (`dict[str, Tensor]`): What [`collate`] gave.
+
+        Returns:
+            `int`: Their number.
+        """
 
     @abstractmethod
     def decode(self, model: nn.Module, batch: Batch) -> Sequence[Any]:
-        """Predict; one small value a row."""
+        """Predict.
+
+        Args:
+            model (`nn.Module`): The model in evaluation mode.
+            batch (`dict[str, Tensor]`): What [`collate`] gave.
+
+        Returns:
+            `Sequence`: One small value a row.
+        """
 
     @abstractmethod
     def score(
         self, examples: Sequence[Example], features: Features, predictions: Sequence[Any], language: str
     ) -> Scores:
-        """Compare predictions with what is right."""
+        """Compare predictions with what is right.
+
+        Args:
+            examples (`Sequence`): The items.
+            features (`Features`): Their rows.
+            predictions (`Sequence`): What [`decode`] gave for all rows.
+            language (`str`): Code of the language-script, for messages.
+
+        Returns:
+            `Scores`: The metrics, as fractions.
+
+        Raises:
+            DataError: If there is nothing to score.
+        """
 
     def languages(self, data_dir: Path) -> list[str]:
         """List the language-scripts of which there are test data.

@@ -20,10 +20,10 @@ class LinearProbe:
     """Multinomial logistic regression on frozen vectors: the same every time, and done in a second.
 
     Args:
-        mean (`np.ndarray`): Mean of the training vectors. Shape (dimension,).
-        scale (`np.ndarray`): Their standard deviation. Shape (dimension,).
-        weight (`np.ndarray`): Shape (labels, dimension).
-        bias (`np.ndarray`): Shape (labels,).
+        mean (`np.ndarray`): Mean of the training vectors. Shape: (dimension,).
+        scale (`np.ndarray`): Their standard deviation. Shape: (dimension,).
+        weight (`np.ndarray`): Shape: (labels, dimension).
+        bias (`np.ndarray`): Shape: (labels,).
         penalty (`float`): The penalty that the dev set chose.
     """
 
@@ -47,9 +47,9 @@ class LinearProbe:
         """Fit one probe a penalty and keep the one that does best on the dev set.
 
         Args:
-            train (`np.ndarray`): Training vectors. Shape (n, dimension).
+            train (`np.ndarray`): Training vectors. Shape: (n, dimension).
             train_labels (`Sequence[int]`): Their labels.
-            dev (`np.ndarray`): Dev vectors. Shape (m, dimension).
+            dev (`np.ndarray`): Dev vectors. Shape: (m, dimension).
             dev_labels (`Sequence[int]`): Their labels.
             num_labels (`int`): Number of labels.
             metric (`Callable`): Takes gold and predicted labels and returns what should be large.
@@ -74,10 +74,10 @@ class LinearProbe:
         """Predict labels.
 
         Args:
-            vectors (`np.ndarray`): Shape (n, dimension).
+            vectors (`np.ndarray`): Shape: (n, dimension).
 
         Returns:
-            `np.ndarray`: Shape (n,), int64.
+            `np.ndarray`: Shape: (n,), int64.
         """
         scores: np.ndarray = ((vectors - self.mean) / self.scale) @ self.weight.T + self.bias
         return scores.argmax(axis=1)

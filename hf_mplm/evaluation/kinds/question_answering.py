@@ -56,15 +56,6 @@ class QuestionAnsweringTask(TransferTask[Question]):
                 raise ValueError(f"{self.name}: {option} must be 1 or more, not {getattr(self, option)}")
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> QuestionCorpus:
-        """Open the benchmark.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-            train_file (`str`, *optional*): A file in SQuAD's form to train on instead.
-
-        Returns:
-            `QuestionCorpus`: Its files.
-        """
         return self.open_corpus(data_dir, train_file)
 
     def settings(self, context: Context) -> list[str]:
@@ -91,14 +82,6 @@ class QuestionAnsweringTask(TransferTask[Question]):
         return settings
 
     def make_model(self, context: Context) -> PreTrainedModel:
-        """Load the encoder with a new head over each token.
-
-        Args:
-            context (`Context`): The settings.
-
-        Returns:
-            `PreTrainedModel`: The model in float32.
-        """
         return context.model.load(AutoModelForQuestionAnswering)
 
     def features(
@@ -109,17 +92,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
         *,
         train: bool,
     ) -> Features:
-        """Put each question before each window of its passage.
-
-        Args:
-            examples (`Sequence[Question]`): The questions.
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-            settings (`FineTuningSettings`): For `max_length` and `doc_stride`.
-            train (`bool`): Whether the places of the answers are needed.
-
-        Returns:
-            `Features`: One or more rows a question.
-        """
+        """Put each question before each window of its passage."""
         rows = []
         for row in question_windows(examples, tokenizer, settings.max_length, settings.doc_stride):
             if train:
@@ -128,16 +101,6 @@ class QuestionAnsweringTask(TransferTask[Question]):
         return Features(rows)
 
     def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
-        """Pad rows to the longest of them.
-
-        Args:
-            rows (`Sequence[dict]`): Rows of [`features`].
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-
-        Returns:
-            `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length); `first` and `stop`, between
-            which the passage stands, and perhaps `start` and `end`, of shape (rows,).
-        """
         batch = pad_rows(rows, tokenizer, ["input_ids", "token_type_ids"])
         batch["first"] = torch.tensor([row["first"] for row in rows])
         batch["stop"] = torch.tensor([row["first"] + len(row["offsets"]) for row in rows])
@@ -147,41 +110,17 @@ class QuestionAnsweringTask(TransferTask[Question]):
         return batch
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Sum the mean cross-entropies of beginning and end of the windows of a batch.
-
-        Args:
-            model (`nn.Module`): The model.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `Tensor`: A scalar.
-        """
+        """Sum the mean cross-entropies of beginning and end of the windows of a batch."""
         output = _outputs(model, batch)
         start = nn.functional.cross_entropy(_unpadded(output.start_logits, batch), batch["start"], reduction="sum")
         end = nn.functional.cross_entropy(_unpadded(output.end_logits, batch), batch["end"], reduction="sum")
         return (start + end) / 2
 
     def count(self, batch: Batch) -> int:
-        """Count the windows of a batch.
-
-        Args:
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `int`: Their number.
-        """
         return int(batch["first"].numel())
 
     def decode(self, model: nn.Module, batch: Batch) -> list[Spans]:
-        """Find the best spans of each window.
-
-        Args:
-            model (`nn.Module`): The model.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `list[Spans]`: The spans.
-        """
+        """Find the best spans of each window."""
         output = _outputs(model, batch)
         tokens = torch.arange(output.start_logits.shape[1], device=output.start_logits.device)
         allowed = (tokens >= batch["first"][:, None]) & (tokens < batch["stop"][:, None])
@@ -192,17 +131,7 @@ class QuestionAnsweringTask(TransferTask[Question]):
     def score(
         self, examples: Sequence[Question], features: Features, predictions: Sequence[Any], language: str
     ) -> Scores:
-        """Compute exact match and F1.
-
-        Args:
-            examples (`Sequence[Question]`): The questions.
-            features (`Features`): Their rows.
-            predictions (`Sequence[Spans]`): The spans of each row.
-            language (`str`): Code of the language-script, for how answers are compared.
-
-        Returns:
-            `Scores`: `f1` and `exact_match`, over so many questions.
-        """
+        """Compute exact match and F1."""
         windows: list[list[int]] = [[] for _ in examples]
         for index, row in enumerate(features.rows):
             windows[row["example"]].append(index)

@@ -72,8 +72,8 @@ def retrieval_accuracy(
     """Share of the queries whose translation is among the nearest `k` of the other side.
 
     Args:
-        source (`np.ndarray`): Vectors of the source language's sentences. Shape (n, dimension).
-        target (`np.ndarray`): Vectors of their translations. Shape (n, dimension).
+        source (`np.ndarray`): Vectors of the source language's sentences. Shape: (n, dimension).
+        target (`np.ndarray`): Vectors of their translations. Shape: (n, dimension).
         direction (`str`, *optional*, defaults to `"source->target"`): Which side asks. The papers let English ask.
         setting (`str`, *optional*, defaults to `"plain"`): `"plain"`, `"centred"` (each side's mean subtracted),
             `"csls"` or `"centred+csls"`.

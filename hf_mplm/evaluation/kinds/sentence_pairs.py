@@ -81,19 +81,6 @@ class PairCorpus(FolderCorpus[LabelledText]):
         super().__init__(folder, beside)
 
     def examples(self, language: str, split: str) -> list[LabelledText]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[LabelledText]`: The pairs.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a label is not known or a column is missing.
-        """
         paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(f"no {split} pairs of {language} under {self.folder}")

@@ -26,9 +26,9 @@ class Spans(NamedTuple):
     """The best spans of one window, the best first.
 
     Args:
-        scores (`np.ndarray`): Sums of two logits, float32. Shape (spans,).
-        starts (`np.ndarray`): First token of each, int32. Shape (spans,).
-        ends (`np.ndarray`): Last token of each, int32. Shape (spans,).
+        scores (`np.ndarray`): Sums of two logits, float32. Shape: (spans,).
+        starts (`np.ndarray`): First token of each, int32. Shape: (spans,).
+        ends (`np.ndarray`): Last token of each, int32. Shape: (spans,).
     """
 
     scores: np.ndarray
@@ -115,9 +115,9 @@ def best_spans(
     """Find the spans with the largest sums of logits, exactly.
 
     Args:
-        start_logits (`Tensor`): Shape (windows, tokens).
-        end_logits (`Tensor`): Shape (windows, tokens).
-        allowed (`Tensor`): Which tokens belong to the passage. Shape (windows, tokens).
+        start_logits (`Tensor`): Shape: (windows, tokens).
+        end_logits (`Tensor`): Shape: (windows, tokens).
+        allowed (`Tensor`): Which tokens belong to the passage. Shape: (windows, tokens).
         max_length (`int`): Most tokens of a span.
         number (`int`): Most spans of a window.
 

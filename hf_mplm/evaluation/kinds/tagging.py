@@ -52,19 +52,6 @@ class TaggedCorpus(FolderCorpus[TaggedSentence]):
                 raise DataError(f"{path} needs one label a line, each of them once")
 
     def examples(self, language: str, split: str) -> list[TaggedSentence]:
-        """Read one split of one language.
-
-        Args:
-            language (`str`): Code of the language-script.
-            split (`str`): `"train"`, `"dev"` or `"test"`.
-
-        Returns:
-            `list[TaggedSentence]`: The sentences.
-
-        Raises:
-            MissingDataError: If there is no such file.
-            DataError: If a word has no label or one that is not known.
-        """
         paths = self.paths(language, split)
         if not paths:
             raise MissingDataError(
@@ -91,14 +78,6 @@ class TaggingTask(TransferTask[TaggedSentence]):
         """Open the benchmark."""
 
     def make_model(self, context: Context) -> PreTrainedModel:
-        """Load the encoder with a new head over each token.
-
-        Args:
-            context (`Context`): The settings.
-
-        Returns:
-            `PreTrainedModel`: The model in float32.
-        """
         return context.model.load(AutoModelForTokenClassification, self.corpus(context.data_dir).labels)
 
     def features(
@@ -109,17 +88,7 @@ class TaggingTask(TransferTask[TaggedSentence]):
         *,
         train: bool,
     ) -> Features:
-        """Tokenise each word by itself and cut sentences into windows.
-
-        Args:
-            examples (`Sequence[TaggedSentence]`): The sentences.
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-            settings (`FineTuningSettings`): For `max_length`.
-            train (`bool`): Not used: both ways are the same here.
-
-        Returns:
-            `Features`: One or more rows a sentence, with the index of the sentence under `example`.
-        """
+        """Tokenise each word by itself and cut sentences into windows."""
         words = WordTokenizer(tokenizer, settings.max_length)
         words.add([example.words for example in examples])
         rows = [
@@ -137,52 +106,18 @@ class TaggingTask(TransferTask[TaggedSentence]):
         return Features(rows)
 
     def collate(self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> Batch:
-        """Pad rows to the longest of them.
-
-        Args:
-            rows (`Sequence[dict]`): Rows of [`features`].
-            tokenizer (`PreTrainedTokenizerBase`): The tokenizer.
-
-        Returns:
-            `dict[str, Tensor]`: `input_ids` and `attention_mask` of shape (rows, length), `positions` and `labels` of
-            shape (rows, words).
-        """
         return pad_words(rows, tokenizer, ["labels"])
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Sum the cross-entropies of the words of a batch.
-
-        Args:
-            model (`nn.Module`): The tagger.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `Tensor`: A scalar.
-        """
+        """Sum the cross-entropies of the words of a batch."""
         logits = _word_logits(model, batch).float()
         return nn.functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten(), reduction="sum")
 
     def count(self, batch: Batch) -> int:
-        """Count the words of a batch.
-
-        Args:
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `int`: Their number.
-        """
         return int((batch["positions"] >= 0).sum())
 
     def decode(self, model: nn.Module, batch: Batch) -> list[np.ndarray]:
-        """Predict the likeliest label of each word.
-
-        Args:
-            model (`nn.Module`): The tagger.
-            batch (`dict[str, Tensor]`): The batch.
-
-        Returns:
-            `list[np.ndarray]`: Positions in the labels, one array a row.
-        """
+        """Predict the likeliest label of each word."""
         predicted = _word_logits(model, batch).argmax(-1).to(torch.int16).cpu().numpy()
         lengths = (batch["positions"] >= 0).sum(1).tolist()
         return [row[:length] for row, length in zip(predicted, lengths)]

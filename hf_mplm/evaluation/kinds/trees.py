@@ -19,10 +19,10 @@ def best_tree(scores: np.ndarray) -> np.ndarray:
 
     Args:
         scores (`np.ndarray`): `scores[d, h]` is the score of word `d + 1` having the head `h`, where 0 is the root.
-            Shape (words, words + 1), finite.
+            Shape: (words, words + 1), finite.
 
     Returns:
-        `np.ndarray`: The head of each word, int64. Shape (words,).
+        `np.ndarray`: The head of each word, int64. Shape: (words,).
 
     Raises:
         ValueError: If a score is not finite.

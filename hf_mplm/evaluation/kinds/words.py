@@ -25,8 +25,8 @@ class Window(NamedTuple):
     Args:
         start (`int`): The first word.
         stop (`int`): The word after the last.
-        input_ids (`np.ndarray`): Subwords with special tokens around them, int32. Shape (length,).
-        positions (`np.ndarray`): Where the first subword of each word stands, int32. Shape (words,).
+        input_ids (`np.ndarray`): Subwords with special tokens around them, int32. Shape: (length,).
+        positions (`np.ndarray`): Where the first subword of each word stands, int32. Shape: (words,).
     """
 
     start: int
@@ -167,11 +167,11 @@ def gather_words(states: Tensor, positions: Tensor) -> Tensor:
     """Take the state of the first subword of each word.
 
     Args:
-        states (`Tensor`): One vector a token. Shape (batch, length, size).
-        positions (`Tensor`): Where the words start, -1 where there is none. Shape (batch, words).
+        states (`Tensor`): One vector a token. Shape: (batch, length, size).
+        positions (`Tensor`): Where the words start, -1 where there is none. Shape: (batch, words).
 
     Returns:
-        `Tensor`: Shape (batch, words, size); what stands where there is no word means nothing.
+        `Tensor`: Shape: (batch, words, size); what stands where there is no word means nothing.
     """
     index = positions.clamp(min=0).unsqueeze(-1).expand(-1, -1, states.shape[-1])
     return states.gather(1, index)

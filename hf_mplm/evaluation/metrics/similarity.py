@@ -13,10 +13,10 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
     """Scale vectors to unit length.
 
     Args:
-        vectors (`np.ndarray`): Shape (n, dimension).
+        vectors (`np.ndarray`): Shape: (n, dimension).
 
     Returns:
-        `np.ndarray`: Unit vectors, float32; a zero vector stays zero. Shape (n, dimension).
+        `np.ndarray`: Unit vectors, float32; a zero vector stays zero. Shape: (n, dimension).
     """
     vectors = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -27,10 +27,10 @@ def centre(vectors: np.ndarray) -> np.ndarray:
     """Subtract the mean vector, which is most of what tells one language's sentences from another's.
 
     Args:
-        vectors (`np.ndarray`): The sentences of one language. Shape (n, dimension).
+        vectors (`np.ndarray`): The sentences of one language. Shape: (n, dimension).
 
     Returns:
-        `np.ndarray`: Vectors of mean zero, float32. Shape (n, dimension).
+        `np.ndarray`: Vectors of mean zero, float32. Shape: (n, dimension).
     """
     vectors = np.asarray(vectors, dtype=np.float32)
     return vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -42,12 +42,12 @@ def csls_penalty(vectors: np.ndarray, others: np.ndarray, k: int) -> np.ndarray:
     Source: Conneau et al. (2018), Word Translation without Parallel Data, equation 2.
 
     Args:
-        vectors (`np.ndarray`): Unit vectors. Shape (n, dimension).
-        others (`np.ndarray`): Unit vectors. Shape (m, dimension).
+        vectors (`np.ndarray`): Unit vectors. Shape: (n, dimension).
+        others (`np.ndarray`): Unit vectors. Shape: (m, dimension).
         k (`int`): Number of neighbours, at most m.
 
     Returns:
-        `np.ndarray`: Shape (n,), float32.
+        `np.ndarray`: Shape: (n,), float32.
     """
     k = min(k, len(others))
     penalty = np.empty(len(vectors), dtype=np.float32)
@@ -66,14 +66,14 @@ def retrieve(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> tuple[
     unit vectors; equal vectors score equally to the last bit.
 
     Args:
-        queries (`np.ndarray`): Shape (n, dimension).
-        index (`np.ndarray`): Row i is the answer to query i. Shape (m, dimension), m >= n.
+        queries (`np.ndarray`): Shape: (n, dimension).
+        index (`np.ndarray`): Row i is the answer to query i. Shape: (m, dimension), m >= n.
         csls (`int`, *optional*, defaults to 0): Neighbours for cross-domain similarity local scaling; 0 is the plain
             cosine.
 
     Returns:
         `tuple[np.ndarray, np.ndarray]`: Ranks, 0 where the answer was found first, and the position of what was found
-        first. Shapes (n,) and (n,), int64.
+        first. Shapes: (n,) and (n,), int64.
 
     Raises:
         ValueError: If there are fewer answers than queries.
@@ -104,12 +104,12 @@ def retrieval_ranks(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) ->
     """Rank of each query's own answer.
 
     Args:
-        queries (`np.ndarray`): Shape (n, dimension).
-        index (`np.ndarray`): Row i is the answer to query i. Shape (m, dimension), m >= n.
+        queries (`np.ndarray`): Shape: (n, dimension).
+        index (`np.ndarray`): Row i is the answer to query i. Shape: (m, dimension), m >= n.
         csls (`int`, *optional*, defaults to 0): Neighbours for CSLS; 0 is the plain cosine.
 
     Returns:
-        `np.ndarray`: What [`retrieve`] returns first. Shape (n,), int64.
+        `np.ndarray`: What [`retrieve`] returns first. Shape: (n,), int64.
     """
     return retrieve(queries, index, csls=csls)[0]
 
@@ -120,7 +120,7 @@ def mining_f1(nearest: np.ndarray) -> float:
     It is never above the accuracy, because a sentence that several queries find is right for one of them only.
 
     Args:
-        nearest (`np.ndarray`): What each query found first, query i having the answer i. Shape (n,), int64.
+        nearest (`np.ndarray`): What each query found first, query i having the answer i. Shape: (n,), int64.
 
     Returns:
         `float`: The mean over the answers of their F1.
