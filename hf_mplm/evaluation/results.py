@@ -250,7 +250,8 @@ def read_results(path: str | Path) -> Results:
         raise FileNotFoundError(f"no results at {path}: run `hf-mplm evaluate --output {path.parent}` first")
     with _readable(path):
         table = pq.read_table(path, page_checksum_verification=True)
-    missing = [name for name in RESULT_FIELDS if name not in table.column_names]
+        found = table.column_names  # which a flipped bit makes no text any more
+    missing = [name for name in RESULT_FIELDS if name not in found]
     if missing:
         raise DamagedError(path, f"it is not a table of results: it lacks the columns {', '.join(missing)}", _ADVICE)
     with _readable(path):
