@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+from hf_mplm._lists import split_list
 
-__all__ = ["KEPT_WHOLE", "ListItems", "StoreAction", "split_list"]
+
+__all__ = ["KEPT_WHOLE", "ListItems", "StoreAction"]
 
 #: Lists of paths and of labels, which may hold spaces; a path that exists may hold a comma, too.
 KEPT_WHOLE = frozenset({"corpus", "names", "results", "runs"})
-
-
-def split_list(text: str, *, keep_spaces: bool = False) -> list[str]:
-    """Split what stands for a list in one word.
-
-    Args:
-        text (`str`): Items separated by commas or spaces.
-        keep_spaces (`bool`, *optional*, defaults to `False`): Split at commas only, and not even there if the whole
-            is the path of something that exists.
-
-    Returns:
-        `list[str]`: The items, without the spaces around them and without empty ones.
-    """
-    if not keep_spaces:
-        return [item for item in re.split(r"[,\s]+", text) if item]
-    if "," in text and _exists(text):
-        return [text]
-    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 class ListItems:
@@ -85,10 +67,3 @@ class StoreAction(argparse.Action):
             if isinstance(before, list) and before is not self.default:
                 values = before + values
         setattr(namespace, self.dest, values)
-
-
-def _exists(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):
-        return False

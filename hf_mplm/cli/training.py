@@ -6,8 +6,8 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,9 @@ def quiet_other_processes() -> None:
         transformers.utils.logging.set_verbosity_error()
 
 
-def hold(output_dir: str, verb: str) -> AbstractContextManager[None]:
-    """Keep every other run from the output for as long as this one lasts.
+@contextmanager
+def hold(output_dir: str, verb: str) -> Iterator[None]:
+    """Keep every other run from the output for as long as this one lasts, and tell of a process of it that dies.
 
     Args:
         output_dir (`str`): The folder of the run.
@@ -48,10 +49,13 @@ def hold(output_dir: str, verb: str) -> AbstractContextManager[None]:
 
     Raises:
         FolderInUseError: In every process of a launcher, where another run holds it.
+        LostProcessError: In the first of the processes that are left, where another has died.
     """
+    from hf_mplm.trainers.base.peers import telling_of_lost_processes
     from hf_mplm.trainers.base.processes import hold_output
 
-    return hold_output(output_dir, f"hf-mplm {verb}")
+    with telling_of_lost_processes(output_dir), hold_output(output_dir, f"hf-mplm {verb}"):
+        yield
 
 
 def check_folders(output_dir: str, **inputs: str | None) -> None:

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+from hf_mplm._lists import as_list
+
 from .encoder import TransformerEncoder, evaluation_mode
 from .kinds.finetuned import PROBE, TransferTask
 from .results import ResultRow, read_results
@@ -48,7 +50,7 @@ class DownstreamEvaluationCallback(TrainerCallback):
         tasks (`str`, `Task` or `Iterable`): Task names and objects, as [`evaluate`] takes them.
         data_dir (`str` or `Path`): The folder with one folder a benchmark.
         tokenizer (`PreTrainedTokenizerBase`, *optional*): The tokenizer; Trainer's `processing_class` by default.
-        languages (`Sequence[str]`, *optional*): Languages to score, by default all that have data.
+        languages (`str` or `Sequence[str]`, *optional*): Languages to score, by default all that have data.
         transfer_setting (`str`, *optional*, defaults to `"probe"`): `"probe"`, or `"zero-shot"` for fine-tuning.
         retrieval_setting (`str`, *optional*, defaults to `"plain"`): Setting of the retrieval tasks.
         finetuning (`Mapping[str, Mapping[str, Any]]`, *optional*): Hyper-parameters as [`evaluate`] takes them.
@@ -61,14 +63,14 @@ class DownstreamEvaluationCallback(TrainerCallback):
         data_dir: str | Path,
         *,
         tokenizer: PreTrainedTokenizerBase | None = None,
-        languages: Sequence[str] | None = None,
+        languages: str | Sequence[str] | None = None,
         transfer_setting: str = PROBE,
         retrieval_setting: str = "plain",
         finetuning: Mapping[str, Mapping[str, Any]] | None = None,
         layer: int | None = None,
     ) -> None:
         self.data_dir, self.tokenizer, self.layer = Path(data_dir), tokenizer, layer
-        self.languages = ["all"] if languages is None else list(languages)
+        self.languages = as_list("all" if languages is None else languages)
         self.transfer_setting, self.retrieval_setting = transfer_setting, retrieval_setting
         self.finetuning = dict(finetuning or {})
         found = find_tasks(tasks)

@@ -173,8 +173,10 @@ class TransformerEncoder:
             `np.ndarray`: The mean of the layer's states. Shape: (texts, hidden size), float32.
 
         Raises:
-            ValueError: If a sentence has no token that counts in the mean.
+            ValueError: If one string is given instead of a list, or a sentence has no token that counts in the mean.
         """
+        if isinstance(texts, str):
+            raise ValueError("one string was given as texts, whose letters are no sentences; type: encode([text])")
         unique, inverse = _unique(texts)
         ids, special = self._tokenize([self._prepared(text) for text in unique])
         prompt_length = self._prompt_length()

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_mplm._lists import as_list
 from hf_mplm.jobs.lock import hold_folder
 from hf_mplm.languages import parse_code
 
@@ -15,7 +16,7 @@ from .files.corpus import MissingDataError
 from .kinds.finetuned import PROBE, TransferTask
 from .measured import describe_model
 from .results import ResultRow, Results
-from .settings import EvaluationKeywords, EvaluationSettings, as_list
+from .settings import EvaluationKeywords, EvaluationSettings
 from .table import RunTable
 from .task import Task
 from .tasks import TASKS, find_tasks

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
+from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import parse_json
 from hf_mplm.languages import parse_code
 
@@ -19,7 +20,6 @@ __all__ = [
     "LoadingSettings",
     "RetrievalSettings",
     "TransferSettings",
-    "as_list",
     "as_mapping",
 ]
 
@@ -189,22 +189,6 @@ class EvaluationSettings:
             "max_sentences": limits,
             "finetuning": {task: values for task, values in others.items() if values},
         }
-
-
-def as_list(value: Any) -> list[Any]:
-    """Take a list as the command line gives it, with commas, or as Python does.
-
-    Args:
-        value (`str`, `int` or `Iterable`): `"a,b"`, `["a", "b"]`, `["a,b", "c"]` or one value.
-
-    Returns:
-        `list`: The values; parts of strings without the space around them.
-    """
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, Iterable):
-        return [value]
-    return [part for item in value for part in (as_list(item) if isinstance(item, str) else [item])]
 
 
 def as_mapping(name: str, value: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from hf_mplm._lists import as_list
+
 from .results import ResultRow
 
 
@@ -120,17 +122,17 @@ def groups_of(rows: Iterable[ResultRow]) -> dict[str, list[str]]:
     return {name: sorted(groups[name]) for name in ordered}
 
 
-def group_mean(values: dict[str, float], languages: Sequence[str]) -> float | None:
+def group_mean(values: dict[str, float], languages: str | Sequence[str]) -> float | None:
     """Average over the languages of a group that were measured, each counting once.
 
     Args:
         values (`dict[str, float]`): Language to value.
-        languages (`Sequence[str]`): The languages of the group.
+        languages (`str` or `Sequence[str]`): The languages of the group.
 
     Returns:
         `float`: The mean, or `None` if none of them was measured.
     """
-    measured = [values[language] for language in languages if language in values]
+    measured = [values[language] for language in as_list(languages) if language in values]
     return sum(measured) / len(measured) if measured else None
 
 

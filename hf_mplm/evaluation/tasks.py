@@ -7,6 +7,8 @@ import importlib
 import pkgutil
 from typing import Any
 
+from hf_mplm._lists import split_list
+
 from . import benchmarks
 from .task import Task
 
@@ -57,7 +59,7 @@ def find_tasks(tasks: Any) -> list[Task]:
     given = [tasks] if isinstance(tasks, str) or hasattr(tasks, "evaluate") else list(tasks)
     found: dict[str, Task] = {}
     for entry in given:
-        names = [part.strip() for part in entry.split(",") if part.strip()] if isinstance(entry, str) else [entry]
+        names = split_list(entry) if isinstance(entry, str) else [entry]
         for task in (get_task(name) if isinstance(name, str) else name for name in names):
             lacking = [name for name in ("name", "languages", "check", "evaluate") if not hasattr(task, name)]
             if lacking or isinstance(task, type):

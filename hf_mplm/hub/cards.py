@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
 from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, markdown_table
 
@@ -66,7 +67,7 @@ def write_model_card(
     license: str | None = None,
     language_counts: Mapping[str, int] | None = None,
     paper: Mapping[str, str] | None = None,
-    tags: Sequence[str] = (),
+    tags: str | Sequence[str] = (),
     template: str = "pretrain",
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -82,7 +83,7 @@ def write_model_card(
         license (`str`, *optional*): the Hub's licence identifier.
         language_counts (`Mapping[str, int]`, *optional*): language-script to number of training chunks.
         paper (`Mapping[str, str]`, *optional*): `title`, `url` and `citation` of the method.
-        tags (`Sequence[str]`, *optional*): tags of the card.
+        tags (`str` or `Sequence[str]`, *optional*): tags of the card.
         template (`str`, *optional*, defaults to `"pretrain"`): a template of this package.
         facts (`Mapping[str, Any]`, *optional*): what else is told of training, such as `processes` and `layer`.
 
@@ -113,7 +114,7 @@ def write_model_card(
         library_name="transformers",
         pipeline_tag="fill-mask",
         base_model=base_model if base_model and not Path(base_model).exists() else None,
-        tags=sorted({"hf-mplm", *tags}),
+        tags=sorted({"hf-mplm", *as_list(tags, keep_spaces=True)}),
     )
     has_tables = "languages" in config
     card = ModelCard.from_template(

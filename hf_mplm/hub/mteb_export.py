@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hf_mplm._lists import as_list
 from hf_mplm.languages import parse_code
 
 from .names import safe_name
@@ -59,7 +60,7 @@ class MtebExport:
     left_out: dict[str, int]
 
 
-def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: Collection[str] = ()) -> MtebExport:
+def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: str | Collection[str] = ()) -> MtebExport:
     """Write scores as MTEB's result files, `MODEL/REVISION/TASK.json`, where MTEB measures the same.
 
     That is so for `Tatoeba`, in which the other language asks and English answers, and for the devtest part of
@@ -69,12 +70,13 @@ def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: Collection[
     Args:
         rows (`Sequence[ResultRow]`): The rows of a run; it may hold several models and layers.
         output (`str` or `Path`): The folder.
-        limited (`Collection[str]`, *optional*): Tasks of which only some sentences were taken (`--max_sentences`).
-            They are left out.
+        limited (`str` or `Collection[str]`, *optional*): Tasks of which only some sentences were taken
+            (`--max_sentences`). They are left out.
 
     Returns:
         `MtebExport`: The files, and what was left out and why.
     """
+    limited = frozenset(as_list(limited))
     files: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     left_out: Counter[str] = Counter()
     for row in rows:

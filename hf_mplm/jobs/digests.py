@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from hf_mplm._lists import as_list
+
 from .files import DamagedError, read_json, write_json
 
 
@@ -50,34 +52,39 @@ def digest_file(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def digest_files(paths: Iterable[str | Path]) -> list[str]:
+def digest_files(paths: str | Iterable[str | Path]) -> list[str]:
     """The digests of several files, read in parallel: hashing lets go of the interpreter's lock."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(digest_file, paths))
+        return list(pool.map(digest_file, as_list(paths, keep_spaces=True)))
 
 
-def write_digests(folder: Path, names: Iterable[str] | None = None, *, without: Iterable[str] = ()) -> None:
+def write_digests(
+    folder: Path, names: str | Iterable[str] | None = None, *, without: str | Iterable[str] = ()
+) -> None:
     """Write size and digest of a folder's files into its `digests.json`, which is last to be written.
 
     Args:
         folder (`Path`): the folder.
-        names (`Iterable[str]`, *optional*): paths within it; all files but hidden ones by default.
-        without (`Iterable[str]`, *optional*): paths to leave out, of files that are meant to change.
+        names (`str` or `Iterable[str]`, *optional*): paths within it; all files but hidden ones by default.
+        without (`str` or `Iterable[str]`, *optional*): paths to leave out, of files that are meant to change.
     """
-    chosen = sorted(set(_files(folder) if names is None else names) - {DIGESTS_FILE, *without})
+    chosen = sorted(
+        set(_files(folder) if names is None else as_list(names, keep_spaces=True))
+        - {DIGESTS_FILE, *as_list(without, keep_spaces=True)}
+    )
     digests = digest_files(folder / name for name in chosen)
     files = {name: {"size": (folder / name).stat().st_size, "digest": digest} for name, digest in zip(chosen, digests)}
     write_json(folder / DIGESTS_FILE, {"algorithm": _ALGORITHM, "files": files})
 
 
 def find_damage(
-    folder: Path, names: Iterable[str] | None = None, advice: str = "Fetch or make it again."
+    folder: Path, names: str | Iterable[str] | None = None, advice: str = "Fetch or make it again."
 ) -> list[Damage] | None:
     """Hold a folder against its `digests.json`.
 
     Args:
         folder (`Path`): the folder.
-        names (`Iterable[str]`, *optional*): the files to look at; all that were written down by default.
+        names (`str` or `Iterable[str]`, *optional*): the files to look at; all that were written down by default.
         advice (`str`, *optional*): what to do where `digests.json` itself is damaged, as a sentence.
 
     Returns:
@@ -89,7 +96,7 @@ def find_damage(
     files = _read(folder, advice)
     if files is None:
         return None
-    wanted = sorted(files if names is None else set(names) & set(files))
+    wanted = sorted(files if names is None else set(as_list(names, keep_spaces=True)) & set(files))
     found = [Damage(name, "it is missing") for name in wanted if not (folder / name).is_file()]
     there = [name for name in wanted if (folder / name).is_file()]
     sizes = {name: (folder / name).stat().st_size for name in there}
@@ -103,13 +110,13 @@ def find_damage(
     return sorted(found)
 
 
-def refuse_damage(folder: Path, advice: str, names: Iterable[str] | None = None) -> bool:
+def refuse_damage(folder: Path, advice: str, names: str | Iterable[str] | None = None) -> bool:
     """Raise if a folder is not as it was written.
 
     Args:
         folder (`Path`): the folder.
         advice (`str`): what to do, in one sentence.
-        names (`Iterable[str]`, *optional*): the files to look at.
+        names (`str` or `Iterable[str]`, *optional*): the files to look at.
 
     Returns:
         `bool`: whether there were digests to hold it against.

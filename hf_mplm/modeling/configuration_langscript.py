@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
-__all__ = ["LangScriptConfigMixin", "split_codes"]
+__all__ = ["LangScriptConfigMixin", "listed", "split_codes"]
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig as _PreTrainedConfig
@@ -19,20 +19,40 @@ LANGUAGE = re.compile(r"[a-z]{3}")
 SCRIPT = re.compile(r"[A-Z][a-z]{3}")
 
 
-def split_codes(codes: Iterable[str]) -> tuple[list[str], list[str]]:
+def listed(codes: str | Iterable[str]) -> Iterable[str]:
+    """Codes, of which a string may hold several; Python would read it letter by letter.
+
+    Args:
+        codes (`str` or `Iterable[str]`): `"swh_Latn,tha_Thai"`, with commas or spaces, or a list.
+
+    Returns:
+        `Iterable[str]`: The codes.
+
+    Raises:
+        ValueError: If a string names nothing.
+    """
+    if not isinstance(codes, str):
+        return codes
+    found = [code for code in re.split(r"[,\s]+", codes) if code]
+    if not found:
+        raise ValueError(f"{codes!r} names no language; write codes as in 'swh_Latn,tha_Thai'")
+    return found
+
+
+def split_codes(codes: str | Iterable[str]) -> tuple[list[str], list[str]]:
     """The languages and the scripts of language-script codes, each once, in the order of their first appearance.
 
     A language belongs to the language alone: `srp_Cyrl` and `srp_Latn` share the first entry.
 
     Args:
-        codes (`Iterable[str]`): `swh_Latn`, or `swh` where only the language matters.
+        codes (`str` or `Iterable[str]`): `swh_Latn`, or `swh` where only the language matters.
 
     Returns:
         `tuple[list[str], list[str]]`: ISO 639-3 codes and ISO 15924 codes.
     """
     languages: dict[str, None] = {}
     scripts: dict[str, None] = {}
-    for code in codes:
+    for code in listed(codes):
         language, _, script = code.partition("_")
         languages[_checked(language, LANGUAGE, code)] = None
         if script:
@@ -88,13 +108,13 @@ def _checked(code: str, pattern: re.Pattern[str], given: str) -> str:
     return code
 
 
-def _checked_list(name: str, codes: Iterable[str] | None, pattern: re.Pattern[str]) -> list[str]:
-    listed = list(codes or [])
+def _checked_list(name: str, codes: str | Iterable[str] | None, pattern: re.Pattern[str]) -> list[str]:
+    found = list(listed(codes or []))
     form = "ISO 639-3 codes like 'swh'" if pattern is LANGUAGE else "ISO 15924 codes like 'Latn'"
-    for code in listed:
+    for code in found:
         if not isinstance(code, str) or pattern.fullmatch(code) is None:
             raise ValueError(f"config.{name} lists {form}, not {code!r}; `split_codes` takes 'swh_Latn' apart")
-    if len(set(listed)) != len(listed):
-        twice = sorted({code for code in listed if listed.count(code) > 1})
+    if len(set(found)) != len(found):
+        twice = sorted({code for code in found if found.count(code) > 1})
         raise ValueError(f"config.{name} lists {', '.join(twice)} more than once; a code's position is its id")
-    return listed
+    return found

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from .configuration_langscript import split_codes
+from .configuration_langscript import listed, split_codes
 from .language_embeddings import LangScriptEmbedding, embed_ids
 from .masked_only_lm import MaskedOnlyLM, MaskedOnlyOutput
 from .remote_code import RemoteCode, package_module
@@ -162,13 +162,14 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         """
         self._ids_when_none = None if code is None else self.language_ids_of(code)
 
-    def add_languages(self, codes: Iterable[str]) -> None:
+    def add_languages(self, codes: str | Iterable[str]) -> None:
         """Grow the tables by the languages and scripts that are missing; nothing else changes.
 
         Call it before the optimizer is made, which would not know the grown tables.
 
         Args:
-            codes (`Iterable[str]`): language-script codes like `xyz_Thai`; `xyz` where the script is known anyway.
+            codes (`str` or `Iterable[str]`): language-script codes like `xyz_Thai`; `xyz` where the script is known
+                anyway.
         """
         languages, scripts = split_codes(codes)
         config = self.config
@@ -188,12 +189,13 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             elif size > table.num_embeddings:
                 table.grow(size)
 
-    def nearest_languages(self, code: str, among: Sequence[str] | None = None) -> list[tuple[str, float]]:
+    def nearest_languages(self, code: str, among: str | Sequence[str] | None = None) -> list[tuple[str, float]]:
         """Other languages by the cosine of their embeddings, nearest first (LangSAMP, section 5.4: donor languages).
 
         Args:
             code (`str`): `tha_Thai` or `tha`; the script plays no part.
-            among (`Sequence[str]`, *optional*): the codes to choose from; by default every language of the model.
+            among (`str` or `Sequence[str]`, *optional*): the codes to choose from; by default every language
+                of the model.
 
         Returns:
             `list[tuple[str, float]]`: codes as they were given, without the language itself, and cosines.
@@ -203,12 +205,12 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         """
         if self.language_embeddings is None:
             raise ValueError("this model has no language embeddings: config.use_language_embeddings is False")
-        listed = self.config.languages
-        itself = _position(listed, code.partition("_")[0], "language", code)
+        known = self.config.languages
+        itself = _position(known, code.partition("_")[0], "language", code)
         others = {
             other: position
-            for other in (listed if among is None else among)
-            if (position := _position(listed, other.partition("_")[0], "language", other)) != itself
+            for other in (known if among is None else listed(among))
+            if (position := _position(known, other.partition("_")[0], "language", other)) != itself
         }
         table = nn.functional.normalize(self.language_embeddings.weight.detach().double(), dim=-1)
         cosines = (table[list(others.values())] @ table[itself]).tolist()
@@ -218,8 +220,8 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
     def from_encoder(
         cls,
         name_or_path: str | os.PathLike[str],
-        languages: Sequence[str],
-        scripts: Sequence[str] | None = None,
+        languages: str | Sequence[str],
+        scripts: str | Sequence[str] | None = None,
         *,
         use_language_embeddings: bool = True,
         use_script_embeddings: bool = True,
@@ -230,8 +232,9 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
 
         Args:
             name_or_path (`str` or `os.PathLike`): Hub id or folder of a checkpoint with its LM head.
-            languages (`Sequence[str]`): language-scripts like `eng_Latn`; or, with `scripts`, languages like `eng`.
-            scripts (`Sequence[str]`, *optional*): scripts like `Latn`, where `languages` holds none.
+            languages (`str` or `Sequence[str]`): language-scripts like `eng_Latn`; or, with `scripts`, languages like
+                `eng`.
+            scripts (`str` or `Sequence[str]`, *optional*): scripts like `Latn`, where `languages` holds none.
             use_language_embeddings (`bool`, *optional*, defaults to `True`): see the configuration.
             use_script_embeddings (`bool`, *optional*, defaults to `True`): see the configuration.
             dtype (`torch.dtype`, *optional*, defaults to `torch.float32`):

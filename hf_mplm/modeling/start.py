@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .configuration_langscript import LangScriptConfigMixin, split_codes
+from .configuration_langscript import LangScriptConfigMixin, listed, split_codes
 from .langscript import PROVENANCE
 from .reading import load_config, load_with_head
 
@@ -19,8 +19,8 @@ __all__ = ["start_from_encoder"]
 def start_from_encoder(
     cls: Any,
     name_or_path: str | os.PathLike[str],
-    languages: Sequence[str],
-    scripts: Sequence[str] | None,
+    languages: str | Sequence[str],
+    scripts: str | Sequence[str] | None,
     *,
     use_language_embeddings: bool,
     use_script_embeddings: bool,
@@ -33,8 +33,9 @@ def start_from_encoder(
     Args:
         cls (subclass of [`LangScriptLM`]): the class of the model.
         name_or_path (`str` or `os.PathLike`): Hub id or folder of a checkpoint with its LM head.
-        languages (`Sequence[str]`): language-scripts like `eng_Latn`; or, with `scripts`, languages like `eng`.
-        scripts (`Sequence[str]`, *optional*): scripts like `Latn`, where `languages` holds none.
+        languages (`str` or `Sequence[str]`): language-scripts like `eng_Latn`; or, with `scripts`, languages like
+            `eng`.
+        scripts (`str` or `Sequence[str]`, *optional*): scripts like `Latn`, where `languages` holds none.
         use_language_embeddings (`bool`): see the configuration.
         use_script_embeddings (`bool`): see the configuration.
         dtype (`torch.dtype`): of the weights.
@@ -49,7 +50,7 @@ def start_from_encoder(
         DamagedError: if it cannot be read.
     """
     found_languages, found_scripts = split_codes(languages)
-    found_scripts = list(dict.fromkeys([*found_scripts, *(scripts or [])]))
+    found_scripts = list(dict.fromkeys([*found_scripts, *listed(scripts or [])]))
     source = load_config(name_or_path, trust_remote_code=trust_remote_code, **kwargs)
     stock = cls.stock_config_class
     if source.model_type != stock.model_type:

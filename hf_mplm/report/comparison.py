@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hf_mplm._lists import as_list
 from hf_mplm.evaluation.results import NOT_APPLICABLE
 from hf_mplm.evaluation.summary import describe
 from hf_mplm.languages import family_name
@@ -31,7 +32,7 @@ OVERVIEW = (
 UNIT = "fraction"
 
 
-def write_comparison(output: str | Path, comparisons: Sequence[Comparison], names: Sequence[str]) -> list[Path]:
+def write_comparison(output: str | Path, comparisons: Sequence[Comparison], names: str | Sequence[str]) -> list[Path]:
     """Write a comparison as Markdown, LaTeX and a self-contained HTML page.
 
     Without matplotlib the page has its tables and no pictures, and a line of the log says so.
@@ -39,11 +40,12 @@ def write_comparison(output: str | Path, comparisons: Sequence[Comparison], name
     Args:
         output (`str` or `Path`): The folder.
         comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
-        names (`Sequence[str]`): What to call the runs.
+        names (`str` or `Sequence[str]`): What to call the runs.
 
     Returns:
         `list[Path]`: `comparison.md`, `comparison.tex` and `comparison.html`.
     """
+    names = as_list(names, keep_spaces=True)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     if why := plots.missing():
@@ -59,16 +61,17 @@ def write_comparison(output: str | Path, comparisons: Sequence[Comparison], name
     return [folder / name for name in files]
 
 
-def markdown_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
+def markdown_report(comparisons: Sequence[Comparison], names: str | Sequence[str]) -> str:
     """Write the groups of the papers' tables, as fractions, one table a measurement.
 
     Args:
         comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
-        names (`Sequence[str]`): What to call the runs.
+        names (`str` or `Sequence[str]`): What to call the runs.
 
     Returns:
         `str`: Markdown.
     """
+    names = as_list(names, keep_spaces=True)
     header, lines = overview(comparisons, names)
     parts = [f"## Overview\n\n{OVERVIEW}\n\n{markdown_table(header, lines)}\n"]
     for comparison in comparisons:
@@ -77,16 +80,17 @@ def markdown_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> 
     return "\n".join(parts)
 
 
-def overview(comparisons: Sequence[Comparison], names: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+def overview(comparisons: Sequence[Comparison], names: str | Sequence[str]) -> tuple[list[str], list[list[Any]]]:
     """Put the means over all languages of every measurement into one table, as fractions.
 
     Args:
         comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
-        names (`Sequence[str]`): What to call the runs.
+        names (`str` or `Sequence[str]`): What to call the runs.
 
     Returns:
         `tuple[list[str], list[list]]`: The names of the columns, and a line for each measurement.
     """
+    names = as_list(names, keep_spaces=True)
     header = [f"measurement ({UNIT})", "languages", *names]
     for name in names[1:]:
         header += [f"{name} - {names[0]}", "p"]
@@ -104,16 +108,17 @@ def overview(comparisons: Sequence[Comparison], names: Sequence[str]) -> tuple[l
     return header, lines
 
 
-def latex_table(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
+def latex_table(comparisons: Sequence[Comparison], names: str | Sequence[str]) -> str:
     r"""Write one table in the form of the papers: a run a line, a group a column, the best in bold, for `booktabs`.
 
     Args:
         comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
-        names (`Sequence[str]`): What to call the runs.
+        names (`str` or `Sequence[str]`): What to call the runs.
 
     Returns:
         `str`: LaTeX that needs `\usepackage{booktabs}`.
     """
+    names = as_list(names, keep_spaces=True)
     lines = [
         rf"\begin{{tabular}}{{ll{'r' * len(PAPER_GROUPS)}}}",
         r"\toprule",
@@ -135,16 +140,17 @@ def latex_table(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def html_report(comparisons: Sequence[Comparison], names: Sequence[str]) -> str:
+def html_report(comparisons: Sequence[Comparison], names: str | Sequence[str]) -> str:
     """Write the page: tables with intervals, a heat map of differences, and bars by group and by language.
 
     Args:
         comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
-        names (`Sequence[str]`): What to call the runs.
+        names (`str` or `Sequence[str]`): What to call the runs.
 
     Returns:
         `str`: HTML that needs no other file.
     """
+    names = as_list(names, keep_spaces=True)
     page = Page(f"Comparison of {', '.join(names)}")
     drawn = not plots.missing()
     page.paragraph(
@@ -208,7 +214,7 @@ def _by_group(comparison: Comparison) -> dict[str, GroupScore]:
     return {score.group: score for score in comparison.groups}
 
 
-def _header(names: Sequence[str]) -> list[str]:
+def _header(names: str | Sequence[str]) -> list[str]:
     header = [f"group ({UNIT})", "languages"]
     for name in names:
         header += [name, "95% interval"]

@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hf_mplm._lists import as_list
+
 from .table import format_cell
 
 
@@ -43,11 +45,11 @@ class Page:
         """Add a block of commands or output."""
         return self._add("code", text=text)
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[Any]], best: str | None = None) -> Page:
+    def table(self, header: str | Sequence[str], rows: Iterable[Sequence[Any]], best: str | None = None) -> Page:
         """Add a table.
 
         Args:
-            header (`Sequence[str]`): column names.
+            header (`str` or `Sequence[str]`): column names.
             rows (`Iterable[Sequence]`): cells; floats are printed with three digits, `None` as a dash.
             best (`"max"` or `"min"`, *optional*): print the best number of each column in bold.
         """
@@ -60,7 +62,7 @@ class Page:
             ]
             for row in rows
         ]
-        return self._add("table", header=list(header), rows=cells)
+        return self._add("table", header=as_list(header, keep_spaces=True), rows=cells)
 
     def figure(self, svg: bytes, caption: str) -> Page:
         """Add a picture, embedded as SVG; the caption also serves readers who cannot see it."""

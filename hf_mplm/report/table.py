@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hf_mplm._lists import as_list
+
 
 __all__ = ["format_cell", "latex_escape", "markdown_code", "markdown_escape", "markdown_table", "text_table"]
 
@@ -95,11 +97,11 @@ def latex_escape(text: str) -> str:
     return r"$\to$".join("".join(_LATEX.get(letter, letter) for letter in part) for part in parts)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, aligned: bool = True) -> str:
+def markdown_table(header: str | Sequence[str], rows: Iterable[Sequence[Any]], *, aligned: bool = True) -> str:
     """A GitHub-flavoured Markdown table, aligned so that it also reads well on a terminal.
 
     Args:
-        header (`Sequence[str]`): Names of the columns.
+        header (`str` or `Sequence[str]`): Names of the columns.
         rows (`Iterable[Sequence]`): Cells, see [`format_cell`]; names in them are escaped.
         aligned (`bool`, *optional*, defaults to `True`): Fill the columns up with spaces. Without them a number that
             changes, changes one line of a file under version control.
@@ -107,6 +109,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, alig
     Returns:
         `str`: The table, without a line feed at its end.
     """
+    header = as_list(header, keep_spaces=True)
     cells = [[markdown_escape(format_cell(value)) for value in row] for row in [header, *rows]]
     widths = [max(3, *(_width(row[column]) for row in cells)) if aligned else 1 for column in range(len(header))]
     lines = [f"| {' | '.join(_pad(row, widths))} |" for row in cells]

@@ -13,6 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hf_mplm._lists import as_list
+
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,11 +39,11 @@ def sample_languages() -> list[str]:
     return sorted(set(_table().column("language").cast("string").to_pylist()))
 
 
-def iter_sample(languages: Sequence[str] | None = None, split: str | None = None) -> Iterator[SampleRow]:
+def iter_sample(languages: str | Sequence[str] | None = None, split: str | None = None) -> Iterator[SampleRow]:
     """Yield the rows of the sample in a fixed order.
 
     Args:
-        languages (`Sequence[str]`, *optional*): codes to keep, in this order; all by default.
+        languages (`str` or `Sequence[str]`, *optional*): codes to keep, in this order; all by default.
         split (`str`, *optional*): `train`, `dev` or `test`; all by default.
 
     Yields:
@@ -53,7 +55,7 @@ def iter_sample(languages: Sequence[str] | None = None, split: str | None = None
     if split is not None and split not in SPLITS:
         raise ValueError(f"the sample has the splits {', '.join(SPLITS)}, not {split!r}")
     known = sample_languages()
-    for language in known if languages is None else languages:
+    for language in as_list(known if languages is None else languages):
         if language not in known:
             near = difflib.get_close_matches(language, known, n=3, cutoff=0.3)
             raise ValueError(
@@ -65,7 +67,7 @@ def iter_sample(languages: Sequence[str] | None = None, split: str | None = None
                 yield SampleRow(**row)
 
 
-def write_corpus(folder: str | Path, languages: Sequence[str] | None = None) -> Path:
+def write_corpus(folder: str | Path, languages: str | Sequence[str] | None = None) -> Path:
     """Write the training sentences as a corpus folder, `CODE.txt` with one sentence a line.
 
     Development and test sentences stay out, so that whatever is trained on the folder can be measured on them. The
@@ -74,7 +76,7 @@ def write_corpus(folder: str | Path, languages: Sequence[str] | None = None) -> 
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for language in sample_languages() if languages is None else languages:
+    for language in as_list(sample_languages() if languages is None else languages):
         rows = list(iter_sample([language]))
         held_out = {row.text for row in rows if row.split != "train"}
         lines = [row.text for row in rows if row.split == "train" and row.text not in held_out]
@@ -82,10 +84,10 @@ def write_corpus(folder: str | Path, languages: Sequence[str] | None = None) -> 
     return folder
 
 
-def write_benchmark(data_dir: str | Path, languages: Sequence[str] | None = None) -> Path:
+def write_benchmark(data_dir: str | Path, languages: str | Sequence[str] | None = None) -> Path:
     """Write `sib200/CODE/{train,dev,test}.tsv` below `data_dir`, in the benchmark's own format."""
     data_dir = Path(data_dir)
-    for language in sample_languages() if languages is None else languages:
+    for language in as_list(sample_languages() if languages is None else languages):
         folder = data_dir / "sib200" / language
         folder.mkdir(parents=True, exist_ok=True)
         for split in SPLITS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hf_mplm._lists import as_codes, as_list
 from hf_mplm.evaluation.files.records import DataError, read_lines
 from hf_mplm.languages import parse_code
 
@@ -13,14 +14,15 @@ __all__ = ["read_parallel"]
 
 
 def read_parallel(
-    paths: Sequence[str | Path], languages: Sequence[str] | None = None
+    paths: str | Sequence[str | Path], languages: str | Sequence[str] | None = None
 ) -> tuple[list[tuple[str, str]], str, str, int]:
     """Read sentence pairs.
 
     Args:
-        paths (`Sequence[str | Path]`): two files. Of `.txt` files line n of the one translates line n of the other; of
-            `.tsv` files (id, tab, sentence) those of the same id.
-        languages (`Sequence[str]`, *optional*): their codes; by default what their names say, as `swh_Latn.txt` does.
+        paths (`str` or `Sequence[str | Path]`): two files. Of `.txt` files line n of the one translates line n of the
+            other; of `.tsv` files (id, tab, sentence) those of the same id.
+        languages (`str` or `Sequence[str]`, *optional*): their codes; by default what their names say, as
+            `swh_Latn.txt` does.
 
     Returns:
         `tuple[list[tuple[str, str]], str, str, int]`: the pairs, the two codes, and the sentences without a partner.
@@ -30,6 +32,7 @@ def read_parallel(
         DataError: if two text files differ in their number of lines, or nothing is paired.
         ValueError: if there are not two files, or a language is not told.
     """
+    paths, languages = as_list(paths, keep_spaces=True), as_codes(languages)
     if len(paths) != 2:
         raise ValueError(f"--parallel takes two files, one a language, and was given {len(paths)}")
     first, second = (Path(path) for path in paths)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM
 
+from hf_mplm._lists import as_list
 from hf_mplm.evaluation.callback import PRIMARY
 from hf_mplm.evaluation.results import ResultRow
 from hf_mplm.languages import parse_code
@@ -39,7 +40,7 @@ class Donor:
 
 def rank_donors(
     target: str,
-    among: Sequence[str],
+    among: str | Sequence[str],
     *,
     model: str | Path | None = None,
     results: Sequence[ResultRow] = (),
@@ -52,7 +53,7 @@ def rank_donors(
 
     Args:
         target (`str`): The language to transfer to.
-        among (`Sequence[str]`): The languages to choose from.
+        among (`str` or `Sequence[str]`): The languages to choose from.
         model (`str` or `Path`, *optional*): A LangSAMP checkpoint, whose language embeddings are compared.
         results (`Sequence[ResultRow]`, *optional*): Zero-shot or probe results with several source languages.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with the model may run.
@@ -67,7 +68,7 @@ def rank_donors(
     if model is None and not results:
         raise ValueError("give a LangSAMP model, results of `hf-mplm evaluate --source_languages A,B,C`, or both")
     code = parse_code(target).code
-    codes = [donor for donor in dict.fromkeys(parse_code(donor).code for donor in among) if donor != code]
+    codes = [donor for donor in dict.fromkeys(parse_code(donor).code for donor in as_list(among)) if donor != code]
     if not codes:
         raise ValueError(f"there is no language to choose from but {code} itself; give others with --among")
     cosines = {} if model is None else _cosines(model, code, codes, trust_remote_code)

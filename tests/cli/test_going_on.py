@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -252,3 +253,25 @@ def test_two_processes_are_refused_together(start, store, tmp_path):
         process = start_process("torchrun", command(start, store, tmp_path / "out"))
         _, errors = process.communicate(timeout=120)
     assert process.returncode != 0 and "is in use" in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_dies_is_told_of_and_the_same_command_goes_on(rank, start, store, tmp_path):
+    flags = ["--max_steps", 60, "--save_steps", 5, "--save_total_limit", 2, "--per_device_train_batch_size", 2]
+    output = tmp_path / "out"
+    process = start_process("torchrun", command(start, store, output, *flags))
+    wait_for(output / "checkpoint-5", process)
+    ranks = {int(child.environ()["RANK"]): child for child in psutil.Process(process.pid).children()}
+    ranks[rank].kill()
+    _, errors = process.communicate(timeout=120)
+    told = [line for line in errors.splitlines() if line.startswith("hf-mplm pretrain: error: ")]
+    assert process.returncode != 0 and len(told) == 1, errors[-3000:]
+    assert f"rank {rank} of 2 died" in told[0], errors[-3000:]
+    checkpoint = Path(told[0].rpartition("it goes on from ")[2])
+    assert checkpoint.parent == output and find_damage(checkpoint) == []
+    # The launcher prints a traceback of its own, without our frames.
+    assert "hf_mplm/trainers" not in errors and "this is a fault" not in errors
+    process = start_process("torchrun", command(start, store, output, *flags))
+    _, errors = process.communicate()
+    assert process.returncode == 0 and f"Going on from {checkpoint}." in errors, errors[-3000:]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hf_mplm._lists import as_list
+
 from .masking import FIXED_STREAM, mask_tokens
 from .randomness import check_seed
 from .schedules import Schedule, ScheduleValue
@@ -77,6 +79,7 @@ class DataCollatorForMaskedLM:
     fixed: bool = False
 
     def __post_init__(self) -> None:
+        self.extra_keys = tuple(as_list(self.extra_keys))
         for name in ("mask", "pad"):
             if getattr(self.tokenizer, f"{name}_token_id") is None:
                 raise ValueError(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hf_mplm._lists import as_list
+
 from .collators import DataCollatorForMaskedLM, content_number
 from .randomness import check_seed, random_words
 from .row_packing import pack_rows
@@ -119,6 +121,7 @@ class DataCollatorForTransliteration:
     fixed: bool = False
 
     def __post_init__(self) -> None:
+        self.extra_keys = tuple(as_list(self.extra_keys))
         if self.max_length < 5:
             raise ValueError(f"max_length is {self.max_length}, but two tokens and three special ones need 5")
         if self.tokenizer.padding_side != "right":

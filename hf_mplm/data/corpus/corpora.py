@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from hf_mplm._lists import as_codes, as_list
+
 from .options import ReadOptions
 from .readers import read_segment
 from .report import CLEANED, DROPPED, NOT_ASKED_FOR, CorpusReport
@@ -54,7 +56,7 @@ def find_files(
         OSError: if a file cannot be read or is damaged.
     """
     report = CorpusReport() if report is None else report
-    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    sources = as_list(source, keep_spaces=True)
     if not sources:
         raise ValueError("no corpus was given; needed is a folder, a file or the id of a Hub dataset")
     files = [file for one in sources for file in discover(one, options, report)]
@@ -93,7 +95,7 @@ def find_files(
 def iter_corpus(
     source: str | Path | Sequence[str | Path],
     *,
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     text_column: str = "text",
     language_column: str = "language",
     fold_han: bool = False,
@@ -112,7 +114,7 @@ def iter_corpus(
             streamed. Folders hold `CODE.txt` (one sentence a line), `CODE.tsv` (id, tab, sentence), `*.jsonl`,
             `*.csv` or `*.tsv` with a line of column names, all of them also as `.gz`, `.bz2`, `.xz` or `.zst`, or
             `*.parquet`. Anything else is passed over, and told.
-        languages (`Sequence[str]`, *optional*): codes to read; all by default.
+        languages (`str` or `Sequence[str]`, *optional*): codes to read; all by default.
         text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code. Without such a
             column the file's or configuration's name tells the language.
@@ -140,7 +142,7 @@ def iter_corpus(
     ```
     """
     options = ReadOptions(
-        languages=None if languages is None else tuple(languages),
+        languages=as_codes(languages),
         text_column=text_column,
         language_column=language_column,
         fold_han=fold_han,
@@ -158,16 +160,17 @@ def iter_corpus(
         logger.warning("%s: --languages asks for it, and the corpus has no sentence of it", language)
 
 
-def missing_languages(languages: Sequence[str] | None, found: Iterable[str], *, fold_han: bool = False) -> list[str]:
+def missing_languages(
+    languages: str | Sequence[str] | None, found: Iterable[str], *, fold_han: bool = False
+) -> list[str]:
     """The languages that were asked for and of which there is nothing.
 
     Args:
-        languages (`Sequence[str]`, *optional*): what was asked for; None asks for none in particular.
+        languages (`str` or `Sequence[str]`, *optional*): what was asked for; None asks for none in particular.
         found (`Iterable[str]`): codes of what there is.
         fold_han (`bool`, *optional*, defaults to `False`): whether Hans and Hant were written as Hani.
     """
-    asked = None if languages is None else tuple(languages)
-    return CodeResolver(ReadOptions(languages=asked, fold_han=fold_han)).missing(found)
+    return CodeResolver(ReadOptions(languages=as_codes(languages), fold_han=fold_han)).missing(found)
 
 
 def list_languages(

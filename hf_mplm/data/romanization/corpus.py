@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from hf_mplm._lists import as_codes
 from hf_mplm.jobs.files import read_json
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 
@@ -38,7 +39,7 @@ def romanize_corpus(
     use_language_codes: bool = False,
     output_format: Literal["parquet", "jsonl"] = "parquet",
     cache_file: str | Path | None = None,
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     text_column: str = "text",
     language_column: str = "language",
     fold_han: bool = False,
@@ -63,7 +64,7 @@ def romanize_corpus(
         use_language_codes (`bool`, *optional*, defaults to `False`): Tell uroman the language of each sentence.
         output_format (`"parquet"` or `"jsonl"`, *optional*, defaults to `"parquet"`): The kind of files.
         cache_file (`str` or `Path`, *optional*): Units that processes and runs share, see [`Romanizer`].
-        languages (`Sequence[str]`, *optional*): Codes to read; all by default.
+        languages (`str` or `Sequence[str]`, *optional*): Codes to read; all by default.
         text_column (`str`, *optional*, defaults to `"text"`): Column of JSONL, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): The same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): Write Hans and Hant as Hani, as Glot500 does.
@@ -88,9 +89,7 @@ def romanize_corpus(
     if part_bytes < 1:
         raise ValueError(f"part_bytes is {part_bytes}; needed is 1 or more")
     output = Path(output)
-    options = ReadOptions(
-        None if languages is None else tuple(languages), text_column, language_column, fold_han, split, revision
-    )
+    options = ReadOptions(as_codes(languages), text_column, language_column, fold_han, split, revision)
     found = CorpusReport()
     files = find_files(corpus, options, found)
     settings = {

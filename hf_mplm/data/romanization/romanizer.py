@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from hf_mplm._lists import as_list
+
 from .cache import GenerationCache, UnitFile
 from .engine import PROVEN_VERSION, RomanizationError, load_engine
 from .units import Unit, UnitRomanizer
@@ -174,10 +176,10 @@ class Romanizer:
                 "use_language_codes=True needs the language of each text; type: romanizer(texts, "
                 "languages=['rus_Cyrl', ...])"
             )
-        if isinstance(languages, str) or len(languages) != len(texts):
-            given = 1 if isinstance(languages, str) else len(languages)
+        languages = as_list(languages)
+        if len(languages) != len(texts):
             raise ValueError(
-                f"{len(texts)} texts were given with {given} languages; needed is a list with one a text."
+                f"{len(texts)} texts were given with {len(languages)} languages; needed is a list with one a text."
             )
         return [uroman_code(language) for language in languages]
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_mplm._lists import as_codes
 from hf_mplm.jobs.engines import run_tasks, show_progress
 from hf_mplm.jobs.job import PART_BYTES, finished_results, unfinished_parts
 
@@ -73,7 +74,7 @@ def prepare_pair_store(
     engine: str = "local",
     seed: int = 42,
     use_language_codes: bool = False,
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     text_column: str = "text",
     language_column: str = "language",
     fold_han: bool = False,
@@ -100,7 +101,7 @@ def prepare_pair_store(
         engine (`str`, *optional*, defaults to `"local"`): `"ray"` works on a Ray cluster.
         seed (`int`, *optional*, defaults to 42): chooses the held-out pairs.
         use_language_codes (`bool`, *optional*, defaults to `False`): tell uroman the language, as the papers do not.
-        languages (`Sequence[str]`, *optional*): codes to read; all by default.
+        languages (`str` or `Sequence[str]`, *optional*): codes to read; all by default.
         text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
@@ -132,9 +133,7 @@ def prepare_pair_store(
             f"({part_bytes}) positive"
         )
     output = Path(output)
-    options = ReadOptions(
-        None if languages is None else tuple(languages), text_column, language_column, fold_han, split, revision
-    )
+    options = ReadOptions(as_codes(languages), text_column, language_column, fold_han, split, revision)
     if isinstance(tokenizer, (str, Path)):
         tokenizer = load_tokenizer(tokenizer)
     found = CorpusReport()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_mplm._lists import as_codes
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 
 from ..corpus.corpora import find_files
@@ -48,7 +49,7 @@ def prepare_store(
     num_proc: int = 1,
     engine: str = "local",
     seed: int = 42,
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     text_column: str = "text",
     language_column: str = "language",
     fold_han: bool = False,
@@ -75,7 +76,7 @@ def prepare_store(
         num_proc (`int`, *optional*, defaults to 1): processes. With 1 the tokenizer uses threads.
         engine (`str`, *optional*, defaults to `"local"`): `"ray"` works on a Ray cluster.
         seed (`int`, *optional*, defaults to 42): chooses the held-out sentences.
-        languages (`Sequence[str]`, *optional*): codes to read; all by default.
+        languages (`str` or `Sequence[str]`, *optional*): codes to read; all by default.
         text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
@@ -106,9 +107,7 @@ def prepare_store(
     if holdout < 0 or part_bytes < 1:
         raise ValueError(f"holdout ({holdout}) must not be negative, and part_bytes ({part_bytes}) must be positive")
     output = Path(output)
-    options = ReadOptions(
-        None if languages is None else tuple(languages), text_column, language_column, fold_han, split, revision
-    )
+    options = ReadOptions(as_codes(languages), text_column, language_column, fold_han, split, revision)
     if isinstance(tokenizer, (str, Path)):
         tokenizer = load_tokenizer(tokenizer)
     if chunk_length > tokenizer.model_max_length:

@@ -10,6 +10,8 @@ from pathlib import Path
 from tokenizers.models import Unigram
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from hf_mplm._lists import split_list
+
 from .sentencepiece_model import SCORE_STEPS_PER_UNIT, model_of_tokenizer, write_tokenizer_files
 
 
@@ -58,7 +60,7 @@ def extend_tokenizer(
         shift = _score_shift(known, candidates)
         scored = {piece: score + shift for piece, score in candidates.items() if piece not in known}
     else:
-        pieces = dict.fromkeys(new_pieces)
+        pieces = dict.fromkeys(split_list(new_pieces) if isinstance(new_pieces, str) else new_pieces)
         if any(not piece or piece.isspace() for piece in pieces):
             raise ValueError("a new piece is empty or white space; write the space before a word as ▁")
         scored = _scores_of_old_segmentations(known, [piece for piece in pieces if piece not in known])

@@ -82,6 +82,10 @@ def train_tokenizer(
     Raises:
         ValueError: where there is no text, or too little or too much of it in characters for `vocab_size`.
     """
+    if isinstance(texts, str):
+        raise ValueError(
+            "one string was given as texts, whose letters are no sentences; type: train_tokenizer([text], ...)"
+        )
     if vocab_size < 6:
         raise ValueError(f"vocab_size={vocab_size}: five entries are special tokens; give at least some hundreds")
     if not 0.98 <= character_coverage <= 1:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import TrainOutput
 
+from hf_mplm._lists import as_list
 from hf_mplm.data.batches.sampling import LanguageSampler, SampledDataset, language_labels, row_lengths
 
 from .arguments import MplmTrainingArguments
@@ -331,7 +332,7 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
             license=card.get("license"),
             language_counts=dict(zip(self.languages, self.draws_per_language())),
             paper=self.paper,
-            tags=[*self.tags, *([tags] if isinstance(tags, str) else tags)],
+            tags=[*self.tags, *as_list(tags, keep_spaces=True)],
             template=self.card_template,
             facts=self.card_facts(),
         )

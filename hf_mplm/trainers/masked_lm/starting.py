@@ -20,7 +20,7 @@ def load_for_method(
     name_or_path: str | Path,
     *,
     method: str,
-    languages: Sequence[str],
+    languages: str | Sequence[str],
     use_language_embeddings: bool = True,
     use_script_embeddings: bool = True,
     add_languages: bool = False,
@@ -31,7 +31,7 @@ def load_for_method(
     Args:
         name_or_path (`str` or `Path`): a folder or an id on the Hub.
         method (`str`): `"langsamp"` or `"mlm"`.
-        languages (`Sequence[str]`): the store's codes, such as `swh_Latn`.
+        languages (`str` or `Sequence[str]`): the store's codes, such as `swh_Latn`.
         use_language_embeddings (`bool`, *optional*, defaults to `True`): LangSAMP's table of languages.
         use_script_embeddings (`bool`, *optional*, defaults to `True`): LangSAMP's table of scripts.
         add_languages (`bool`, *optional*, defaults to `False`): grow the tables of a model that has them already.

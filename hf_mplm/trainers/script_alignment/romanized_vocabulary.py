@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from hf_mplm._lists import as_codes
 from hf_mplm.data.corpus.corpora import CorpusRow, find_files, iter_corpus
 from hf_mplm.data.corpus.plan import check_unchanged, make_plan
 from hf_mplm.data.corpus.sources import ReadOptions
@@ -71,8 +72,7 @@ def extend_for_romanized(
         ValueError: where the folder holds something else, or there is nothing to add.
     """
     output = Path(output)
-    languages = reading.get("languages")
-    columns: dict[str, Any] = {**reading, "languages": None if languages is None else tuple(languages)}
+    columns: dict[str, Any] = {**reading, "languages": as_codes(reading.get("languages"))}
     options = ReadOptions(**columns)
     files = find_files(corpus, options)
     settings = {

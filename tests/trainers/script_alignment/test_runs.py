@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,17 @@ def test_killed_and_resumed_is_the_run_that_was_not_killed(cache, context, tiny_
     assert largest_difference(before, found) > 0.0
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def step(world_size: int, folder: Path, tokenizer_folder: Path, **settings) -> dict:
     from .worker import gradients
 
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = (world_size, port, str(tokenizer_folder), str(folder), settings)
+    arguments = (world_size, free_port(), str(tokenizer_folder), str(folder), settings)
     start_processes(gradients, arguments, nprocs=world_size, start_method="spawn")
     return torch.load(folder / "found.pt", weights_only=True)
 
@@ -66,3 +70,18 @@ def test_two_processes_have_the_gradients_of_one(cache, tiny_tokenizer_folder, t
         # Vacuity guard: without gathering each process has half of the negatives.
         apart = step(2, tmp_path / "apart", tiny_tokenizer_folder, gather_negatives=False, token_weight=1.0)
         assert largest_difference(one["gradients"], apart["gradients"]) > 1e-2 * scale
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bad_rank", [0, 1])
+def test_what_is_not_finite_on_one_process_stops_both(bad_rank, tiny_tokenizer_folder, tmp_path):
+    from .worker import poisoned
+
+    arguments = (2, free_port(), str(tiny_tokenizer_folder), str(tmp_path), bad_rank)
+    processes = start_processes(poisoned, arguments, nprocs=2, join=False, start_method="spawn")
+    ended = time.monotonic() + 120
+    while not processes.join(timeout=1):
+        assert time.monotonic() < ended, "a process waits for the other"
+    for rank in range(2):
+        told = (tmp_path / f"rank{rank}.txt").read_text(encoding="utf-8")
+        assert told.startswith("True 1 the loss of step 2 is not finite, and was not applied"), told

@@ -1,0 +1,232 @@
+"""A string where Python takes a list is taken as the command line takes it, in every public argument."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import hf_mplm
+from hf_mplm._lists import as_codes, as_list, split_list
+from hf_mplm.data import DataCollatorForMaskedLM, Romanizer, extend_tokenizer, iter_corpus, list_languages
+from hf_mplm.evaluation import DownstreamEvaluationCallback, group_mean
+from hf_mplm.modeling import split_codes
+from hf_mplm.report.table import markdown_table
+from hf_mplm.sample import iter_sample, write_benchmark, write_corpus
+from hf_mplm.static.parallel import read_parallel
+from hf_mplm.transfer import rank_donors
+from tests.fixtures import tiny_xlm_roberta
+
+
+LIST_OF_STRINGS = re.compile(
+    r"(?:Sequence|list|List|Iterable|Iterator|Collection|set|Set|frozenset|tuple)\[(?:[\w. ]+ \| )*str\b(?! \w)"
+)
+# Parameters, as FUNCTION.NAME or CLASS.METHOD.NAME, that take a string for a list.
+HANDLED = {
+    "DataCollatorForMaskedLM.__init__.extra_keys",
+    "DataCollatorForTransliteration.__init__.extra_keys",
+    "DownstreamEvaluationCallback.__init__.languages",
+    "DownstreamEvaluationCallback.__init__.tasks",
+    "ModernBertLangScriptConfig.__init__.languages",
+    "ModernBertLangScriptConfig.__init__.scripts",
+    "LangScriptConfigMixin.__init__.languages",
+    "LangScriptConfigMixin.__init__.scripts",
+    "LangScriptLM.add_languages.codes",
+    "LangScriptLM.from_encoder.languages",
+    "LangScriptLM.from_encoder.scripts",
+    "LangScriptLM.nearest_languages.among",
+    "Page.table.header",
+    "Romanizer.__call__.languages",
+    "digest_files.paths",
+    "evaluate.languages",
+    "evaluate.tasks",
+    "export_mteb.limited",
+    "extend_for_romanized.corpus",
+    "extend_tokenizer.new_pieces",
+    "find_damage.names",
+    "group_mean.languages",
+    "html_report.names",
+    "iter_corpus.languages",
+    "iter_corpus.source",
+    "iter_sample.languages",
+    "latex_table.names",
+    "list_languages.source",
+    "load_for_method.languages",
+    "markdown_report.names",
+    "markdown_table.header",
+    "means_table.groups",
+    "prepare_pair_store.corpus",
+    "prepare_pair_store.languages",
+    "prepare_store.corpus",
+    "prepare_store.languages",
+    "rank_donors.among",
+    "refuse_damage.names",
+    "romanize_corpus.corpus",
+    "romanize_corpus.languages",
+    "split_codes.codes",
+    "write_benchmark.languages",
+    "write_comparison.names",
+    "write_corpus.languages",
+    "write_digests.names",
+    "write_digests.without",
+    "write_model_card.tags",
+}
+IGNORED = "Trainer's own; the held-out loss has no outputs to leave out"
+TEXT = "sentences, which hold commas and spaces; one string is refused"
+EXEMPT = {
+    "HeldOutEvaluation.evaluation_loop.ignore_keys": IGNORED,
+    "MplmTrainer.evaluate.ignore_keys": IGNORED,
+    "ResumableTrainer.train.ignore_keys_for_eval": IGNORED,
+    "Encoder.encode.texts": "a protocol, which has no body",
+    "Romanizer.__call__.texts": TEXT,
+    "TransformerEncoder.encode.texts": TEXT,
+    "train_tokenizer.texts": TEXT,
+    "CorpusReport.__init__.where": "filled by the package: lists within a mapping",
+    "CorpusReport.__init__.files": "filled by the package: lists within a mapping",
+    "GroupScore.__init__.languages": "filled by the package",
+} | {
+    f"{name}.__init__.{field}": why
+    for name in ("MplmTrainingArguments", "MaskedLMTrainingArguments", "ScriptAlignmentArguments")
+    for field, why in (
+        ("include_for_metrics", "refused, whatever it is"),
+        ("label_names", "refused, whatever it is"),
+        ("optim_target_modules", "transformers' own, in which a string is a pattern"),
+    )
+}
+
+
+def members(public):
+    """The functions of a public name: itself, or a class's own and inherited methods that are the package's."""
+    if inspect.isfunction(public):
+        yield public.__name__, public
+    if not inspect.isclass(public):
+        return
+    for owner in public.__mro__:
+        if not owner.__module__.startswith("hf_mplm"):
+            continue
+        for name, member in vars(owner).items():
+            function = getattr(member, "__func__", member)
+            if inspect.isfunction(function) and (name in ("__init__", "__call__") or not name.startswith("_")):
+                # transformers wraps the constructors of configurations, which stay those of the mixin.
+                named = function.__qualname__
+                yield f"{owner.__name__}.{name}" if "<locals>" in named else named, function
+
+
+def parameters() -> set[str]:
+    rooms = ["hf_mplm", *(m.name for m in pkgutil.walk_packages(hf_mplm.__path__, "hf_mplm.") if m.ispkg)]
+    found = set()
+    for room in rooms:
+        module = importlib.import_module(room)
+        for name in getattr(module, "__all__", ()):
+            for function_name, function in members(getattr(module, name)):
+                for parameter in inspect.signature(function).parameters.values():
+                    kind = parameter.annotation
+                    kind = kind if isinstance(kind, str) else inspect.formatannotation(kind)
+                    if LIST_OF_STRINGS.search(kind):
+                        found.add(f"{function_name}.{parameter.name}")
+    return found
+
+
+def test_every_public_parameter_that_takes_strings_is_seen_to():
+    found = parameters()
+    assert not found - HANDLED - set(EXEMPT), "take a string as the command line does (as_list), or say why not"
+    assert not (HANDLED | set(EXEMPT)) - found, "these are no parameters any more"
+
+
+@pytest.mark.parametrize("kind", ["Sequence[str] | None", "str | Path | Sequence[str | Path]", "Iterable[Path | str]"])
+def test_the_search_sees_lists_of_strings(kind):
+    assert LIST_OF_STRINGS.search(kind) and not LIST_OF_STRINGS.search(kind.replace("str", "int"))
+
+
+def test_a_string_is_split_at_commas_and_spaces():
+    for given in ("a,b", "a b", " a, b ,", ["a", "b"], ["a,b"], ("a", "b"), iter(["a b"])):
+        assert as_list(given) == ["a", "b"]
+    assert as_list(3) == [3] and as_list(Path("a b")) == [Path("a b")]
+    assert as_codes(None) is None and as_codes("a,b") == ("a", "b") and as_codes([]) == ()
+    for nothing in ("", " ,"):
+        with pytest.raises(ValueError, match="names nothing"):
+            as_list(nothing)
+
+
+def test_paths_and_labels_keep_their_spaces(tmp_path):
+    whole = tmp_path / "a, b"
+    whole.mkdir()
+    assert split_list(str(whole), keep_spaces=True) == [str(whole)]
+    assert as_list("run one, run two", keep_spaces=True) == ["run one", "run two"]
+    assert as_list(["a, b"], keep_spaces=True) == ["a, b"]
+
+
+def test_of_the_sample_and_of_a_corpus(tmp_path):
+    codes = ["swh_Latn", "eng_Latn"]
+    assert list(iter_sample("swh_Latn,eng_Latn")) == list(iter_sample(codes))
+    corpus = write_corpus(tmp_path / "corpus", "swh_Latn eng_Latn")
+    assert sorted(path.stem for path in corpus.glob("*.txt")) == sorted(codes)
+    write_benchmark(tmp_path / "data", "swh_Latn")
+    assert list(iter_corpus(corpus, languages="swh_Latn")) == list(iter_corpus(corpus, languages=["swh_Latn"]))
+    assert len(list(iter_corpus(corpus, languages="swh_Latn, eng_Latn"))) == len(list(iter_corpus(corpus)))
+    files = [corpus / f"{code}.txt" for code in codes]
+    both = ",".join(map(str, files))
+    assert list_languages(both) == sorted(codes)
+    assert list(iter_corpus(both)) == list(iter_corpus(files))
+    assert read_parallel(both) == read_parallel(files, "swh_Latn,eng_Latn")
+
+
+def test_of_what_is_prepared(tmp_path, tiny_tokenizer):
+    corpus = write_corpus(tmp_path / "corpus", ["swh_Latn", "eng_Latn", "tha_Thai"])
+    options = {"languages": "swh_Latn,tha_Thai", "num_proc": 1}
+    store = hf_mplm.prepare_store(corpus, tiny_tokenizer, tmp_path / "store", **options)
+    assert set(store.languages) == {"swh_Latn", "tha_Thai"}
+    pairs = hf_mplm.prepare_pair_store(corpus, tiny_tokenizer, tmp_path / "pairs", **options)
+    assert set(pairs.languages) <= {"swh_Latn", "tha_Thai"} and "tha_Thai" in pairs.languages
+    hf_mplm.romanize_corpus(corpus, tmp_path / "romanized", languages="tha_Thai", num_proc=1)
+    assert list_languages(tmp_path / "romanized") == ["tha_Thai"]
+
+
+def test_of_models(tmp_path, tiny_tokenizer):
+    assert split_codes("swh_Latn,tha_Thai") == split_codes(["swh_Latn", "tha_Thai"])
+    tiny_xlm_roberta(len(tiny_tokenizer)).save_pretrained(tmp_path)
+    model = hf_mplm.XLMRobertaForLangScriptMLM.from_encoder(tmp_path, "swh,eng", "Latn")
+    assert model.config.languages == ["swh", "eng"] and model.config.scripts == ["Latn"]
+    model.add_languages("tha_Thai rus_Cyrl")
+    assert model.config.languages == ["swh", "eng", "tha", "rus"]
+    among = "eng_Latn,tha_Thai"
+    assert model.nearest_languages("swh_Latn", among) == model.nearest_languages("swh_Latn", among.split(","))
+    config = hf_mplm.XLMRobertaLangScriptConfig(languages="swh,eng", scripts="Latn")
+    assert config.languages == ["swh", "eng"]
+    model.save_pretrained(tmp_path / "model")
+    ranked = [donor.language for donor in rank_donors("swh_Latn", among, model=tmp_path / "model")]
+    assert sorted(ranked) == ["eng_Latn", "tha_Thai"]
+    with pytest.raises(ValueError, match="names no language"):
+        model.add_languages("")
+
+
+def test_of_collators_and_measuring(tmp_path, tiny_tokenizer):
+    assert DataCollatorForMaskedLM(tiny_tokenizer, extra_keys="draw").extra_keys == ("draw",)
+    callback = DownstreamEvaluationCallback("flores,tatoeba", tmp_path, languages="swh_Latn,eng_Latn")
+    assert callback.languages == ["swh_Latn", "eng_Latn"] and len(callback.in_process) == 2
+    assert group_mean({"a": 1.0, "b": 3.0}, "a,b") == 2.0
+    assert markdown_table("a b,c", [[1, 2]]) == markdown_table(["a b", "c"], [[1, 2]])
+
+
+def test_one_language_a_text():
+    romanizer = Romanizer(use_language_codes=True)
+    assert romanizer(["мир"], "rus_Cyrl") == romanizer(["мир"], ["rus_Cyrl"])
+    with pytest.raises(ValueError, match="2 texts were given with 1 languages"):
+        romanizer(["мир", "дом"], "rus_Cyrl")
+
+
+def test_new_pieces(tmp_path, tiny_tokenizer):
+    extended = extend_tokenizer(tiny_tokenizer, "▁zyxwv,▁qqqzz", tmp_path)
+    assert len(extended) == len(tiny_tokenizer) + 2
+
+
+def test_one_text_is_not_taken_for_many(tmp_path):
+    with pytest.raises(ValueError, match="one string was given"):
+        hf_mplm.train_tokenizer("one sentence", tmp_path / "tokenizer", vocab_size=100)
+    with pytest.raises(ValueError, match="one string was given"):
+        hf_mplm.evaluation.TransformerEncoder.encode(SimpleNamespace(), "one sentence")
