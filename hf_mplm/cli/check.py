@@ -13,25 +13,24 @@ from .parser import MplmArgumentParser
 class CheckArguments:
     """Flags of `hf-mplm check`."""
 
-    verbose: bool = field(default=False, metadata={"help": "name every damaged file, and not the first alone"})
+    folders: list[str] = field(
+        metadata={
+            "help": "Folders with a digests.json or a results.parquet, at their top or below.",
+            "metavar": "FOLDER",
+        }
+    )
+    verbose: bool = field(default=False, metadata={"help": "Name every damaged file, and not the first alone."})
 
 
 def make_parser() -> MplmArgumentParser:
     """The parser of `hf-mplm check`."""
-    parser = MplmArgumentParser(
-        [CheckArguments],
+    return MplmArgumentParser(
+        CheckArguments,
+        positional="folders",
         prog="hf-mplm check",
         description="Read every file of stores, romanised corpora, tokenizers, checkpoints and results, and hold it "
-        "against its digest. The exit status is 0 if all are whole, and 1 if any is damaged or has no "
-        "digests.",
+        "against its digest. The exit status is 0 if all are whole, and 1 if any is damaged or has no digests.",
     )
-    parser.add_argument(
-        "folders",
-        nargs="+",
-        metavar="FOLDER",
-        help="folders with a digests.json, at their top or below, as each checkpoint of a run has one",
-    )
-    return parser
 
 
 def run(argv: Sequence[str]) -> int:
@@ -43,14 +42,12 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         `int`: 0 if all are whole, 1 if not.
     """
-    parser = make_parser()
-    parser.parse(argv)
-    namespace = parser.parse_args(list(argv))
-    missing = [folder for folder in namespace.folders if not Path(folder).is_dir()]
+    (arguments,) = make_parser().parse(argv)
+    missing = [folder for folder in arguments.folders if not Path(folder).is_dir()]
     if missing:
         raise FileNotFoundError(f"there is no folder {', '.join(missing)}")
     faults = 0
-    for given in map(Path, namespace.folders):
+    for given in map(Path, arguments.folders):
         found = list(_digested(given))
         tables = sorted(given.rglob("results.parquet"))
         faults += sum(not _reads(table) for table in tables)
@@ -58,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
             print(f"{given}: nothing to check: it has no digests.json and no results.parquet, nor has a folder in it")
             faults += 1
         for folder in found:
-            faults += not _is_whole(folder, namespace.verbose)
+            faults += not _is_whole(folder, arguments.verbose)
     return 1 if faults else 0
 
 

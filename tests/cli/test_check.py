@@ -7,6 +7,7 @@ import pytest
 
 from hf_mplm.cli.main import main
 from hf_mplm.data.store.prepare import prepare_store
+from hf_mplm.evaluation.results import make_row, write_results
 from hf_mplm.jobs.digests import write_digests
 from tests.faults import flip_bit
 from tests.fixtures import CORPUS
@@ -58,3 +59,13 @@ def test_nothing_to_check_is_no_success(made: Path, tmp_path: Path, capsys: pyte
     assert "nothing to check" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "nowhere")]) == 2
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_table_of_results_is_held_against_its_own_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = make_row(task="sib200", language="swh_Latn", metric="macro_f1", value=0.5, n=7, model="m")
+    table = write_results(tmp_path / "run", [row])
+    assert main(["check", str(tmp_path / "run")]) == 0
+    assert "results.parquet: whole, 1 results" in capsys.readouterr().out
+    table.write_bytes(table.read_bytes().replace(b"macro_f1", b"macro_f2"))
+    assert main(["check", str(tmp_path / "run")]) == 1
+    assert "damaged" in capsys.readouterr().out
