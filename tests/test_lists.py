@@ -28,6 +28,8 @@ LIST_OF_STRINGS = re.compile(
 )
 # Parameters, as FUNCTION.NAME or CLASS.METHOD.NAME, that take a string for a list.
 HANDLED = {
+    "ClassificationTask.__init__.labels",
+    "ClassificationTask.__init__.metrics",
     "DataCollatorForMaskedLM.__init__.extra_keys",
     "DataCollatorForTransliteration.__init__.extra_keys",
     "DownstreamEvaluationCallback.__init__.languages",
@@ -76,6 +78,7 @@ HANDLED = {
     "write_digests.without",
     "write_model_card.tags",
 }
+RUNNER = "called by the runner, which has taken what was given"
 IGNORED = "Trainer's own; the held-out loss has no outputs to leave out"
 TEXT = "sentences, which hold commas and spaces; one string is refused"
 EXEMPT = {
@@ -89,6 +92,13 @@ EXEMPT = {
     "CorpusReport.__init__.where": "filled by the package: lists within a mapping",
     "CorpusReport.__init__.files": "filled by the package: lists within a mapping",
     "GroupScore.__init__.languages": "filled by the package",
+    "TransferTask.cells.languages": RUNNER,
+    "TransferTask.check.languages": RUNNER,
+    "TransferTask.evaluate.languages": RUNNER,
+    "ClassificationTask.cells.languages": RUNNER,
+    "ClassificationTask.evaluate.languages": RUNNER,
+    "label_index.labels": "a task hands over its own, which have been taken",
+    "read_records.columns": "names of columns, which a task writes down",
 } | {
     f"{name}.__init__.{field}": why
     for name in ("MplmTrainingArguments", "MaskedLMTrainingArguments", "ScriptAlignmentArguments")

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from .callback import DownstreamEvaluationCallback
     from .encoder import Encoder, TransformerEncoder
+    from .files.corpus import MissingDataError
+    from .files.folder_corpus import FolderCorpus
+    from .files.layouts import read_records
+    from .files.records import DataError, text_of
+    from .kinds.classification import ClassificationTask, LabelledText, label_index
     from .results import ResultRow, make_row, read_metadata, read_results, to_dicts, write_results
     from .runner import evaluate
     from .summary import group_mean, groups_of, language_means, source_means
@@ -25,19 +30,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TASKS",
+    "ClassificationTask",
+    "DataError",
     "DownstreamEvaluationCallback",
     "Encoder",
+    "FolderCorpus",
+    "LabelledText",
+    "MissingDataError",
     "ResultRow",
     "TransformerEncoder",
     "evaluate",
     "get_task",
     "group_mean",
     "groups_of",
+    "label_index",
     "language_means",
     "make_row",
     "read_metadata",
+    "read_records",
     "read_results",
     "source_means",
+    "text_of",
     "to_dicts",
     "write_results",
 ]
@@ -49,6 +62,24 @@ _NAMES = {
     "encoder": [
         "Encoder",
         "TransformerEncoder",
+    ],
+    "files.corpus": [
+        "MissingDataError",
+    ],
+    "files.folder_corpus": [
+        "FolderCorpus",
+    ],
+    "files.layouts": [
+        "read_records",
+    ],
+    "files.records": [
+        "DataError",
+        "text_of",
+    ],
+    "kinds.classification": [
+        "ClassificationTask",
+        "LabelledText",
+        "label_index",
     ],
     "results": [
         "ResultRow",

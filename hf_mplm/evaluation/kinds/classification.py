@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm._lists import as_list
+
 from ..context import Context
 from ..files.corpus import Corpus, MissingDataError
 from ..files.layouts import DataError, Record
@@ -77,6 +79,7 @@ class ClassificationTask(TransferTask[LabelledText]):
     hub_type: str = field(default="text-classification", kw_only=True)
 
     def __post_init__(self) -> None:
+        self.labels, self.metrics = as_list(self.labels, keep_spaces=True), as_list(self.metrics)
         self.selection_metric = self.metrics[0]
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> Corpus[LabelledText]:
