@@ -74,8 +74,12 @@ def kill_and_go_on(workshop: Workshop, victim: Victim, seed: int, whole: Path, s
     done = workshop.runner.run(victim.command(output))
     if done.fault or done.status != 0:
         faults.append(f"{title}: the last run gave {done.fault or done.output[-300:]}")
-    elif victim.essence(output) != victim.essence(whole):
-        faults.append(f"{title}: lost: the result is another than without a kill")
+    else:
+        got, want = victim.essence(output), victim.essence(whole)
+        if got != want:
+            # Both are sets, or mappings whose items tell them apart.
+            left = set(getattr(want, "items", lambda: want)()) ^ set(getattr(got, "items", lambda: got)())
+            faults.append(f"{title}: lost: the result is another than without a kill: {sorted(left)[:4]}")
     for left in workshop.folder.glob(f"{output.name}*"):
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     return faults
