@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
@@ -70,17 +71,22 @@ def test_old_and_damaged_tables_are_told(sib_data, model, tmp_path):
     run = tmp_path / "run"
     rows = evaluate(model, "sib200", sib_data, transfer_settings="probe", output=run)
     raw = (run / "results.parquet").read_bytes()
-    silent = 0
+    table = pq.ParquetFile(run / "results.parquet").metadata
+    chunks = [table.row_group(0).column(number) for number in range(table.num_columns)]
+    starts = [min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset))) for chunk in chunks]
+    values = {at for start, chunk in zip(starts, chunks) for at in range(start, start + chunk.total_compressed_size)}
+    seen = 0
     for place in range(4, len(raw), max(1, len(raw) // 60)):
         damaged = bytearray(raw)
         damaged[place] ^= 4
         (run / "results.parquet").write_bytes(bytes(damaged))
         try:
+            # Arrow keeps a second copy of what it says of itself, which nothing reads.
             assert read_results(run) == rows
-            silent += 1
         except DamagedError as error:
             assert str(error).startswith("damaged: ")
-    assert silent < 45, "a flip may only go unseen where it changes nothing"
+            seen += place in values
+    assert seen == sum(place in values for place in range(4, len(raw), max(1, len(raw) // 60))) > 5
     write_results(run, rows, {})
     with pytest.raises(ValueError, match="does not say what its scores were computed from"):
         evaluate(model, "sib200", sib_data, transfer_settings="probe", output=run)

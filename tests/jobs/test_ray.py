@@ -1,4 +1,4 @@
-"""Work on a Ray cluster of two nodes on this machine: the same bytes as without it, and nothing lost with a node."""
+"""Work on a Ray cluster of two nodes on this machine: the same bytes as without it, and work done without one."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_errors_are_those_of_the_other_engines(cluster: Any, tmp_path: Path, tin
 
 @pytest.mark.slow
 @own_address
-def test_a_killed_node_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+def test_all_tasks_are_done_though_a_node_is_removed(cluster: Any, tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{n}") for n in range(12)]
     nodes = list(cluster.worker_nodes)
     done = 0
