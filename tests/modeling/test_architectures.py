@@ -76,7 +76,8 @@ def test_the_loss_of_a_checkpoints_reader_is_the_packages(
         wanted.loss.backward()
         found.loss.backward()
         for (name, one), other in zip(plain.named_parameters(), quick.parameters()):
-            bound = 1e-5 * float(other.grad.abs().max()) + 1e-7
+            # Three times what was seen; the constant is for gradients that are zero but for rounding.
+            bound = 2e-6 * float(other.grad.abs().max()) + 1e-9
             torch.testing.assert_close(one.grad, other.grad, rtol=0, atol=bound, msg=name)
     monkeypatch.setattr(masked_only_lm, "_QUICK", None)
     nothing = plain(**{**batch, "labels": torch.full_like(batch["labels"], -100)})
