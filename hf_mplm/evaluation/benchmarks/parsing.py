@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm.data.tokenizing.word_tokenizer import WordTokenizer
+
 from ..context import Context
 from ..files.layouts import DataError
 from ..files.parsing_corpus import ParsedSentence, ParsingCorpus
@@ -20,7 +22,7 @@ from ..kinds.biaffine import BiaffineParser
 from ..kinds.finetuned import Features, Scores, TransferTask
 from ..kinds.finetuning import Batch, FineTuningSettings, Row
 from ..kinds.trees import attachment_scores
-from ..kinds.words import WordTokenizer, pad_words
+from ..kinds.words import pad_words
 
 
 __all__ = ["TASK", "ParsingTask"]

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm.data.tokenizing.word_tokenizer import WordTokenizer
+
 from ..context import Context
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
@@ -21,7 +23,7 @@ from ..files.layouts import DataError, read_lines
 from ..files.tagged import TaggedSentence, read_tagged_files, read_words
 from .finetuned import Features, TransferTask
 from .finetuning import Batch, FineTuningSettings, Row
-from .words import WordTokenizer, gather_words, pad_words
+from .words import gather_words, pad_words
 
 
 __all__ = ["TaggedCorpus", "TaggingTask", "named"]
