@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "data": {"languages", "jobs"},
     "trainers": {"languages", "jobs", "data", "modeling", "losses"},
     "evaluation": {"languages", "jobs", "modeling", "losses", "data", "recipes"},
-    "static": {"languages", "jobs", "data", "evaluation"},
+    "static": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
     "report": {"languages", "jobs", "evaluation", "transfer"},
     "hub": {"languages", "jobs", "evaluation", "transfer", "report", "modeling"},
@@ -47,6 +47,7 @@ WITHIN = {
     "evaluation.metrics": set(),
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
+    "static.extraction": {"static"},
 }
 # A card is what training writes at the end of a run, so that the trainer hands over to the hub.
 EXCEPTIONS = {("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards")}

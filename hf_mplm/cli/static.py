@@ -1,4 +1,4 @@
-"""`hf-mplm static map|lexicon|export`: word vectors of many languages in one space, and dictionaries."""
+"""`hf-mplm static extract|map|lexicon|export`: word vectors of many languages in one space, and dictionaries."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from .actions import action_parser, split_action, verb_parser
 from .parser import MplmArgumentParser
+from .static_extract import ExtractArguments, extract
 
 
 ACTIONS = {
+    "extract": "train word vectors of many languages out of an encoder",
     "map": "bring the word vectors of languages into the space of one, the hub",
     "lexicon": "make dictionaries from sentences that translate each other, by counts alone",
     "export": "write word vectors as other tools read them",
@@ -80,14 +82,19 @@ class ExportArguments:
     languages: list[str] | None = field(default=None, metadata={"help": "codes to write; all by default"})
 
 
-_ARGUMENTS: dict[str, type] = {"map": MapArguments, "lexicon": LexiconArguments, "export": ExportArguments}
+_ARGUMENTS: dict[str, type] = {
+    "extract": ExtractArguments,
+    "map": MapArguments,
+    "lexicon": LexiconArguments,
+    "export": ExportArguments,
+}
 
 
 def make_parser(action: str | None = None) -> MplmArgumentParser:
     """The parser of one action, or of the verb itself, which only knows its actions.
 
     Args:
-        action (`str`, *optional*): `map`, `lexicon` or `export`.
+        action (`str`, *optional*): `extract`, `map`, `lexicon` or `export`.
     """
     if action is None:
         return verb_parser("static", "Word vectors of many languages.", ACTIONS)
@@ -98,7 +105,7 @@ def run(argv: Sequence[str]) -> int:
     """Do one action, and say where the result stands."""
     action, words = split_action(make_parser(), ACTIONS, argv)
     (arguments,) = make_parser(action).parse(words)
-    actions: dict[str, Any] = {"map": _map, "lexicon": _lexicon, "export": _export}
+    actions: dict[str, Any] = {"extract": extract, "map": _map, "lexicon": _lexicon, "export": _export}
     return int(actions[action](arguments))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Window", "WordTokenizer"]
+__all__ = ["Window", "WordTokenizer", "Written"]
 
 # Words that are tokenised in one call: enough for the tokenizer's threads, few enough to hold.
 TOKENIZER_CHUNK = 4096
@@ -31,6 +31,22 @@ class Window(NamedTuple):
     stop: int
     input_ids: np.ndarray
     positions: np.ndarray
+
+
+class Written(NamedTuple):
+    """A sentence as it is written, and which of its tokens belong to its words.
+
+    Args:
+        input_ids (`np.ndarray`): Subwords with special tokens around them, int32. Shape: (length,).
+        starts (`np.ndarray`): The first token of each word, int64. Shape: (words,).
+        stops (`np.ndarray`): The token after its last one; `starts` for a word that has none. Shape: (words,).
+        n_cut (`int`): Words of which at least a token lies behind `max_length`; they have no token.
+    """
+
+    input_ids: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    n_cut: int
 
 
 class WordTokenizer:
@@ -127,6 +143,51 @@ class WordTokenizer:
         while np.minimum(lengths, keep).sum() > self.room:
             keep -= 1
         return self._window(0, len(words), [piece[:keep] for piece in pieces])
+
+    def as_written(self, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> list[Written]:
+        """Tokenise sentences as they are written, with whatever stands between words, and find the words' tokens.
+
+        A token that reaches over the border of two words, as there are where words are not set apart, belongs to both.
+
+        Args:
+            texts (`Sequence[str]`): Sentences.
+            spans (`Sequence[Sequence[tuple[int, int]]]`): Where the words of each begin and end, in characters.
+
+        Raises:
+            ValueError: If the tokenizer does not say which characters a token stands for.
+        """
+        if not self.tokenizer.is_fast:
+            raise ValueError(
+                f"the tokenizer of {self.tokenizer.name_or_path} does not say which characters a token stands for; "
+                "needed is a fast one, with a tokenizer.json"
+            )
+        written = []
+        for start in range(0, len(texts), TOKENIZER_CHUNK):
+            encoded = self.tokenizer(
+                list(texts[start : start + TOKENIZER_CHUNK]),
+                add_special_tokens=False,
+                padding=False,
+                truncation=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                return_offsets_mapping=True,
+                verbose=False,
+            )
+            for ids, offsets, words in zip(encoded["input_ids"], encoded["offset_mapping"], spans[start:]):
+                written.append(self._written(ids, offsets, words))
+        return written
+
+    def _written(
+        self, ids: Sequence[int], offsets: Sequence[tuple[int, int]], words: Sequence[tuple[int, int]]
+    ) -> Written:
+        characters = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
+        borders = np.asarray(words, dtype=np.int64).reshape(-1, 2)
+        starts = np.searchsorted(characters[:, 1], borders[:, 0], side="right")
+        stops = np.maximum(starts, np.searchsorted(characters[:, 0], borders[:, 1], side="left"))
+        cut = (stops > self.room) & (stops > starts)
+        stops[cut] = starts[cut]
+        row = np.concatenate([self.prefix, ids[: self.room], self.suffix]).astype(np.int32)
+        return Written(row, starts + len(self.prefix), stops + len(self.prefix), int(cut.sum()))
 
     def _window(self, start: int, stop: int, pieces: Sequence[np.ndarray]) -> Window:
         lengths = [len(piece) for piece in pieces]
