@@ -119,8 +119,8 @@ def extract(arguments: ExtractArguments) -> int:
     print("\n".join([*_table(info["words"]), *report_lines(info)]))
     total = sum(len(table) for table in static.tables.values())
     print(
-        f"\n{total:,} vectors of {len(static.languages)} languages are in {output}; what was read and left out stands in "
-        f"its {EXTRACTION_FILE}"
+        f"\n{total:,} vectors of {len(static.languages)} languages are in {output}; what was read and left out stands "
+        f"in its {EXTRACTION_FILE}"
     )
     return status_of(arguments.languages, info["words"], arguments.fold_han, "static extract")
 
