@@ -115,3 +115,43 @@ def test_a_tokenizer_without_an_unknown_token_is_told(tiny_tokenizer):
     words = WordTokenizer(tiny_tokenizer, 32)
     with pytest.raises(ValueError, match="maps the word '\\\\xa0' to nothing"):
         words.add([["\u00a0"]])
+
+
+def test_a_sentence_is_read_as_it_is_written_and_its_words_are_found(tiny_tokenizer):
+    text = "Alle Menschen sind frei, und gleich!"
+    spans = [(0, 4), (5, 13), (14, 18), (19, 23), (25, 28), (29, 35)]
+    words = WordTokenizer(tiny_tokenizer, 64)
+    (written,) = words.as_written([text], [spans])
+    assert written.input_ids.tolist() == tiny_tokenizer(text)["input_ids"] and written.n_cut == 0
+    for (start, stop), first, last in zip(spans, written.starts, written.stops):
+        assert tiny_tokenizer.decode(written.input_ids[first:last]).strip() == text[start:stop]
+    # Reading word by word would have lost the comma and told the exclamation mark from the word before it.
+    words.add([[text[start:stop] for start, stop in spans]])
+    (window,) = words.windows([text[start:stop] for start, stop in spans])
+    assert window.input_ids.tolist() != written.input_ids.tolist()
+
+
+def test_words_behind_the_longest_sentence_have_no_token_and_are_counted(tiny_tokenizer):
+    text = "a b c d e f g h"
+    spans = [(i, i + 1) for i in range(0, len(text), 2)]
+    (whole,) = WordTokenizer(tiny_tokenizer, 64).as_written([text], [spans])
+    (cut,) = WordTokenizer(tiny_tokenizer, 8).as_written([text], [spans])
+    assert len(cut.input_ids) == 8 and cut.input_ids[-1] == tiny_tokenizer.eos_token_id
+    left = whole.stops <= 7
+    assert 0 < left.sum() < 8 and cut.n_cut == (~left).sum()
+    assert (cut.stops[left] == whole.stops[left]).all() and (cut.stops[~left] == cut.starts[~left]).all()
+
+
+def test_a_token_over_the_border_of_two_words_belongs_to_both():
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "<pad>": 1, "abcd": 2, "a": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="[UNK]")
+    (written,) = WordTokenizer(fast, 8).as_written(["a abcd"], [[(0, 1), (2, 4), (4, 6), (6, 6)]])
+    assert written.starts.tolist()[:3] == [0, 1, 1] and written.stops.tolist()[:3] == [1, 2, 2]
+    assert written.starts[3] == written.stops[3] and written.n_cut == 0
+
+
+def test_a_tokenizer_without_characters_is_told(tiny_tokenizer, monkeypatch):
+    monkeypatch.setattr(type(tiny_tokenizer), "is_fast", False)
+    with pytest.raises(ValueError, match="which characters a token stands for"):
+        WordTokenizer(tiny_tokenizer, 8).as_written(["a"], [[(0, 1)]])
