@@ -100,9 +100,8 @@ def test_a_context_is_the_mean_over_the_tokens_that_count(piece, without_target,
 
 def test_a_word_with_nothing_around_it_has_no_context(piece):
     encoder, ids, occurrences = piece
-    occurrences = Occurrences(
-        *(np.array([value]) for value in (0, 0, 1, len(ids[0]) - 1, 0)), np.array([[True, True]])
-    )
+    places = (np.array([value]) for value in (0, 0, 1, len(ids[0]) - 1, 0))
+    occurrences = Occurrences(*places, np.array([[True, True]]))
     (left,) = read_contexts(encoder, ids, occurrences, without_target=True, special_tokens=False)
     assert left.n_alone == 1 and len(left.words) == len(left.contexts) == 0
     (kept,) = read_contexts(encoder, ids, occurrences, without_target=True, special_tokens=True)
@@ -117,12 +116,8 @@ def test_pooled_states_are_the_mean_of_a_words_mean_states(piece):
     assert pooled.counts.sum() == len(occurrences.words) and pooled.counts.max() > 1
     for place, word in enumerate(pooled.words):
         rows = np.flatnonzero(occurrences.words == word)
-        means = [
-            states_of(encoder, ids[occurrences.sentences[row]])[occurrences.starts[row] : occurrences.stops[row]].mean(
-                0
-            )
-            for row in rows
-        ]
+        spans = [(occurrences.sentences[row], occurrences.starts[row], occurrences.stops[row]) for row in rows]
+        means = [states_of(encoder, ids[sentence])[start:stop].mean(0) for sentence, start, stop in spans]
         assert pooled.counts[place] == len(rows)
         mean = pooled.sums[place].double() / len(rows)
         assert torch.allclose(mean, torch.stack(means).mean(0), atol=1e-5)
