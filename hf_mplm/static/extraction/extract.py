@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 EXTRACTION_FILE = "extraction.json"
 """What the vectors were made from, what was read, and what was left out and why."""
+CARD_FILE = "README.md"
 PART_BYTES = 1 << 20
 """Text of a part: some minutes of an encoder on a CPU, seconds on a GPU."""
 
@@ -202,10 +203,12 @@ def extract_static(
             "extraction": asdict(settings),
             "segmenters": {one.language: segmenter_name(one.language) for one in vocabularies},
         }
-        folder = job.work / "output"
-        shutil.rmtree(folder, ignore_errors=True)
+        # By the name of the output, which the card calls them by.
+        folder = job.work / "made" / output.name
+        shutil.rmtree(folder.parent, ignore_errors=True)
         StaticEmbeddings(tables, about).save_pretrained(folder)
-        job.finish(folder, {"identity": plan["identity"], **about, "words": counts, **report.to_dict()})
+        info = {"identity": plan["identity"], **about, "words": counts, **report.to_dict()}
+        job.finish(folder, info, undigested=[CARD_FILE])
     return StaticEmbeddings.from_pretrained(output)
 
 
