@@ -50,6 +50,8 @@ HANDLED = {
     "export_mteb.limited",
     "extend_for_romanized.corpus",
     "extend_tokenizer.new_pieces",
+    "extract_static.corpus",
+    "extract_static.languages",
     "find_damage.names",
     "group_mean.languages",
     "html_report.names",

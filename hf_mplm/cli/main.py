@@ -26,7 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "pretrain": ("pretrain", "continue the pretraining of a masked language model, with LangSAMP or without"),
     "align-scripts": ("align_scripts", "align an encoder across scripts, by text and its romanisation"),
     "romanize": ("romanize", "write the Latin transliteration of a corpus"),
-    "static": ("static", "map word vectors of many languages into one space, and make dictionaries"),
+    "static": ("static", "take word vectors out of an encoder, map them into one space, and make dictionaries"),
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),
     "donors": ("donors", "rank source languages for a target language"),

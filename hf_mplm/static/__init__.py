@@ -5,7 +5,27 @@ May import `languages`, `jobs`, `data`, `modeling` and `evaluation`.
 
 from __future__ import annotations
 
-from .embeddings import StaticEmbeddings
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
 
 
-__all__ = ["StaticEmbeddings"]
+if TYPE_CHECKING:
+    from .embeddings import StaticEmbeddings
+    from .extraction.extract import extract_static
+    from .extraction.settings import ExtractionSettings
+
+__all__ = [
+    "ExtractionSettings",
+    "StaticEmbeddings",
+    "extract_static",
+]
+
+_NAMES = {
+    "embeddings": ["StaticEmbeddings"],
+    "extraction.extract": ["extract_static"],
+    "extraction.settings": ["ExtractionSettings"],
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

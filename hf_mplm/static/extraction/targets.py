@@ -68,8 +68,8 @@ class TargetReader:
         order = self._shuffled(len(self.runs), number, 0)
         for start in range(0, len(order), _RUNS_MIXED):
             for run in order[start : start + _RUNS_MIXED]:
-                section, begin, stop = self.runs[run]
-                of_run = _read_run(section, begin, stop, number)
+                section, begin, end = self.runs[run]
+                of_run = _read_run(section, begin, end, number)
                 contexts.append(of_run[0])
                 words.append(of_run[1])
             rows, labels = np.concatenate(contexts), np.concatenate(words)
