@@ -145,7 +145,7 @@ def main() -> None:
     lines = list(dict.fromkeys(line for pair in pairs for line in pair.source if len(line.split()) >= 7))
     random.Random(0).shuffle(lines)
     many, few = lines[: 4 * args.sentences], lines[: args.sentences]
-    tokenizer = make_tokenizer(lines)
+    tokenizer = make_tokenizer([*lines, *(line for pair in pairs for line in pair.target)])
     model = make_encoder(len(tokenizer), args.layers, args.hidden_size)
     shared: dict[str, Any] = {"layer": args.layer, "min_count": 2, "subsample": 1e-3}
     rows = []

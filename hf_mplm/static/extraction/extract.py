@@ -172,7 +172,8 @@ def extract_static(
         dimension = int(config.hidden_size)
         tell_what_is_drawn(vocabularies, settings)
         refuse_small_disk(bytes_needed(vocabularies, settings, dimension), job.work, folders["contexts"])
-        run_parts(encode_part, contexts, encoded_part, title="Encoding", unit="tokens", **running)
+        if contexts:
+            run_parts(encode_part, contexts, encoded_part, title="Encoding", unit="tokens", **running)
         check_unchanged(plan, files)
         results = list(finished_results(contexts, encoded_part))
         vectors = [
