@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from hf_mplm._lists import as_codes
 from hf_mplm.data.corpus.corpora import find_files
@@ -22,14 +21,14 @@ from hf_mplm.jobs.job import Job, finished_results, run_parts
 from hf_mplm.modeling.reading import load_config
 
 from ..embeddings import StaticEmbeddings
-from ..word_table import WordTable
 from ..words import segmenter_name
+from .assembly import make_vocabularies, put_together
 from .context_parts import ContextPart, encode_part, encoded_part
 from .disk_space import bytes_needed, refuse_small_disk, tell_what_is_drawn
-from .encoder import EncoderSpec
+from .encoder import EncoderSpec, load_encoder
 from .settings import ExtractionSettings
 from .vector_parts import VectorPart, finished_vectors, make_vectors
-from .vocabulary import CountedPart, Vocabulary, build_vocabulary, count_part, counted_part, load_vocabulary
+from .vocabulary import CountedPart, Vocabulary, count_part, counted_part, load_vocabulary
 
 
 __all__ = ["EXTRACTION_FILE", "PART_BYTES", "extract_static"]
@@ -123,9 +122,11 @@ def extract_static(
         **asdict(settings),
         "tokens_per_batch": tokens_per_batch,
     }
+    # A model on the Hub may move on while this works.
+    pinned = hub_revision if Path(model).is_dir() else made_from["model"] or hub_revision
     encoder = EncoderSpec(
         str(model),
-        hub_revision,
+        pinned,
         trust_remote_code,
         settings.layer,
         settings.max_length,
@@ -134,7 +135,7 @@ def extract_static(
     )
     job = _job(output)
     running: dict[str, Any] = {"num_proc": num_proc, "engine": engine}
-    with job.hold():
+    with job.hold(), _fresh_caches():
         plan = make_plan(files, options, made_from, job.known_plan())
         if job.is_finished(plan, overwrite):
             job.clear()
@@ -149,53 +150,19 @@ def extract_static(
             for i, group in enumerate(groups)
         ]
         run_parts(count_part, counted, counted_part, title="Counting words", unit="words", **running)
-        vocabularies, report = _vocabularies(counted, settings, folders["vocabularies"], corpus)
+        vocabularies, report = make_vocabularies(counted, settings, folders["vocabularies"], corpus)
         report.merge(found)
-        contexts = [
-            ContextPart(
-                part.index,
-                str(folders["contexts"]),
-                part.segments,
-                options,
-                encoder,
-                settings,
-                str(folders["vocabularies"]),
-                tuple(
-                    (one.language, one.first_sentences[part.index])
-                    for one in vocabularies
-                    if part.index in one.first_sentences
-                ),
-            )
-            for part in counted
-            if settings.method != "alone"
-        ]
-        dimension = int(config.hidden_size)
+        work = _Work(encoder, settings, folders, int(config.hidden_size))
+        contexts = [] if settings.method == "alone" else _context_parts(counted, vocabularies, work)
         tell_what_is_drawn(vocabularies, settings)
-        refuse_small_disk(bytes_needed(vocabularies, settings, dimension), job.work, folders["contexts"])
+        refuse_small_disk(bytes_needed(vocabularies, settings, work.dimension), job.work, folders["contexts"])
         if contexts:
             run_parts(encode_part, contexts, encoded_part, title="Encoding", unit="tokens", **running)
         check_unchanged(plan, files)
         results = list(finished_results(contexts, encoded_part))
-        vectors = [
-            VectorPart(
-                i,
-                str(folders["vectors"]),
-                one.language,
-                4 * dimension * len(one.words),
-                tuple(
-                    (str(part.path), result[one.language]["arrays"])
-                    for part, result in zip(contexts, results)
-                    if one.language in result
-                ),
-                encoder,
-                settings,
-                str(folders["vocabularies"]),
-                dimension,
-            )
-            for i, one in enumerate(vocabularies)
-        ]
+        vectors = _vector_parts(vocabularies, contexts, results, work)
         run_parts(make_vectors, vectors, finished_vectors, title="Making vectors", unit="words", **running)
-        tables, counts = _tables(vectors, vocabularies, results)
+        tables, counts = put_together(vectors, vocabularies, results)
         about = {
             "encoder": str(model),
             "revision": made_from["model"],
@@ -211,6 +178,70 @@ def extract_static(
         info = {"identity": plan["identity"], **about, "words": counts, **report.to_dict()}
         job.finish(folder, info, undigested=[CARD_FILE])
     return StaticEmbeddings.from_pretrained(output)
+
+
+class _Work(NamedTuple):
+    """What all parts of one extraction share."""
+
+    encoder: EncoderSpec
+    settings: ExtractionSettings
+    folders: dict[str, Path]
+    dimension: int
+
+
+@contextmanager
+def _fresh_caches() -> Iterator[None]:
+    """Forget what this process has loaded: another encoder may stand under the same name by now."""
+    caches = (load_encoder, load_vocabulary)
+    for cache in caches:
+        cache.cache_clear()
+    try:
+        yield
+    finally:
+        for cache in caches:
+            cache.cache_clear()
+
+
+def _context_parts(
+    counted: Sequence[CountedPart], vocabularies: Sequence[Vocabulary], work: _Work
+) -> list[ContextPart]:
+    parts = []
+    for part in counted:
+        first = ((one.language, one.first_sentences.get(part.index)) for one in vocabularies)
+        wanted = tuple((language, n) for language, n in first if n is not None)
+        folders = str(work.folders["contexts"]), str(work.folders["vocabularies"])
+        parts.append(
+            ContextPart(
+                part.index, folders[0], part.segments, part.options, work.encoder, work.settings, folders[1], wanted
+            )
+        )
+    return parts
+
+
+def _vector_parts(
+    vocabularies: Sequence[Vocabulary], parts: Sequence[ContextPart], encoded: Sequence[dict[str, Any]], work: _Work
+) -> list[VectorPart]:
+    vectors = []
+    for place, one in enumerate(vocabularies):
+        sections = tuple(
+            (str(part.path), found[one.language]["arrays"])
+            for part, found in zip(parts, encoded)
+            if one.language in found
+        )
+        vectors.append(
+            VectorPart(
+                place,
+                str(work.folders["vectors"]),
+                one.language,
+                4 * work.dimension * len(one.words),
+                sections,
+                work.encoder,
+                work.settings,
+                str(work.folders["vocabularies"]),
+                work.dimension,
+            )
+        )
+    return vectors
 
 
 def _job(output: Path) -> Job:
@@ -229,72 +260,3 @@ def _bounded_layer(layer: int, depth: int) -> int:
     if layer > depth:
         logger.warning("layer %d does not exist: the encoder has %d, of which the last is taken", layer, depth)
     return min(layer, depth)
-
-
-def _vocabularies(
-    parts: Sequence[CountedPart], settings: ExtractionSettings, folder: Path, corpus: Any
-) -> tuple[list[Vocabulary], CorpusReport]:
-    """The vocabulary of each language that has any word, written to `folder`, and what was read."""
-    found = list(finished_results(parts, counted_part))
-    report = CorpusReport()
-    for result in found:
-        report.merge(CorpusReport.from_dict(result["report"]))
-    load_vocabulary.cache_clear()
-    vocabularies = []
-    for language in sorted({language for result in found for language in result["languages"]}):
-        one = build_vocabulary(language, parts, found, min_count=settings.min_count, max_words=settings.max_words)
-        if one.words:
-            one.save(folder)
-            vocabularies.append(one)
-            continue
-        logger.warning(
-            "%s is left out: of its %s sentences %s have fewer than %d words, and in the rest no word occurs %d times",
-            language,
-            f"{one.sentences + one.short_sentences:,}",
-            f"{one.short_sentences:,}",
-            settings.min_words,
-            settings.min_count,
-        )
-    if not vocabularies:
-        raise ValueError(
-            f"{corpus}: no word of any language occurs {settings.min_count} times in sentences of at least "
-            f"{settings.min_words} words; give more text, or a smaller --min_count or --min_words. Lines left out: "
-            f"{report.explain_dropped()}"
-        )
-    return vocabularies, report
-
-
-def _tables(
-    parts: Sequence[VectorPart], vocabularies: Sequence[Vocabulary], encoded: Sequence[dict[str, Any]]
-) -> tuple[list[WordTable], dict[str, dict[str, Any]]]:
-    """The words of each language with their vectors, and what was counted on the way."""
-    tables, counts = [], {}
-    for part, one, made in zip(parts, vocabularies, finished_results(parts, finished_vectors)):
-        size = (len(one.words), part.dimension)
-        vectors: np.ndarray = np.memmap(part.path, dtype="<f4", mode="r", shape=size)
-        left_out = set(made.pop("left_out"))
-        rows = np.array([row for row in range(len(one.words)) if row not in left_out], dtype=np.int64)
-        if left_out:
-            logger.warning(
-                "%s: %s words get no vector, as nothing of them was read, such as %r",
-                one.language,
-                f"{len(left_out):,}",
-                one.words[min(left_out)],
-            )
-            vectors = vectors[rows]
-        tables.append(WordTable(one.language, [one.words[row] for row in rows], one.counts[rows], vectors))
-        sums: dict[str, int] = {}
-        for result in encoded:
-            for name, n in result.get(one.language, {"counts": {}})["counts"].items():
-                sums[name] = sums.get(name, 0) + n
-        counts[one.language] = {
-            "words": len(rows),
-            "rare_words": one.rare_words,
-            "words_without_vector": len(left_out),
-            "sentences": one.sentences,
-            "short_sentences": one.short_sentences,
-            "word_occurrences": one.all_words,
-            **sums,
-            **made,
-        }
-    return tables, counts

@@ -220,7 +220,7 @@ def test_a_damaged_part_is_encoded_again(
         raise OSError("stopped here")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="stopped here"):
-        patch.setattr(extract, "_tables", fail)
+        patch.setattr(extract, "put_together", fail)
         extract_static(tiny_encoder_folder, corpus, output, SMALL, part_bytes=PART_BYTES)
     path = tmp_path / "vectors.extracting" / "parts" / "contexts" / "0000001.bin"
     data = bytearray(path.read_bytes())
