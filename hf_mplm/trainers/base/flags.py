@@ -35,8 +35,8 @@ _UPLOADING = Refusal(
     "uploading during training would publish resume files too", "train first, then call `trainer.push_to_hub()`"
 )
 _ONE_EACH = "start one process a device without it: torchrun --nproc_per_node 2 -m hf_mplm ..."
-# Seen with torch 2.13 and accelerate 1.15, made to shard on CPU processes: the masked LMs of transformers itself end so
-# too. ModernBERT's, whose bias is its decoder's alone, trained; without a CPU run nothing of it could be kept tested.
+# Seen with torch 2.13 and accelerate 1.15, made to shard on CPU processes; transformers' own masked LMs end so, too.
+# ModernBERT's, whose bias is its decoder's alone, did train. No CPU run as accelerate has it would keep that tested.
 _FSDP = Refusal(
     "torch's fully_shard refuses the masked LMs of XLM-R and BERT as accelerate hands them over (\"Parameter "
     "'lm_head.decoder.bias' is shared with a parameter already managed by another FSDP group\"), and on CPU processes "
