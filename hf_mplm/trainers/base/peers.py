@@ -91,6 +91,7 @@ def _outliving_the_launcher(peers: list[tuple[str, int]]) -> Iterator[None]:
     if not peers or threading.current_thread() is not threading.main_thread():
         yield
         return
+    telling = False
 
     def ask(number: int, _frame: Any) -> None:
         if not _dead(peers, wait=False):
@@ -99,7 +100,7 @@ def _outliving_the_launcher(peers: list[tuple[str, int]]) -> Iterator[None]:
             return
         signal.signal(number, signal.SIG_IGN)
         # A collective's failure that is on its way says the same.
-        if sys.exc_info()[0] is None:
+        if not telling and sys.exc_info()[0] is None:
             raise _EndedByLauncher("the launcher ends this process, because another one has died")
 
     # None is a handler that was not set from Python, and cannot be set back from there.
@@ -107,7 +108,8 @@ def _outliving_the_launcher(peers: list[tuple[str, int]]) -> Iterator[None]:
     try:
         yield
     except RuntimeError:
-        raise  # the line is yet to be printed, and the launcher's signal may be yet to come
+        telling = True  # the line is yet to be printed, and the launcher's signal may be yet to come
+        raise
     except BaseException:
         signal.signal(signal.SIGTERM, before)
         raise

@@ -40,6 +40,8 @@ def train(rank: int, port: int, tokenizer_folder: str, output: str, dying: int) 
         trainer.train(resume_from_checkpoint=find_last_checkpoint(output))
     except LostProcessError as error:
         told = str(error)
+    if told != "finished":
+        os.kill(os.getpid(), signal.SIGTERM)  # as a launcher does, which may come late
     Path(output, f"rank{rank}.txt").write_text(told, encoding="utf-8")
     # All is written. Gloo's threads can outlive the group and abort an interpreter that ends in the usual way.
     os._exit(0)
