@@ -61,7 +61,7 @@ def test_a_script_is_told_who_died_and_how_to_go_on(dying, tiny_tokenizer_folder
         for process in processes:
             process.start()
         for process in processes:
-            process.join(120)
+            process.join(300)
         return [process.exitcode for process in processes]
 
     codes = run(dying)
