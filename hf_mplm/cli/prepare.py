@@ -24,7 +24,8 @@ class PrepareArguments:
     corpus: list[str] = field(
         metadata={
             "help": "one or several folders of CODE.txt (a sentence a line), CODE.tsv (id, tab, sentence), *.jsonl, "
-            "*.csv (all also as .gz, .bz2, .xz, .zst) or *.parquet; or ids of datasets on the Hub, which are streamed"
+            "*.json, *.csv (all also as .gz, .bz2, .xz, .zst) or *.parquet; or ids of datasets on the Hub, which are "
+            "streamed"
         }
     )
     tokenizer: str = field(metadata={"help": "folder of a tokenizer, or its id on the Hub"})
