@@ -43,7 +43,7 @@ class AlignScriptsArguments:
         metadata={"help": "pair store; with --corpus where to prepare it, OUTPUT/pairs by default"},
     )
     languages: list[str] | None = field(default=None, metadata={"help": "codes to read; all by default"})
-    text_column: str = field(default="text", metadata={"help": "column of JSONL, Parquet and Hub datasets"})
+    text_column: str = field(default="text", metadata={"help": "column of JSON, CSV, Parquet and Hub datasets"})
     language_column: str = field(default="language", metadata={"help": "column of the language's code"})
     fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})

@@ -27,7 +27,7 @@ class RomanizeArguments:
         output_format (`str`, *optional*, defaults to `"parquet"`): `"parquet"` or `"jsonl"`.
         cache_file (`str`, *optional*): SQLite file of romanised units that runs share.
         languages (`list[str]`, *optional*): Codes to read.
-        text_column (`str`, *optional*, defaults to `"text"`): Column of JSONL, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): Column of JSON, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): The same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): Write Hans and Hant as Hani.
         split (`str`, *optional*, defaults to `"train"`): Split of a Hub dataset.
@@ -39,7 +39,7 @@ class RomanizeArguments:
 
     corpus: list[str] = field(
         metadata={
-            "help": "what to romanise: folders of CODE.txt (one sentence a line), JSONL, CSV or Parquet with the "
+            "help": "what to romanise: folders of CODE.txt (one sentence a line), JSON, CSV or Parquet with the "
             "columns text and language, or ids of datasets on the Hub"
         }
     )

@@ -23,7 +23,7 @@ class TrainArguments:
     """Flags of `hf-mplm tokenizer train`."""
 
     corpus: list[str] = field(
-        metadata={"help": "folders or files of text (CODE.txt, JSONL, CSV, Parquet), or ids of Hub datasets"}
+        metadata={"help": "folders or files of text (CODE.txt, JSON, CSV, Parquet), or ids of Hub datasets"}
     )
     output: str = field(metadata={"help": "folder for the tokenizer's files"})
     vocab_size: int = field(metadata={"help": "entries of the vocabulary, special tokens included"})
@@ -46,7 +46,7 @@ class TrainArguments:
     )
     model_max_length: int = field(default=512, metadata={"help": "longest input in tokens, recorded in the tokenizer"})
     fold_han: bool = field(default=False, metadata={"help": "treat Hans and Hant as one script, Hani"})
-    text_column: str = field(default="text", metadata={"help": "text column of JSONL, Parquet and Hub datasets"})
+    text_column: str = field(default="text", metadata={"help": "text column of JSON, CSV, Parquet and Hub datasets"})
     language_column: str = field(default="language", metadata={"help": "language column of the same"})
     split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
     corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})

@@ -102,7 +102,7 @@ def prepare_pair_store(
         seed (`int`, *optional*, defaults to 42): chooses the held-out pairs.
         use_language_codes (`bool`, *optional*, defaults to `False`): tell uroman the language, as the papers do not.
         languages (`str` or `Sequence[str]`, *optional*): codes to read; all by default.
-        text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): column of JSON, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): split of a Hub dataset.
