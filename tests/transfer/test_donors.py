@@ -82,7 +82,7 @@ def test_the_verb_prints_a_table(model_folder, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.index("eng_Latn") < printed.index("lao_Laoo") and "0.600" in printed
     head, _, *lines = [line.split("|") for line in printed.split("\n") if "|" in line]
-    assert [line[head.index(" layer ")].strip() for line in lines] == ["8", "-", "-"]
+    assert [line[head.index(" layer ")].strip() for line in lines] == ["8", "–", "–"]
 
 
 def test_wrong_arguments(tiny_encoder_folder):
