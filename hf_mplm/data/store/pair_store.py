@@ -170,12 +170,7 @@ def prepare_pair_store(
         check_content(report, options, corpus)
         plans = plan_pairs([batch for result in results for batch in result.batches], holdout)
         write_pairs(plans, work / "store", _fingerprint(plan["identity"]))
-        keep_tokenizer(tokenizer, work / "store" / "tokenizer")
-        about = {
-            "fingerprint": settings["tokenizer"],
-            "name": str(tokenizer.name_or_path),
-            "vocab_size": len(tokenizer),
-        }
+        about = keep_tokenizer(tokenizer, work / "store" / "tokenizer")
         info = _summary(results, plans, plan["identity"], about, report)
         job.finish(work / "store", {**info, **describe_files(work / "store")})
     return load_pair_store(output, verify=False)

@@ -147,12 +147,7 @@ def prepare_store(
         check_content(merged.report, options, corpus)
         folder = work / "store"
         plans = write_splits(merged, folder, plan["identity"], num_proc=num_proc, engine=engine)
-        keep_tokenizer(tokenizer, folder / "tokenizer")
-        about = {
-            "fingerprint": settings["tokenizer"],
-            "name": str(tokenizer.name_or_path),
-            "vocab_size": len(tokenizer),
-        }
+        about = keep_tokenizer(tokenizer, folder / "tokenizer")
         info = summarize(merged, plans, plan["identity"], about)
         job.finish(folder, {**info, **describe_files(folder)})
     return load_store(output, verify=False)
