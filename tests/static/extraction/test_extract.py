@@ -155,6 +155,19 @@ def test_the_bytes_do_not_depend_on_processes(
     assert contents(tmp_path / "two") == contents(made)
 
 
+@pytest.mark.slow
+@pytest.mark.allow_network
+def test_ray_gives_the_same_bytes(
+    made: Path, tiny_encoder_folder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    for name, value in (("RAY_AUTH_MODE", "disabled"), ("RAY_USAGE_STATS_ENABLED", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    extract_static(tiny_encoder_folder, corpus, tmp_path / "ray", SMALL, part_bytes=PART_BYTES, engine="ray")
+    assert contents(tmp_path / "ray") == contents(made)
+
+
 def test_the_vectors_depend_on_the_seed_and_on_no_other_language(
     made: Path, tiny_encoder_folder: Path, corpus: Path, tmp_path: Path
 ) -> None:
