@@ -89,7 +89,7 @@ def retrieve(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> tuple[
 
     Returns:
         `tuple[np.ndarray, np.ndarray]`: Ranks, 0 where the answer was found first, and the position of what was found
-        first. Shapes: (n,) and (n,), int64.
+        first. A query of length zero, which is like nothing, finds nothing: both are m. Shapes: (n,) and (n,), int64.
 
     Raises:
         ValueError: If there are fewer answers than queries.
@@ -113,6 +113,8 @@ def retrieve(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> tuple[
         before = (scores > gold) | ((scores == gold) & (positions < own[:, None]))
         ranks[start : start + step] = before.sum(axis=1)
         nearest[start : start + step] = scores.argmax(axis=1)
+    nothing = ~queries.any(axis=1)
+    ranks[nothing], nearest[nothing] = len(index), len(index)
     return ranks, nearest
 
 
