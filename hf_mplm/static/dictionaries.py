@@ -23,6 +23,7 @@ __all__ = ["Coverage", "identical_pairs", "languages_of", "locate_pairs", "numer
 
 logger = logging.getLogger(__name__)
 
+
 class Coverage(NamedTuple):
     """What of a dictionary the vocabularies know.
 

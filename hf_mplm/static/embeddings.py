@@ -45,8 +45,8 @@ class WordCoverage(NamedTuple):
 class StaticEmbeddings:
     """Word vectors of one or many languages.
 
-    They are an `Encoder` of sentences too, by the mean of the vectors of a sentence's words, and a `Vocabulary`, so that
-    `hf-mplm evaluate` measures them.
+    They are an `Encoder` of sentences too, by the mean of the vectors of a sentence's words, and a `Vocabulary`, so
+    that `hf-mplm evaluate` measures them.
 
     Args:
         tables (`Sequence[WordTable]`): one a language, of equal dimension.
