@@ -278,7 +278,7 @@ class LexiconInductionTask:
         for cell in cells:
             queries = find_queries(pairs, vocabulary, *codes, different=DIFFERENT in cell.setting)
             if not queries.rows:
-                context.skip(self.name, cell.language, _nothing_shared(pairs, vocabulary, codes, cell.setting))
+                context.skip(self.name, cell.language, _nothing_shared(pairs, vocabulary, codes, cell))
                 continue
             if cell.setting.startswith("csls") and penalty is None:
                 # Of a target word, against all source words and not only those that ask (Conneau et al. 2018).
@@ -346,11 +346,14 @@ def _places(words: Sequence[str], wanted: Any) -> dict[str, int]:
     return {word: row for row, word in enumerate(words) if word in wanted}
 
 
-def _nothing_shared(pairs: Pairs, vocabulary: Vocabulary, codes: tuple[str, str], setting: str) -> str:
+def _nothing_shared(pairs: Pairs, vocabulary: Vocabulary, codes: tuple[str, str], cell: Cell) -> str:
+    if cell.direction == TARGET_TO_SOURCE:  # what holds of both directions is said once
+        pairs, codes = [(other, word) for word, other in pairs], (codes[1], codes[0])
+    which = " that is not spelled alike" if DIFFERENT in cell.setting else ""
     shown = [", ".join(map(repr, list(words)[:3])) for words in zip(*pairs)]
     known = [", ".join(map(repr, list(vocabulary.words(code))[:3])) for code in codes]
     return (
-        f"{setting}: no pair of {codes[0]} and {codes[1]} has both its words among the vectors: the dictionary has "
+        f"no pair of {codes[0]} and {codes[1]}{which} has both its words among the vectors: the dictionary has "
         f"{shown[0]} and {shown[1]}, the vectors {known[0]} and {known[1]}. Is it the case, the script, or the "
         "direction?"
     )

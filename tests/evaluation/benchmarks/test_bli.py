@@ -180,7 +180,7 @@ def test_an_encoder_reads_the_words_of_a_vocabulary_one_by_one(tiny_encoder_fold
 
 
 def test_what_cannot_be_scored_is_said(static, pairs, tmp_path) -> None:
-    data = write(tmp_path, "en-de.5000-6500.txt", [("дом", "Haus"), ("лес", "Wald")])
+    data = write(tmp_path, "eng_Latn-deu_Latn.tsv", [("дом", "Haus"), ("лес", "Wald")])
     write(tmp_path, "en-tr.5000-6500.txt", [("house", "ev")])
     rows = evaluate(static, "bli", data)
     assert not rows
