@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,8 +113,6 @@ def test_what_does_not_go_with_words_is_said_in_one_line(more, message, data: Pa
     flags = ["--model", str(tmp_path / "static"), "--data_dir", str(data), "--output", str(tmp_path / "run")]
     assert main(["evaluate", *flags, "--tasks", "sib200", *more]) != 0
     said = capsys.readouterr().err.strip().split("\n")[-1]
-    import re
-
     assert re.search(message, said), said
 
 
