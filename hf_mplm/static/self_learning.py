@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .mapping import fit_orthogonal
 from .neighbours import Similarities
 
 
@@ -73,7 +74,8 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
         iteration += 1
         # Orthogonal meanwhile, whatever method is chosen for the end (2018b, section 3.3). Words of the first
         # dictionary may stand behind the cutoff.
-        rotated = source[:size] @ _rotation(source, target, pairs)
+        # In float32, whose rounding is nothing beside what the next dictionary changes.
+        rotated = source[:size] @ fit_orthogonal(source, target, pairs, dtype=torch.float32)
         if similarities is None:
             similarities = Similarities(rotated, target[:size], settings.csls_neighbours)
         else:
@@ -90,13 +92,6 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
         logger.debug("iteration %d: mean best cosine %.4f, keep %.2f", iteration, objective, keep)
         if finished:
             return SelfLearningResult(pairs, objective, iteration)
-
-
-def _rotation(source: Tensor, target: Tensor, pairs: Tensor) -> Tensor:
-    """The orthogonal map of a dictionary, in float32: of many, the next one will differ by more than rounding does."""
-    products = sum(source[block[:, 0]].T @ target[block[:, 1]] for block in pairs.split(8192))
-    left, _, right = torch.linalg.svd(products)
-    return left @ right
 
 
 def joined_pairs(similarities: Similarities, keep: float = 1.0, generator: torch.Generator | None = None) -> Tensor:

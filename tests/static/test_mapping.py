@@ -89,7 +89,9 @@ def test_blocks_equal_the_dense_computation(monkeypatch: pytest.MonkeyPatch, nei
     rows, columns = torch.arange(77), torch.arange(47)
     assert torch.allclose(score[rows, found.forward], score.max(1).values, atol=7e-5)
     assert torch.allclose(score[found.backward, columns], score.max(0).values, atol=7e-5)
-    assert similarities.objective == pytest.approx(float(torch.cat([cosines.amax(1), cosines.amax(0)]).mean()), abs=1e-6)
+    assert similarities.objective == pytest.approx(
+        float(torch.cat([cosines.amax(1), cosines.amax(0)]).mean()), abs=1e-6
+    )
     mutual = similarities.mutual()
     expected = [(i, int(score[i].argmax())) for i in range(77) if score[:, score[i].argmax()].argmax() == i]
     assert [tuple(pair) for pair in mutual.pairs.tolist()] == expected
