@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
+from hf_mplm.evaluation.files.word_pairs import pair_digest
+
 from .dictionaries import identical_pairs, locate_pairs, numeral_pairs
 from .embeddings import StaticEmbeddings
 from .mapping import METHODS, Mapping, fit_mapping, normalise_vectors
@@ -133,6 +135,10 @@ def map_to_hub(
             tables[0] = hub.with_vectors((target @ mapping.target).numpy())
         logger.info("%s", describe(result, hub.language))
     described = {"hub": hub.language, **asdict(settings), "languages": [asdict(result) for result in results]}
+    # Digests, by which lexicon induction refuses to be judged by these pairs, and no copy of the dictionary.
+    described["seed_pairs"] = {
+        code: " ".join(sorted({pair_digest(*pair) for pair in pairs})) for code, pairs in (dictionaries or {}).items()
+    }
     return StaticEmbeddings(tables, {**static.config, "mapping": described}), results
 
 
