@@ -16,7 +16,9 @@ from .parser import MplmArgumentParser
 class EvaluationArguments:
     """What to measure, on what, and where to write it."""
 
-    model: str = field(metadata={"help": "Hub id or folder of an encoder that AutoModel loads, or folder of static embeddings."})
+    model: str = field(
+        metadata={"help": "Hub id or folder of an encoder that AutoModel loads, or folder of static embeddings."}
+    )
     tasks: list[str] = field(metadata={"help": "Task names, such as sib200 tatoeba bible."})
     data_dir: str = field(metadata={"help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/."})
     output: str = field(metadata={"help": "Folder for results.parquet; the same command goes on where it stopped."})

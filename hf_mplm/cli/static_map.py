@@ -42,19 +42,27 @@ class MapArguments:
     vocabulary_cutoff: int = field(default=20_000, metadata={"help": "frequent words that self-learning looks at"})
     csls_neighbours: int = field(default=10, metadata={"help": "neighbours of CSLS"})
     seed: int = field(default=42, metadata={"help": "seed of self-learning"})
+    write_dictionary: str | None = field(
+        default=None,
+        metadata={
+            "help": "file for the words that are each other's best by CSLS among the frequent ones once mapped: what "
+            "--dictionary takes; the languages come before its suffix where its name does not say them"
+        },
+    )
+    device: str | None = field(default=None, metadata={"help": "cuda or cpu; the first where there is one"})
 
 
 def run(arguments: MapArguments) -> int:
     """Map, write, and say what became of each language."""
     from hf_mplm.jobs.files import explain_full_disk
     from hf_mplm.jobs.lock import hold_folder
-    from hf_mplm.static.hub_mapping import MappingSettings, describe, map_to_hub
+    from hf_mplm.static import hub_mapping
     from hf_mplm.static.self_learning import SelfLearning
 
     learning = SelfLearning(
         vocabulary_cutoff=arguments.vocabulary_cutoff, csls_neighbours=arguments.csls_neighbours, seed=arguments.seed
     )
-    settings = MappingSettings(
+    settings = hub_mapping.MappingSettings(
         mode=arguments.mode,
         method=arguments.method,
         ridge=arguments.ridge,
@@ -63,18 +71,50 @@ def run(arguments: MapArguments) -> int:
         self_learning=learning,
     )
     static = _read_static(arguments)
-    hub = static.table(arguments.hub_language).language
+    hub = hub_mapping.hub_table(static, arguments.hub_language).language
     dictionaries = _read_dictionaries(arguments.dictionary or [], static.languages, hub)
     output = Path(arguments.output)
     with explain_full_disk(output.parent, "Free some space and repeat the same command."):
         with hold_folder(output, "hf-mplm static map"):
-            mapped, results = map_to_hub(static, hub, dictionaries, settings)
-            mapped.save_pretrained(output)
+            # The vectors were read for this alone, and need not stand in memory twice.
+            mapped, results = hub_mapping.map_to_hub(
+                static, hub, dictionaries, settings, device=arguments.device, overwrite=True
+            )
+            hub_mapping.save_mapped(mapped, output)
+        written = _write_dictionaries(arguments, mapped, [result.language for result in results if result.mapped])
     for result in results:
-        print(describe(result, hub))
+        print(hub_mapping.describe(result, hub))
+    for path, number in written:
+        print(f"{number:,} pairs of words that are each other's best are in {path}")
     words = sum(len(table) for table in mapped.tables.values())
-    print(f"{words:,} vectors of {len(mapped.languages)} languages, and how each was mapped, are in {output}")
+    gained = sum(result.mapped for result in results)
+    print(
+        f"{words:,} vectors of {len(mapped.languages)} languages, {gained} of {len(results)} mapped onto {hub}, are "
+        f"in {output}; how each was mapped is in {hub_mapping.MAPPING_FILE} there"
+    )
     return 0
+
+
+def _write_dictionaries(arguments: MapArguments, mapped: Any, languages: Sequence[str]) -> list[tuple[Path, int]]:
+    from hf_mplm.static.dictionaries import dictionary_path, write_pairs
+    from hf_mplm.static.judging import induce_dictionary
+
+    if arguments.write_dictionary is None:
+        return []
+    hub, written = mapped.table(arguments.hub_language), []
+    for language in languages:
+        path = dictionary_path(arguments.write_dictionary, language, hub.language)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pairs = induce_dictionary(
+            mapped.table(language),
+            hub,
+            neighbours=arguments.csls_neighbours,
+            cutoff=arguments.vocabulary_cutoff,
+            device=arguments.device,
+        )
+        write_pairs(path, [(word, other, f"{score:.4f}") for word, other, score in pairs])
+        written.append((path, len(pairs)))
+    return written
 
 
 def _read_static(arguments: MapArguments) -> Any:

@@ -17,6 +17,7 @@ __all__ = [
     "METHODS",
     "Mapping",
     "apply_map",
+    "default_device",
     "fit_mapping",
     "fit_multi_step",
     "fit_orthogonal",
@@ -34,12 +35,17 @@ class Mapping(NamedTuple):
     """What each side is multiplied by.
 
     Args:
-        source (`Tensor`): Shape: (dimensions, mapped dimensions).
-        target (`Tensor`, *optional*): the same for the target side; `None` where it stays as it is.
+        source (`Tensor`, *optional*): Shape: (dimensions, mapped dimensions). `None` where that side stays as it is.
+        target (`Tensor`, *optional*): the same for the target side.
     """
 
-    source: Tensor
+    source: Tensor | None = None
     target: Tensor | None = None
+
+
+def default_device() -> torch.device:
+    """CUDA where there is one, otherwise the CPU: Apple's accelerator knows no float64."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def normalise_vectors(vectors: Tensor, *, in_place: bool = False) -> Tensor:

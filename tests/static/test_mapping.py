@@ -104,7 +104,7 @@ def test_blocks_equal_the_dense_computation(monkeypatch: pytest.MonkeyPatch, nei
 
 
 def test_chance_keeps_the_share_that_it_is_told() -> None:
-    # The cosines of a row fall from left to right, so that the place of the best one that is kept says what was left out.
+    # The cosines of a row fall from left to right: the place of the best one that is kept says what was left out.
     angles = torch.linspace(0, 1, 400, dtype=torch.float64)
     target = torch.stack([angles.cos(), angles.sin()], dim=1).float()
     similarities = Similarities(target[:1].repeat(5000, 1), target, 0)
