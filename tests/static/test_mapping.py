@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hf_mplm.static.mapping import fit_mapping, fit_multi_step, fit_orthogonal, normalise_vectors
+from hf_mplm.static.mapping import (
+    METHODS,
+    apply_map,
+    fit_mapping,
+    fit_multi_step,
+    fit_orthogonal,
+    normalise_vectors,
+)
 from hf_mplm.static.neighbours import Similarities
 from hf_mplm.static.self_learning import SelfLearning, initial_pairs, self_learn
 
@@ -31,6 +38,24 @@ def test_a_planted_rotation_is_found() -> None:
     found = fit_orthogonal(words[:100], words[:100] @ planted)
     assert (found - planted).abs().max() < 1e-5
     assert (fit_orthogonal(words[:100], (words @ planted)[100:200]) - planted).abs().max() > 0.1
+
+
+def test_pairs_in_blocks_are_the_rows_that_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = (normalise_vectors(make_words(80, 12, seed)) for seed in (0, 1))
+    order = torch.randperm(80, generator=torch.Generator().manual_seed(2))
+    pairs = torch.stack([order, order.roll(1)], dim=1)
+    whole = [fit_mapping(source[pairs[:, 0]], target[pairs[:, 1]], method) for method in METHODS]
+    monkeypatch.setattr("hf_mplm.static.mapping._ROWS", 7)
+    for method, expected in zip(METHODS, whole):
+        found = fit_mapping(source, target, method, pairs)
+        assert torch.allclose(found.source, expected.source, atol=1e-6)
+        assert not torch.allclose(fit_mapping(source, target, method).source, expected.source, atol=0.1)
+    # So are normalised vectors, written in place or not.
+    vectors = make_words(80, 12)
+    again = normalise_vectors(vectors)
+    assert torch.allclose(again, source, atol=1e-6) and (vectors == make_words(80, 12)).all()
+    assert normalise_vectors(vectors, in_place=True) is vectors and (vectors == again).all()
+    assert torch.allclose(apply_map(vectors, whole[0].source, in_place=True), again @ whole[0].source, atol=1e-6)
 
 
 def test_multi_step_equals_its_equations_in_float64() -> None:
@@ -67,6 +92,8 @@ def test_too_few_pairs_are_refused_with_the_way_out() -> None:
     assert torch.isfinite(fit_multi_step(words, words, ridge=0.01).source).all()
     with pytest.raises(ValueError, match="do not span all dimensions"):
         fit_multi_step(words[:10].repeat(5, 1), words[:10].repeat(5, 1))
+    with pytest.raises(ValueError, match="--dimensions 41 of vectors of 40"):
+        fit_multi_step(words, words, ridge=0.01, dimensions=41)
     with pytest.raises(ValueError, match="there is none"):
         fit_orthogonal(words[:0], words[:0])
     with pytest.raises(ValueError, match="orthogonal, multi-step"):
@@ -140,3 +167,17 @@ def test_a_planted_permutation_is_found_without_any_dictionary() -> None:
     blind = torch.stack([torch.arange(800), torch.randperm(800, generator=torch.Generator().manual_seed(9))], dim=1)
     lost = self_learn(source, target, blind, settings).pairs
     assert (truth[lost[:800, 0]] == lost[:800, 1]).float().mean() < 0.1
+
+
+def test_chance_is_that_of_the_seed() -> None:
+    source = normalise_vectors(make_words(120, 8))
+    target = normalise_vectors(source @ rotation(8) + 0.2 * make_words(120, 8, 6))
+    pairs = torch.arange(8)[:, None].expand(-1, 2)
+
+    def learn(seed: int) -> list[list[int]]:
+        settings = SelfLearning(patience=2, seed=seed)
+        result = self_learn(source, target, pairs, settings)
+        return [*result.pairs.tolist(), [result.iterations, 0]]
+
+    assert learn(1) == learn(1)
+    assert len({str(learn(seed)) for seed in (1, 2, 3)}) > 1
