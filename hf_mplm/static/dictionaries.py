@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from hf_mplm.evaluation.files.word_pairs import named_languages, read_pairs
+from hf_mplm.evaluation.files.word_pairs import named_languages, pair_digest, read_pairs
 from hf_mplm.jobs.files import atomic_write
 from hf_mplm.languages import parse_code
 
@@ -19,7 +19,17 @@ from .word_table import WordTable
 from .words import lower_case
 
 
-__all__ = ["Coverage", "identical_pairs", "languages_of", "locate_pairs", "numeral_pairs", "read_pairs", "write_pairs"]
+__all__ = [
+    "Coverage",
+    "dictionary_path",
+    "identical_pairs",
+    "languages_of",
+    "locate_pairs",
+    "numeral_pairs",
+    "read_pairs",
+    "seed_overlap",
+    "write_pairs",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +73,42 @@ def write_pairs(path: str | Path, pairs: Iterable[Sequence[object]]) -> None:
     with atomic_write(Path(path)) as handle:
         for pair in pairs:
             handle.write(("\t".join(str(field) for field in pair) + "\n").encode())
+
+
+def seed_overlap(config: Mapping[str, Any], language: str, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Which pairs a language was mapped by, so that it should not be judged by them.
+
+    `static map` keeps no copy of a dictionary but digests of its pairs, in any case and in NFC:
+    `config["mapping"]["seed_pairs"][language]` holds those of [`pair_digest`], set apart by blanks.
+
+    Args:
+        config (`Mapping[str, Any]`): configuration of static embeddings, mapped or not.
+        language (`str`): code of the language.
+        pairs (`Iterable[tuple[str, str]]`): words of the language, each with a word of the hub.
+
+    Returns:
+        `list[tuple[str, str]]`: those of the pairs that were in its dictionary.
+    """
+    digests = frozenset(((config.get("mapping") or {}).get("seed_pairs") or {}).get(language, "").split())
+    return [pair for pair in pairs if pair_digest(*pair) in digests]
+
+
+def dictionary_path(path: str | Path, language: str, hub: str) -> Path:
+    """Where the dictionary of two languages goes, so that its name says which they are.
+
+    Args:
+        path (`str` or `Path`): what was asked for, such as `seed.tsv`.
+        language (`str`): code of the one language.
+        hub (`str`): code of the other.
+
+    Returns:
+        `Path`: as it is where the name says the two languages, otherwise such as `seed.deu_Latn-eng_Latn.tsv`.
+    """
+    path = Path(path)
+    named = named_languages(path)
+    if named is not None and languages_of(path) == (language.partition("_")[0], hub.partition("_")[0]):
+        return path
+    return path.with_name(f"{path.stem}.{language}-{hub}{path.suffix or '.tsv'}")
 
 
 def locate_pairs(pairs: Sequence[tuple[str, str]], source: WordTable, target: WordTable) -> tuple[Tensor, Coverage]:
