@@ -84,6 +84,6 @@ def _cost(static: Any, table: Any) -> str:
     again = [numbers * scales[:, None] for numbers, scales in (quantize(table.vectors), quantize(other.vectors))]
     cost = retrieval_cost(table.vectors, other.vectors, *again, same=other is table)
     return (
-        f"int8: of {cost.queries:,} words {cost.nearest:.1%} have the same nearest word of {other.language} as before, "
-        f"and {cost.of_ten:.1%} of the ten nearest stay"
+        f"int8: of {cost.queries:,} words {cost.nearest:.1%} have the same nearest word of {other.language} as "
+        f"before, and {cost.of_ten:.1%} of the ten nearest stay"
     )

@@ -115,7 +115,7 @@ class StaticEmbeddings:
             for table in self.tables.values():
                 for part in (table.language, "\n".join(table.words)):
                     digest.update(part.encode("utf-8", "surrogatepass"))
-                digest.update(np.ascontiguousarray(table.vectors))
+                digest.update(np.ascontiguousarray(table.vectors).data)
             self._revision = f"xxh3:{digest.hexdigest()[:12]}"
         return self._revision
 

@@ -105,7 +105,8 @@ class WordPairCorpus(BenchmarkFiles):
             if scores is not None and number > len(scores):
                 raise DataError(f"{gold} has {len(scores)} scores, but {path} has more pairs")
             place = f"{path}:{number}" if scores is None else f"{gold}:{number}"
-            found.append(ScoredPair(*fields[:2], _number(fields[2] if scores is None else scores[number - 1], place)))
+            score = fields[2] if scores is None else scores[number - 1]
+            found.append(ScoredPair(fields[0], fields[1], _number(score, place)))
         if not found:
             raise DataError(f"{path} holds no pair of words")
         return found
@@ -207,8 +208,9 @@ class WordSimilarityTask:
             if cell in context.finished:
                 continue
             pairs = corpus.pairs(*codes)
-            sides = [self._vectors(context, [pair[side] for pair in pairs], codes[side]) for side in (0, 1)]
-            cosines = [_cosine(one, other) for one, other in zip(*sides)]
+            left = self._vectors(context, [pair.first for pair in pairs], codes[0])
+            right = self._vectors(context, [pair.second for pair in pairs], codes[1])
+            cosines = [_cosine(one, other) for one, other in zip(left, right)]
             known = [cosine is not None for cosine in cosines]
             zero = context.settings.words.oov == "0"
             scored = [row for row in range(len(pairs)) if zero or known[row]]
