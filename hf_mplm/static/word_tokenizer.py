@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hf_mplm.languages import parse_code
 
@@ -53,7 +53,7 @@ def make_word_tokenizer(table: WordTable) -> Tokenizer:
         unknown = f"[{unknown}]"
     vocabulary = {unknown: 0, **{word: row + 1 for row, word in enumerate(table.words)}}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
-    steps = [normalizers.NFC()]
+    steps: list[Any] = [normalizers.NFC()]
     if table.lowered:
         code = parse_code(table.language)
         if code.language in DOTTED_LANGUAGES and code.script == "Latn":
