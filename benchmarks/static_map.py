@@ -1,12 +1,12 @@
 """Self-learning of `hf-mplm static map`: an iteration against four separate products, and the memory of a whole map.
 
-    python -m benchmarks.static_map                                  # 7,000 and 5,600 words of 384 dimensions
-    python -m benchmarks.static_map --words 20000 20000 --width 768    # the default cutoff, XLM-R base
-    python -m benchmarks.static_map --memory                         # 200,000 words of 768 dimensions a side
+    python -m benchmarks.static_map                                   # 7,000 and 5,600 words of 384 dimensions
+    python -m benchmarks.static_map --words 20000 20000 --width 768   # the default cutoff, XLM-R base
+    python -m benchmarks.static_map --memory                          # 200,000 words of 768 dimensions a side
 
 The plain way: a product for the penalties of each side, one for the dictionary of each direction, and chance by a mask
-of random numbers, all in blocks of 64 MB. Both use one thread, in turn, and are timed by the processor's clock, so that
-other work on the machine counts for neither; penalties and the dictionaries without chance must be the same.
+of random numbers, all in blocks of 64 MB. Both use one thread, in turn, and are timed by the processor's clock, so
+that other work on the machine counts for neither; penalties and dictionaries without chance must be the same.
 """
 
 from __future__ import annotations
