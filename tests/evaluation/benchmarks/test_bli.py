@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hf_mplm.cli.main import main
 from hf_mplm.evaluation.benchmarks.bli import LexiconCorpus, find_queries
 from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.files.word_pairs import pair_digest
+from hf_mplm.evaluation.results import write_results
 from hf_mplm.evaluation.runner import evaluate
 from hf_mplm.evaluation.vocabulary import Vocabulary
 from hf_mplm.report.compare import compare_runs
@@ -152,7 +154,9 @@ def test_pairs_that_were_mapped_with_are_refused(static, pairs, tmp_path) -> Non
     assert evaluate(mapped, "bli", data, allow_overlap=True)
 
 
-def test_an_encoder_reads_the_words_of_a_vocabulary_one_by_one(tiny_encoder_folder, static, pairs, tmp_path) -> None:
+def test_an_encoder_reads_the_words_of_a_vocabulary_one_by_one(
+    tiny_encoder_folder, static, pairs, tmp_path, capsys
+) -> None:
     data = write(tmp_path, "en-de.5000-6500.txt", pairs)
     with pytest.raises(ValueError, match="none of its own; give the words that it is to read: --vocabulary"):
         evaluate(tiny_encoder_folder, "bli", data)
@@ -177,6 +181,10 @@ def test_an_encoder_reads_the_words_of_a_vocabulary_one_by_one(tiny_encoder_fold
     notes = {item.key[1]: item.coverage for item in compare_runs([rows, other])}
     assert "deu_Latn" in notes["precision@1"] and "deu_Latn" in notes["mrr"] and not notes["accuracy@1"]
     assert not any(item.coverage for item in compare_runs([rows, rows]))
+    write_results(tmp_path / "other", other)
+    assert main(["compare", str(tmp_path / "run"), str(tmp_path / "other"), "--output", str(tmp_path / "cmp")]) == 0
+    said = capsys.readouterr()
+    assert "Scored on different items" in said.out and "bli: the runs scored different numbers" in said.err
 
 
 def test_what_cannot_be_scored_is_said(static, pairs, tmp_path) -> None:
