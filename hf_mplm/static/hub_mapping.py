@@ -18,7 +18,7 @@ from hf_mplm.jobs.files import write_json
 from .embeddings import StaticEmbeddings
 from .first_dictionary import FROM_DICTIONARY, MODES, FirstDictionary, first_dictionary
 from .judging import held_out_precision, mutual_csls, mutual_neighbours
-from .mapping import METHODS, Mapping, apply_map, default_device, fit_mapping, normalise_vectors
+from .mapping import METHODS, Mapping, apply_map, choose_device, fit_mapping, normalise_vectors
 from .self_learning import SelfLearning, self_learn
 from .word_table import WordTable
 
@@ -149,7 +149,7 @@ def map_to_hub(
             with, naming words of both sides.
     """
     settings, dictionaries = settings or MappingSettings(), dictionaries or {}
-    place = default_device() if device is None else torch.device(device)
+    place = choose_device(device)
     hub = hub_table(static, hub_language)
     others = [table for table in static.tables.values() if table is not hub]
     _refuse(hub, others, dictionaries, settings)
