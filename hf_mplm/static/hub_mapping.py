@@ -266,7 +266,7 @@ def _map_language(
             iterations += more
     else:
         judged_by = "mutual neighbours"
-        before, _ = mutual_csls(mutual_neighbours(source, target, **options))
+        before, _ = mutual_csls(mutual_neighbours(source, target, Mapping(), **options))
         after, judged_on = mutual_csls(mutual_neighbours(source, target, mapping, **options))
     result = LanguageMapping(
         language,
@@ -291,5 +291,13 @@ def _fit(source: Tensor, target: Tensor, pairs: Tensor, settings: MappingSetting
     if settings.mode != "supervised":
         learnt = self_learn(source, target, pairs, settings.self_learning)
         pairs, iterations = learnt.pairs, learnt.iterations
-    options = {"exponents": settings.exponents, "ridge": settings.ridge, "dimensions": settings.dimensions}
-    return fit_mapping(source, target, settings.method, pairs, **options), pairs, iterations
+    mapping = fit_mapping(
+        source,
+        target,
+        settings.method,
+        pairs,
+        exponents=settings.exponents,
+        ridge=settings.ridge,
+        dimensions=settings.dimensions,
+    )
+    return mapping, pairs, iterations

@@ -69,7 +69,7 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
     size = settings.vocabulary_cutoff
     generator = torch.Generator(device=source.device).manual_seed(settings.seed)
     keep, best, since, iteration = settings.keep, -1.0, 0, 0
-    similarities = None
+    similarities: Similarities | None = None
     while True:
         iteration += 1
         # Orthogonal meanwhile, whatever method is chosen for the end (2018b, section 3.3). Words of the first
@@ -88,10 +88,10 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
         finished = since >= settings.patience and keep >= 1
         if since >= settings.patience and keep < 1:
             keep, since = min(1.0, settings.factor * keep), 0
+            logger.info("%d iterations, mean best cosine %.4f; pairs are now kept by %.2g", iteration, objective, keep)
         drawn = joined_pairs(similarities, 1.0 if finished else keep, generator)
         # Of a handful of words chance may keep none.
         pairs = drawn if len(drawn) else joined_pairs(similarities)
-        logger.debug("iteration %d: mean best cosine %.4f, keep %.2f", iteration, objective, keep)
         if finished:
             return SelfLearningResult(pairs, objective, iteration)
 
