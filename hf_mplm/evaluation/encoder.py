@@ -30,9 +30,9 @@ TOKENIZER_CHUNK = 4096
 class Encoder(Protocol):
     """What retrieval and probes need of a model. Anything with these four members can be evaluated.
 
-    An encoder that asks which language its sentences are in has `needs_language = True` too, and `languages`, the codes
-    that it knows: it is given the sentences of one language a call, and of no others. Every other encoder is given
-    the sentences of many languages at once and need not take `language`.
+    An encoder that asks which language its sentences are in has `needs_language = True` too, and `languages`, the
+    codes that it knows: it is given the sentences of one language a call, and of no others. Every other encoder is
+    given the sentences of many languages at once and need not take `language`.
 
     Attributes:
         name (`str`): What is written into the column `model` of the results.

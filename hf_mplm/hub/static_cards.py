@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _PACKAGES = ("hf-mplm", "numpy", "torch", "transformers")
 # Keys of the configuration that have a place of their own in the card.
-_PLACED = ("model_type", "dimension", "languages", "mapping")
+_PLACED = ("model_type", "dimension", "languages", "mapping", "segmenters")
 
 
 def write_static_card(folder: str | Path, *, name: str | None = None) -> Path:

@@ -45,8 +45,8 @@ class WordCoverage(NamedTuple):
 class StaticEmbeddings:
     """Word vectors of one or many languages.
 
-    They are an `Encoder` of sentences too, by the mean of the vectors of a sentence's words, and a `Vocabulary`, so that
-    `hf-mplm evaluate` measures them.
+    They are an `Encoder` of sentences too, by the mean of the vectors of a sentence's words, and a `Vocabulary`, so
+    that `hf-mplm evaluate` measures them.
 
     Args:
         tables (`Sequence[WordTable]`): one a language, of equal dimension.
@@ -115,7 +115,7 @@ class StaticEmbeddings:
             for table in self.tables.values():
                 for part in (table.language, "\n".join(table.words)):
                     digest.update(part.encode("utf-8", "surrogatepass"))
-                digest.update(np.ascontiguousarray(table.vectors))
+                digest.update(np.ascontiguousarray(table.vectors).data)
             self._revision = f"xxh3:{digest.hexdigest()[:12]}"
         return self._revision
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
+import xxhash
 from torch import Tensor
 
 
@@ -165,9 +166,9 @@ def _block(vectors: Tensor, others: int) -> int:
 def _first_of_equals(vectors: Tensor) -> Tensor:
     """The position of the first vector that is the same, for each vector. Shape: (n,), int64."""
     rows = np.ascontiguousarray(vectors.cpu().numpy() + 0.0)  # so that -0 is 0
-    names: Any = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)
-    _, first, inverse = np.unique(names, return_index=True, return_inverse=True)
-    return torch.from_numpy(first[inverse.reshape(-1)]).to(vectors.device)
+    first: dict[int, int] = {}
+    places = [first.setdefault(xxhash.xxh3_128_intdigest(row.data), place) for place, row in enumerate(rows)]
+    return torch.tensor(places, device=vectors.device)
 
 
 def retrieval_ranks(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> np.ndarray:
