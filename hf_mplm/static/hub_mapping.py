@@ -18,7 +18,7 @@ from hf_mplm.jobs.files import write_json
 from .embeddings import StaticEmbeddings
 from .first_dictionary import FROM_DICTIONARY, MODES, FirstDictionary, first_dictionary
 from .judging import held_out_precision, mutual_csls, mutual_neighbours
-from .mapping import METHODS, Mapping, apply_map, default_device, fit_mapping, normalise_vectors
+from .mapping import METHODS, Mapping, apply_map, choose_device, fit_mapping, normalise_vectors
 from .self_learning import SelfLearning, self_learn
 from .word_table import WordTable
 
@@ -149,7 +149,7 @@ def map_to_hub(
             with, naming words of both sides.
     """
     settings, dictionaries = settings or MappingSettings(), dictionaries or {}
-    place = default_device() if device is None else torch.device(device)
+    place = choose_device(device)
     hub = hub_table(static, hub_language)
     others = [table for table in static.tables.values() if table is not hub]
     _refuse(hub, others, dictionaries, settings)
@@ -266,7 +266,7 @@ def _map_language(
             iterations += more
     else:
         judged_by = "mutual neighbours"
-        before, _ = mutual_csls(mutual_neighbours(source, target, **options))
+        before, _ = mutual_csls(mutual_neighbours(source, target, Mapping(), **options))
         after, judged_on = mutual_csls(mutual_neighbours(source, target, mapping, **options))
     result = LanguageMapping(
         language,
@@ -291,5 +291,13 @@ def _fit(source: Tensor, target: Tensor, pairs: Tensor, settings: MappingSetting
     if settings.mode != "supervised":
         learnt = self_learn(source, target, pairs, settings.self_learning)
         pairs, iterations = learnt.pairs, learnt.iterations
-    options = {"exponents": settings.exponents, "ridge": settings.ridge, "dimensions": settings.dimensions}
-    return fit_mapping(source, target, settings.method, pairs, **options), pairs, iterations
+    mapping = fit_mapping(
+        source,
+        target,
+        settings.method,
+        pairs,
+        exponents=settings.exponents,
+        ridge=settings.ridge,
+        dimensions=settings.dimensions,
+    )
+    return mapping, pairs, iterations

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hf_mplm.evaluation.metrics.similarity import csls_penalty
 
-from .mapping import Mapping, default_device, unit_vectors
+from .mapping import Mapping, choose_device, unit_vectors
 from .neighbours import MutualNeighbours, Similarities
 from .word_table import WordTable
 
@@ -93,7 +93,7 @@ def induce_dictionary(
     Returns:
         `list[tuple[str, str, float]]`: a word, its translation and their CSLS, in the order of the first language.
     """
-    place = default_device() if device is None else device
+    place = choose_device(device)
     sides = (torch.from_numpy(side.vectors[:cutoff]).to(place) for side in (table, hub))
     found = mutual_neighbours(*sides, neighbours=neighbours, cutoff=cutoff)
     rows = zip(found.pairs.tolist(), found.scores.tolist())

@@ -17,7 +17,7 @@ __all__ = [
     "METHODS",
     "Mapping",
     "apply_map",
-    "default_device",
+    "choose_device",
     "fit_mapping",
     "fit_multi_step",
     "fit_orthogonal",
@@ -43,9 +43,25 @@ class Mapping(NamedTuple):
     target: Tensor | None = None
 
 
-def default_device() -> torch.device:
-    """CUDA where there is one, otherwise the CPU: Apple's accelerator knows no float64."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """Where to compute.
+
+    Args:
+        device (`str` or `torch.device`, *optional*): CUDA where there is one, otherwise the CPU.
+
+    Raises:
+        ValueError: if there is no such device, or it is Apple's, which knows no float64.
+    """
+    cuda = torch.cuda.is_available()
+    if device is None:
+        return torch.device("cuda" if cuda else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"there is no device {device!r}; give --device cpu or --device cuda") from error
+    if chosen.type != "cpu" and not (chosen.type == "cuda" and cuda):
+        raise ValueError(f"vectors cannot be mapped on {device} here; give --device cpu, or leave it out")
+    return chosen
 
 
 def normalise_vectors(vectors: Tensor, *, in_place: bool = False) -> Tensor:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .mapping import fit_orthogonal
+from .mapping import fit_orthogonal, normalise_vectors
 from .neighbours import Similarities
 
 
@@ -69,17 +69,17 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
     size = settings.vocabulary_cutoff
     generator = torch.Generator(device=source.device).manual_seed(settings.seed)
     keep, best, since, iteration = settings.keep, -1.0, 0, 0
-    similarities = None
+    similarities: Similarities | None = None
     while True:
         iteration += 1
         # Orthogonal meanwhile, whatever method is chosen for the end (2018b, section 3.3). Words of the first
         # dictionary may stand behind the cutoff.
         # In float32, whose rounding is nothing beside what the next dictionary changes.
-        rotated = source[:size] @ fit_orthogonal(source, target, pairs, dtype=torch.float32)
+        rotation = fit_orthogonal(source, target, pairs, dtype=torch.float32)
         if similarities is None:
-            similarities = Similarities(rotated, target[:size], settings.csls_neighbours)
+            similarities = Similarities(source[:size] @ rotation, target[:size], settings.csls_neighbours)
         else:
-            similarities.update(rotated)
+            similarities.update(source[:size] @ rotation)
         objective = similarities.objective
         if objective >= best + settings.threshold:
             best, since = objective, 0
@@ -88,8 +88,10 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
         finished = since >= settings.patience and keep >= 1
         if since >= settings.patience and keep < 1:
             keep, since = min(1.0, settings.factor * keep), 0
-        pairs = joined_pairs(similarities, 1.0 if finished else keep, generator)
-        logger.debug("iteration %d: mean best cosine %.4f, keep %.2f", iteration, objective, keep)
+            logger.info("%d iterations, mean best cosine %.4f; pairs are now kept by %.2g", iteration, objective, keep)
+        drawn = joined_pairs(similarities, 1.0 if finished else keep, generator)
+        # Of a handful of words chance may keep none.
+        pairs = drawn if len(drawn) else joined_pairs(similarities)
         if finished:
             return SelfLearningResult(pairs, objective, iteration)
 
@@ -121,7 +123,4 @@ def initial_pairs(source: Tensor, target: Tensor, settings: SelfLearning) -> Ten
 def _signatures(vectors: Tensor) -> Tensor:
     left, values, _ = torch.linalg.svd(vectors, full_matrices=False)
     rows = (left * values) @ left.T
-    rows = rows.sort(dim=1).values
-    rows = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    rows = rows - rows.mean(dim=0)
-    return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return normalise_vectors(rows.sort(dim=1).values, in_place=True)

@@ -151,6 +151,9 @@ def test_what_cannot_be_mapped_is_told_with_both_sides_words(static: StaticEmbed
         map_to_hub(static, "swh_Latn")
     with pytest.raises(ValueError, match="dictionaries of swh_Latn, of which there are no vectors"):
         map_to_hub(static, "eng_Latn", {"swh_Latn": pairs("s")})
+    for device in ("mps", "magic"):
+        with pytest.raises(ValueError, match=f"{device}.*--device cpu"):
+            map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d"), "tha_Thai": pairs("t")}, device=device)
     with pytest.raises(ValueError, match="ridge is -1"):
         MappingSettings(ridge=-1)
     with pytest.raises(ValueError, match="choose of supervised"):

@@ -181,3 +181,6 @@ def test_chance_is_that_of_the_seed() -> None:
 
     assert learn(1) == learn(1)
     assert len({str(learn(seed)) for seed in (1, 2, 3)}) > 1
+    # Of four words chance often keeps no pair at all.
+    few = self_learn(source[:4], target[:4], pairs[:4], SelfLearning(patience=2, csls_neighbours=1))
+    assert len(few.pairs) == 8
