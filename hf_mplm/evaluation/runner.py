@@ -13,7 +13,8 @@ from hf_mplm.languages import parse_code
 from .context import Context
 from .encoder import Encoder
 from .files.corpus import MissingDataError
-from .kinds.finetuned import PROBE, TransferTask
+from .kinds.finetuned import TransferTask
+from .kinds.transfer_settings import PROBE
 from .measured import describe_model
 from .results import ResultRow, Results
 from .settings import EvaluationKeywords, EvaluationSettings

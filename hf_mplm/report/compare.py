@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 import numpy as np
+from scipy.stats import bootstrap
 
 from hf_mplm.evaluation.results import ResultRow
 from hf_mplm.evaluation.summary import Measurement, group_mean, groups_of, language_means, measurement, source_means
@@ -14,6 +15,8 @@ from hf_mplm.evaluation.summary import Measurement, group_mean, groups_of, langu
 __all__ = ["Comparison", "GroupScore", "bootstrap_interval", "compare_runs", "paired_p_value", "split_by_model"]
 
 BOOTSTRAP_SAMPLES = 10_000
+# Values of one draw of samples: 8 MB of float64.
+BOOTSTRAP_VALUES = 1_000_000
 SIGN_FLIPS = 10_000
 # Up to this number of pairs every assignment of signs is tried, which makes the test exact.
 EXACT_PAIRS = 13
@@ -165,16 +168,19 @@ def bootstrap_interval(
         `tuple[float, float]`: Lower and upper end; both the value itself if there is only one.
     """
     array = np.asarray(values, dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    means = np.empty(BOOTSTRAP_SAMPLES)
-    # Drawn in pieces, so that some hundred languages do not become a matrix of a gigabyte.
-    step = max(1, 1_000_000 // len(array))
-    for start in range(0, BOOTSTRAP_SAMPLES, step):
-        size = min(step, BOOTSTRAP_SAMPLES - start)
-        means[start : start + size] = array[generator.integers(0, len(array), (size, len(array)))].mean(axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+    if len(array) < 2:
+        return float(array[0]), float(array[0])
+    interval = bootstrap(
+        (array,),
+        np.mean,
+        n_resamples=BOOTSTRAP_SAMPLES,
+        # Drawn in pieces, so that some hundred languages do not become a matrix of a gigabyte.
+        batch=max(1, BOOTSTRAP_VALUES // len(array)),
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def paired_p_value(differences: Sequence[float] | np.ndarray, *, seed: int = 0) -> float:
@@ -187,6 +193,8 @@ def paired_p_value(differences: Sequence[float] | np.ndarray, *, seed: int = 0) 
     Returns:
         `float`: The p-value; 1 if all differences are 0.
     """
+    # Not scipy's `permutation_test`, which takes two pairs or more and ten times as long, and misses ties between sums
+    # that only rounding tells apart: over accuracies of a few languages it is off by up to 0.09.
     array = np.asarray(differences, dtype=np.float64)
     observed = abs(array.sum())
     # Sums that are equal but for rounding count as equal.

@@ -19,9 +19,11 @@ from ..files.layouts import DataError, Record
 from ..metrics.classification import accuracy, macro_f1
 from ..results import ResultRow
 from ..task import Cell, training_free_cell
-from .finetuned import PROBE, Features, Scores, TransferTask
+from .examples import Features, Scores
+from .finetuned import TransferTask
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
 from .probe import LinearProbe
+from .transfer_settings import PROBE
 
 
 __all__ = ["ClassificationTask", "LabelledText", "label_index"]
