@@ -93,6 +93,7 @@ EXEMPT = {
     "ResumableTrainer.train.ignore_keys_for_eval": IGNORED,
     "Encoder.encode.texts": "a protocol, which has no body",
     "Romanizer.__call__.texts": TEXT,
+    "StaticEmbeddings.encode.texts": TEXT,
     "TransformerEncoder.encode.texts": TEXT,
     "train_tokenizer.texts": TEXT,
     "CorpusReport.__init__.where": "filled by the package: lists within a mapping",

@@ -12,7 +12,7 @@ from .corpus_lines import report_lines, status_of
 from .reading import reading_options
 
 
-__all__ = ["ExtractArguments", "extract"]
+__all__ = ["ExtractArguments", "run"]
 
 _MOST_ROWS = 40
 
@@ -96,7 +96,7 @@ class ExtractArguments:
     )
 
 
-def extract(arguments: ExtractArguments) -> int:
+def run(arguments: ExtractArguments) -> int:
     """Extract vectors, and say what was read and left out.
 
     Args:

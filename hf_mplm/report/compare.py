@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 import numpy as np
@@ -57,6 +57,8 @@ class Comparison:
         languages (`Mapping[str, tuple[float, ...]]`): Language to one value a run.
         n_dropped (`int`): Languages that some runs have and others lack, and that are therefore left out.
         n_seeds (`tuple[int, ...]`): Most seeds of a language in each run.
+        coverage (`Mapping[str, tuple[int, ...]]`): Languages of which the runs scored different numbers of items, as
+            where vocabularies differ, to the number of each run.
     """
 
     key: Measurement
@@ -64,6 +66,7 @@ class Comparison:
     languages: Mapping[str, tuple[float, ...]]
     n_dropped: int
     n_seeds: tuple[int, ...]
+    coverage: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def compare_runs(runs: Sequence[Sequence[ResultRow]], *, seed: int = 0) -> list[Comparison]:
@@ -97,6 +100,7 @@ def compare_runs(runs: Sequence[Sequence[ResultRow]], *, seed: int = 0) -> list[
         raise ValueError("the runs have no measurement in common: same task, metric, setting, source and layer")
     members = groups_of([row for rows in runs for row in rows])
     seeds = [_seed_counts(rows) for rows in runs]
+    items = [_item_counts(rows) for rows in runs]
     comparisons = []
     for key in shared:
         measured = [run[key] for run in means]
@@ -119,6 +123,7 @@ def compare_runs(runs: Sequence[Sequence[ResultRow]], *, seed: int = 0) -> list[
                 {language: tuple(values[language] for values in measured) for language in common},
                 len(everything) - len(common),
                 tuple(counts[key] for counts in seeds),
+                _unequal(items, key, [*common, *sources]),
             )
         )
     for key in alone:
@@ -126,7 +131,8 @@ def compare_runs(runs: Sequence[Sequence[ResultRow]], *, seed: int = 0) -> list[
         sources = sorted(set.intersection(*(set(run[key]) for run in own)))
         score = _group_score(SOURCE, sources, [run[key] for run in own], seed)
         values = {source: tuple(run[key][source] for run in own) for source in sources}
-        comparisons.append(Comparison(key, (score,), values, 0, tuple(counts[key] for counts in seeds)))
+        drawn = tuple(counts[key] for counts in seeds)
+        comparisons.append(Comparison(key, (score,), values, 0, drawn, _unequal(items, key, sources)))
     return comparisons
 
 
@@ -217,6 +223,22 @@ def _group_score(name: str, languages: Sequence[str], measured: Sequence[dict[st
         tuple((float(array.mean()), *bootstrap_interval(array, seed=seed)) for array in differences),
         tuple(paired_p_value(array, seed=seed) for array in differences),
     )
+
+
+def _item_counts(rows: Sequence[ResultRow]) -> dict[tuple[Measurement, str], int]:
+    """Fewest items that a language's score was computed from."""
+    counts: dict[tuple[Measurement, str], int] = {}
+    for row in rows:
+        key = (measurement(row), row.language)
+        counts[key] = min(row.n, counts.get(key, row.n))
+    return counts
+
+
+def _unequal(
+    items: Sequence[Mapping[tuple[Measurement, str], int]], key: Measurement, languages: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    found = {language: tuple(counts[key, language] for counts in items) for language in languages}
+    return {language: numbers for language, numbers in found.items() if len(set(numbers)) > 1}
 
 
 def _seed_counts(rows: Sequence[ResultRow]) -> dict[Measurement, int]:
