@@ -20,10 +20,11 @@ from hf_mplm.modeling.stock import masked_only
 
 from ..base.arguments import MplmTrainingArguments
 from ..base.meters import SumMeter
+from ..masked_lm.token_rows import RowEncoding, segment_means
 from ..masked_lm.trainer import MaskedLMTrainer
 from .arguments import ScriptAlignmentArguments
 from .stream_losses import StreamLosses
-from .stream_rows import RowEncoding, StreamRows, segment_means, stream_rows
+from .stream_rows import StreamRows, stream_rows
 
 
 __all__ = ["ScriptAlignmentTrainer", "check_settings"]
