@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hf_mplm.data.word_vectors import WordVectors
 from hf_mplm.jobs.digests import refuse_damage, write_digests
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json, write_json
 from hf_mplm.languages import parse_code
@@ -122,6 +123,12 @@ class StaticEmbeddings:
         """The mean vector of a language. Shape: (dimensions,), float32."""
         mean: np.ndarray = self.table(language).vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mean
+
+    def word_vectors(self) -> WordVectors:
+        """All words with their vectors, as [`~hf_mplm.StaticAlignmentTrainer`] takes them."""
+        tables = {code: (table.words, table.vectors) for code, table in self.tables.items()}
+        encoder = self.config.get("encoder")
+        return WordVectors.from_languages(tables, encoder=None if encoder is None else str(encoder))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `vectors.safetensors`, `words.parquet`, `config.json` and their digests.
