@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hf_mplm._lists import as_list
+
 
 __all__ = ["WordVectors"]
 
@@ -37,6 +39,9 @@ class WordVectors:
     encoder: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.words, str):
+            raise ValueError("words must be a list of words, and one string was given")
+        object.__setattr__(self, "languages", as_list(self.languages))
         if self.vectors.ndim != 2 or not len(self.words) == len(self.labels) == len(self.vectors):
             raise ValueError(
                 f"there are {len(self.words)} words, {len(self.labels)} labels and vectors of shape "

@@ -29,8 +29,8 @@ def canonical_correlation_loss(
     """Minus the sum of the canonical correlations of states and targets (deep CCA, Andrew et al. 2013).
 
     With H and Z centred per feature, S their covariances and T = (S_HH + r_H I)^-1/2 S_HZ (S_ZZ + r_Z I)^-1/2, the
-    loss is minus the sum of the singular values of T. The gradient is the closed form of their equations 11 to 13, with the
-    part of r_H, which is a share of S_HH and moves with it. It has no differences of singular values in a
+    loss is minus the sum of the singular values of T. The gradient is the closed form of their equations 11 to 13,
+    with the part of r_H, which is a share of S_HH and moves with it. It has no differences of singular values in a
     denominator, so that it holds where they meet. Targets are constants.
 
     Few rows correlate whatever they are: compare the loss with `chance`. Rows should outnumber the features of both

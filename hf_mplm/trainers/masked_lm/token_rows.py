@@ -16,7 +16,7 @@ from hf_mplm.modeling.pooling import without_peft
 from hf_mplm.modeling.segment_attention import SegmentAttention
 
 
-__all__ = ["RowEncoding", "TokenRows", "segment_means"]
+__all__ = ["RowEncoding", "TokenRows", "longest_text", "segment_means"]
 
 
 @dataclass
@@ -98,3 +98,10 @@ class RowEncoding:
         if not by_text or self._has_local_layers or is_recomputed(self._model):
             return nullcontext()
         return SegmentAttention(rows.segments)
+
+
+def longest_text(model: PreTrainedModel) -> int:
+    """How many tokens a text may have, special tokens included, by the positions that a model has."""
+    config: Any = model.config
+    behind_padding = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    return int(config.max_position_embeddings - behind_padding)

@@ -39,7 +39,7 @@ class StaticAlignmentArguments(MaskedLMTrainingArguments):
     """
 
     loss: Literal["mse", "dcca", "subspace"] = field(
-        default="dcca", metadata={"help": "What compares words with their vectors; subspace is the published code's."}
+        default="dcca", metadata={"help": "What compares words with their vectors; subspace is the public code's."}
     )
     words_per_step: int = field(
         default=1024, metadata={"help": "Words of an optimizer step, over micro-batches and processes."}
@@ -52,9 +52,7 @@ class StaticAlignmentArguments(MaskedLMTrainingArguments):
         default="unit",
         metadata={"help": "Of mse: vectors of length 1, or as long as the encoder's own are at the start."},
     )
-    components: int = field(
-        default=100, metadata={"help": "Of dcca: principal axes that the vectors are reduced to."}
-    )
+    components: int = field(default=100, metadata={"help": "Of dcca: principal axes that the vectors are reduced to."})
     ridge: float = field(
         default=0.1, metadata={"help": "Of dcca: added to each covariance, as a share of its mean eigenvalue."}
     )
@@ -66,7 +64,8 @@ class StaticAlignmentArguments(MaskedLMTrainingArguments):
         super().__post_init__()
         if min(self.mlm_weight, self.align_weight) < 0 or not (self.mlm_weight or self.align_weight):
             raise ValueError(
-                f"mlm_weight is {self.mlm_weight} and align_weight {self.align_weight}; none may be negative, nor both 0"
+                f"mlm_weight is {self.mlm_weight} and align_weight {self.align_weight}; none may be negative, nor "
+                "both be 0"
             )
         for name, options in (("loss", ("mse", "dcca", "subspace")), ("target_scale", ("unit", "encoder"))):
             if getattr(self, name) not in options:
@@ -74,9 +73,7 @@ class StaticAlignmentArguments(MaskedLMTrainingArguments):
         if self.layer is not None and self.layer < 0:
             raise ValueError(f"layer is {self.layer}; give 0 (embeddings) to the model's depth")
         if self.components < 1 or self.ridge < 0:
-            raise ValueError(
-                f"components is {self.components} and ridge {self.ridge}; give 1 or more, and 0 or more"
-            )
+            raise ValueError(f"components is {self.components} and ridge {self.ridge}; give 1 or more, and 0 or more")
         if self.auto_find_batch_size:
             raise ValueError(
                 "auto_find_batch_size is not taken: a step's words are cut as its text is, which must be known before"

@@ -28,15 +28,15 @@ class DataCollatorWithWords(DataCollatorForMaskedLM):
     Beside the text's keys the batch holds `word_input_ids`, `word_attention_mask` and `word_pool_mask`, Shapes:
     (words, longest word), `word_targets`, Shapes: (words, dimensions), and, where words or words and text are packed,
     `packed_segments`, which number the batch's texts first where text is packed and then the words, `packed_positions`
-    within them, and `packed_places`, indices into the flattened padded ids of texts and words, -1 where a row is empty,
-    Shapes: (rows, width). Held-out batches have text alone.
+    within them, and `packed_places`, indices into the flattened padded ids of texts and words, -1 where a row is
+    empty, Shapes: (rows, width). Held-out batches have text alone.
 
     Args:
         words (`EncodedWords`, *optional*): the words.
         words_per_step (`int`, *optional*): words of an optimizer step.
         draws_per_step (`int`, *optional*): draws of text of an optimizer step.
-        pack (`str`, *optional*): `"together"` lays words beside text, `"apart"` beside each other; else each word has a
-            row of its own.
+        pack (`str`, *optional*): `"together"` lays words beside text, `"apart"` beside each other; else each word has
+            a row of its own.
         widest (`int`, *optional*): the longest row that the model takes.
     """
 

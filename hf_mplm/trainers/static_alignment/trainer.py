@@ -17,7 +17,7 @@ from ..base.arguments import MplmTrainingArguments
 from ..base.meters import SumMeter
 from ..base.random_state import preserve_training_state
 from ..base.run_record import read_run
-from ..masked_lm.token_rows import RowEncoding, segment_means
+from ..masked_lm.token_rows import RowEncoding, longest_text, segment_means
 from ..masked_lm.trainer import MaskedLMTrainer
 from .alignment import StaticAlignment
 from .arguments import StaticAlignmentArguments
@@ -87,7 +87,7 @@ class StaticAlignmentTrainer(MaskedLMTrainer):
         "url": "https://arxiv.org/abs/2203.09326",
         "citation": "@inproceedings{hammerl-etal-2022-combining,\n"
         "  title = {Combining Static and Contextualised Multilingual Embeddings},\n"
-        '  author = {H{\\"a}mmerl, Katharina and Libovick{\\\'y}, Jind{\\v{r}}ich and Fraser, Alexander},\n'
+        "  author = {H{\\\"a}mmerl, Katharina and Libovick{\\'y}, Jind{\\v{r}}ich and Fraser, Alexander},\n"
         "  booktitle = {Findings of ACL 2022},\n  year = {2022}\n}",
     }
     tags: ClassVar[tuple[str, ...]] = ("hf-mplm", "masked-lm", "multilingual", "static-alignment")
@@ -131,8 +131,14 @@ class StaticAlignmentTrainer(MaskedLMTrainer):
             pool_special_tokens=args.pool_special_tokens,
         )
         pack = ("apart" if self._is_cached else "together") if self._encoding.packs else None
-        found |= {"words": words, "words_per_step": args.words_per_step, "draws_per_step": per_step, "pack": pack}
-        return found
+        return {
+            **found,
+            "words": words,
+            "words_per_step": args.words_per_step,
+            "draws_per_step": per_step,
+            "pack": pack,
+            "widest": longest_text(model) if pack else None,
+        }
 
     @property
     def _aligns(self) -> bool:
@@ -287,4 +293,3 @@ class StaticAlignmentTrainer(MaskedLMTrainer):
             if sums:
                 logs["dcca_chance"] = sums["dcca_chance"] / sums["times"]
         super().log(logs, start_time)
-
