@@ -99,6 +99,7 @@ EXEMPT = {
     "TransformerEncoder.encode.texts": TEXT,
     "train_tokenizer.texts": TEXT,
     "WordVectors.__init__.words": TEXT,
+    "WordVectors.from_languages.tables": TEXT,
     "CorpusReport.__init__.where": "filled by the package: lists within a mapping",
     "CorpusReport.__init__.files": "filled by the package: lists within a mapping",
     "GroupScore.__init__.languages": "filled by the package",
@@ -261,6 +262,8 @@ def test_of_words():
 def test_one_text_is_not_taken_for_many(tmp_path):
     with pytest.raises(ValueError, match="one string was given"):
         WordVectors("ab", ["deu_Latn"], np.array([0, 0]), np.eye(2, dtype=np.float32))
+    with pytest.raises(ValueError, match="one string was given"):
+        WordVectors.from_languages({"deu_Latn": ("ab", np.eye(2, dtype=np.float32))})
     with pytest.raises(ValueError, match="one string was given"):
         hf_mplm.train_tokenizer("one sentence", tmp_path / "tokenizer", vocab_size=100)
     with pytest.raises(ValueError, match="one string was given"):

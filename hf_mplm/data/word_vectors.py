@@ -87,6 +87,8 @@ class WordVectors:
         """
         if not tables:
             raise ValueError("there are no word vectors: give the words of at least one language")
+        if any(isinstance(words, str) for words, _ in tables.values()):
+            raise ValueError("words must be a list of words for each language, and one string was given")
         widths = {code: vectors.shape[-1] for code, (_, vectors) in tables.items()}
         if len(set(widths.values())) > 1:
             shown = ", ".join(f"{code} {width}" for code, width in sorted(widths.items()))
