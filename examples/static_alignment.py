@@ -3,10 +3,10 @@
     hf-mplm static map --static extracted --dictionary lexicons/*.tsv --output mapped
     python examples/static_alignment.py --model MODEL --static mapped --output runs/static-alignment --max_steps 300
 
-From one start and for as many steps: masked LM alone (which tells the alignment from the additional training), the mean
-squared error towards vectors of length 1 and of the encoder's own length, DCCA, and what the published code computes.
-All are measured by retrieval of SIB-200's test sentences from English, which are never trained on. What is finished is
-not done again.
+From one start and for as many steps: masked LM alone (which tells the alignment from the additional training), the
+mean squared error towards vectors of length 1 and of the encoder's own length, DCCA, and what the published code
+computes. All are measured by retrieval of SIB-200's test sentences from English, which are never trained on. What is
+finished is not done again.
 """
 
 from __future__ import annotations
