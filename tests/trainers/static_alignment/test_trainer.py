@@ -44,8 +44,10 @@ def plainly(model, trainer, loss: str, layer: int | None = None) -> dict[str, to
     drawn = collator.words.draws(0, trainer.args.words_per_step)
     pooled = []
     for tokens, stands in zip(drawn.tokens, drawn.pooled):
-        states = model(input_ids=torch.tensor(tokens[None].tolist()), output_hidden_states=True).hidden_states
-        pooled.append(states[-1 if layer is None else layer][0][torch.from_numpy(stands)].mean(0))
+        outputs = model.base_model(input_ids=torch.tensor(tokens[None].tolist()), output_hidden_states=True)
+        # ModernBERT of transformers 4.57 has the last of `hidden_states` before its final norm.
+        states = outputs.last_hidden_state if layer is None else outputs.hidden_states[layer]
+        pooled.append(states[0][torch.from_numpy(stands)].mean(0))
     return {"mlm": text.loss, loss: LOSSES[loss](torch.stack(pooled), torch.from_numpy(drawn.targets))}
 
 
