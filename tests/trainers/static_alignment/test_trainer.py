@@ -172,7 +172,7 @@ def test_chance_is_logged_beside_the_loss(tiny_tokenizer, tmp_path):
     lines = [line for line in trainer.state.log_history if "loss" in line]
     assert len(lines) == 2
     for line in lines:
-        assert line["loss"] == pytest.approx(line["mlm_loss"] + line["dcca_loss"], rel=1e-5)
+        assert line["loss"] == pytest.approx(line["mlm_loss"] + line["dcca_loss"], rel=1e-4)
         # 64 words of 32 dimensions: vectors that mean nothing correlate as shuffled ones do.
         assert line["dcca_chance"] == pytest.approx(line["dcca_loss"], rel=0.1)
 
