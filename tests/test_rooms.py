@@ -43,6 +43,7 @@ WITHIN = {
     "trainers.base": set(),
     "trainers.masked_lm": {"trainers.base"},
     "trainers.script_alignment": {"trainers.base", "trainers.masked_lm"},
+    "trainers.static_alignment": {"trainers.base", "trainers.masked_lm"},
     "evaluation.files": set(),
     "evaluation.metrics": set(),
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},

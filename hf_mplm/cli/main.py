@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "prepare": ("prepare", "turn text into a token store"),
     "pretrain": ("pretrain", "continue the pretraining of a masked language model, with LangSAMP or without"),
     "align-scripts": ("align_scripts", "align an encoder across scripts, by text and its romanisation"),
+    "align-static": ("align_static", "align an encoder across languages, by word vectors that are aligned already"),
     "romanize": ("romanize", "write the Latin transliteration of a corpus"),
     "static": ("static", "take word vectors out of an encoder, map them into one space, and make dictionaries"),
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
