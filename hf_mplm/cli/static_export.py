@@ -39,7 +39,7 @@ def run(arguments: ExportArguments) -> int:
     if arguments.int8 and arguments.format != "model2vec":
         raise ValueError(f"--int8 goes with --format model2vec; {arguments.format} holds no bytes")
     static = StaticEmbeddings.from_pretrained(arguments.static)
-    tables = [static.table(code) for code in arguments.languages or static.languages]
+    tables = list(static.select(arguments.languages or static.languages).tables.values())
     output = Path(arguments.output)
     with explain_full_disk(output.parent, "Free some space and repeat the same command."):
         with hold_folder(output, "hf-mplm static export"):

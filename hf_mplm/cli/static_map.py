@@ -22,6 +22,9 @@ class MapArguments:
         metadata={"help": "instead of --static: CODE=FILE for each language, in word2vec's formats (fastText's .vec)"},
     )
     hub_language: str = field(default="eng_Latn", metadata={"help": "the language into whose space all others go"})
+    languages: list[str] | None = field(
+        default=None, metadata={"help": "codes to map; all beside the hub by default. Others are left out"}
+    )
     dictionary: list[str] | None = field(
         default=None,
         metadata={
@@ -72,6 +75,8 @@ def run(arguments: MapArguments) -> int:
     )
     static = _read_static(arguments)
     hub = hub_mapping.hub_table(static, arguments.hub_language).language
+    if arguments.languages is not None:
+        static = static.select([hub, *arguments.languages])
     dictionaries = _read_dictionaries(arguments.dictionary or [], static.languages, hub)
     output = Path(arguments.output)
     with explain_full_disk(output.parent, "Free some space and repeat the same command."):

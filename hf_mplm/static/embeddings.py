@@ -136,6 +136,21 @@ class StaticEmbeddings:
             raise KeyError(f"there are no word vectors of {code}; there are those of {', '.join(self.tables)}")
         return self.tables[code]
 
+    def select(self, languages: Sequence[str]) -> StaticEmbeddings:
+        """These languages alone.
+
+        Args:
+            languages (`Sequence[str]`): their codes.
+
+        Raises:
+            ValueError: if there are no vectors of one, naming the languages that there are.
+        """
+        try:
+            chosen = {table.language: table for table in map(self.table, languages)}
+        except KeyError as error:
+            raise ValueError(error.args[0]) from error
+        return StaticEmbeddings(list(chosen.values()), self.config, name=self.name)
+
     def vector(self, word: str, language: str) -> np.ndarray:
         """The vector of a word. Shape: (dimensions,), float32.
 

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 FROM_DICTIONARY = ("supervised", "semi-supervised")
 MODES = (*FROM_DICTIONARY, "identical", "numerals", "unsupervised")
+# Words that judge a map. A tenth of a small dictionary is a handful, of which one more or less right says nothing.
+_ENOUGH_WORDS = 500
 
 
 class FirstDictionary(NamedTuple):
@@ -31,11 +33,14 @@ class FirstDictionary(NamedTuple):
         held_out (`Tensor`): those by which the map is judged; none of their source words is in `pairs`, where these
             come from the same dictionary. Shape: (held-out pairs, 2), int64.
         coverage (`Coverage`): what the vocabularies know of the dictionary that was given.
+        further (`Sequence[tuple[Tensor, Tensor]]`, *optional*): where `held_out` is small, further splits of the
+            same pairs into those to fit on and those to judge by. No word judges twice.
     """
 
     pairs: Tensor
     held_out: Tensor
     coverage: Coverage
+    further: Sequence[tuple[Tensor, Tensor]] = ()
 
 
 def first_dictionary(
@@ -75,7 +80,9 @@ def first_dictionary(
             _shown([*coverage.unknown_source, *coverage.unknown_target]),
         )
     if mode in FROM_DICTIONARY:
-        return FirstDictionary(*_hold_out(located, held_out), coverage)
+        # What learns further takes its time, and is judged once.
+        (pairs, judges), *further = _hold_out(located, held_out, _ENOUGH_WORDS if mode == "supervised" else 1)
+        return FirstDictionary(pairs, judges, coverage, further)
     if mode == "unsupervised":
         return FirstDictionary(initial_pairs(*vectors, settings), located, coverage)
     pairs = identical_pairs(table, hub) if mode == "identical" else numeral_pairs(table, hub)
@@ -100,13 +107,31 @@ def _shown(words: Sequence[str]) -> str:
     return ", ".join(map(repr, words[:3])) or "no others"
 
 
-def _hold_out(pairs: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Split by a hash of the source word's place, so that no source word stands on both sides."""
-    hashes = [
-        int.from_bytes(hashlib.blake2b(str(row).encode(), digest_size=8).digest(), "big")
-        for row in pairs[:, 0].tolist()
-    ]
-    chosen = torch.tensor([value / 2**64 < share for value in hashes], dtype=torch.bool)
-    if not share or chosen.all() or not chosen.any():
-        return pairs, pairs[:0]
-    return pairs[~chosen], pairs[chosen]
+def _hold_out(pairs: Tensor, share: float, enough: int) -> list[tuple[Tensor, Tensor]]:
+    """Split by a hash of the source word's place, so that no source word stands on both sides.
+
+    Args:
+        pairs (`Tensor`): a dictionary.
+        share (`float`): of what judges in one split.
+        enough (`int`): words that judge in all splits together, after which no more are made.
+
+    Returns:
+        `list[tuple[Tensor, Tensor]]`: pairs to fit on and pairs to judge by; in one split without the latter where
+        the share is 0 or there are too few pairs.
+    """
+    places = torch.tensor(
+        [
+            int.from_bytes(hashlib.blake2b(str(row).encode(), digest_size=8).digest(), "big") / 2**64
+            for row in pairs[:, 0].tolist()
+        ],
+        dtype=torch.float64,
+    )
+    splits, words = [], 0
+    for number in range(int(1 / share + 1e-9) if share else 0):
+        chosen = (number * share <= places) & (places < (number + 1) * share)
+        if chosen.any() and not chosen.all():
+            splits.append((pairs[~chosen], pairs[chosen]))
+            words += len(pairs[chosen, 0].unique())
+        if words >= enough:
+            break
+    return splits or [(pairs, pairs[:0])]

@@ -87,7 +87,7 @@ class LanguageMapping:
         method (`str`): how the map was fitted.
         pairs (`int`): pairs that it was fitted on.
         iterations (`int`): those of self-learning; 0 without.
-        judged_by (`str`): `"held-out pairs"` (share of the words whose translation is nearest by CSLS) or `"mutual
+        judged_by (`str`): `"held-out words"` (share of those whose translation is nearest by CSLS) or `"mutual
             neighbours"` (their mean CSLS).
         judged_on (`int`): how many of these there were.
         before (`float`): that number for normalised vectors.
@@ -124,8 +124,9 @@ def map_to_hub(
     """Bring every language into the space of the hub.
 
     All vectors are normalised; the hub's are then left as they are, bit for bit, so that all languages share one
-    space. Whether a language gains is judged by a tenth of its pairs, which the map that is judged has not seen; the
-    map that is used is fitted on all of them, or where it learns by itself goes on from the judged one's dictionary.
+    space. Whether a language gains is judged by a tenth of its pairs, which the map that is judged has not seen
+    (supervised, by as many tenths in turn as have 500 words together, where there are so many); the map that is used
+    is fitted on all of them, or where it learns by itself goes on from the judged one's dictionary.
     A language that does not gain stays normalised but unmapped.
 
     Args:
@@ -155,7 +156,8 @@ def map_to_hub(
     _refuse(hub, others, dictionaries, settings)
     target = _normalised(hub, place, overwrite)
     tables, results = [hub.with_vectors(target.cpu().numpy())], []
-    for table in others:
+    for number, table in enumerate(others, start=1):
+        logger.info("mapping %s onto %s (%d of %d)", table.language, hub.language, number, len(others))
         source = _normalised(table, place, overwrite)
         given = dictionaries.get(table.language, ())
         first = first_dictionary(
@@ -169,7 +171,6 @@ def map_to_hub(
         if result.mapped and mapping.target is not None:
             target = apply_map(target, mapping.target, in_place=True)
             tables[0] = hub.with_vectors(target.cpu().numpy())
-        logger.info("%s", describe(result, hub.language))
     described = {"hub": hub.language, **asdict(settings), "languages": [asdict(result) for result in results]}
     # Digests, by which lexicon induction refuses to be judged by these pairs, and no copy of the dictionary.
     described["seed_pairs"] = {
@@ -239,8 +240,14 @@ def _refuse(
     if settings.mode in FROM_DICTIONARY and without:
         raise ValueError(
             f"there is no dictionary of {', '.join(without)} and {hub.language}, which --mode {settings.mode} needs; "
-            "give one with --dictionary, or choose another --mode"
+            f"give one with --dictionary, choose another --mode, or leave out what has none{_choice(others, without)}"
         )
+
+
+def _choice(others: Sequence[WordTable], without: Sequence[str]) -> str:
+    """The line to type that maps the rest, where there is any."""
+    rest = [table.language for table in others if table.language not in without]
+    return f": --languages {' '.join(rest)}" if rest else ""
 
 
 def _normalised(table: WordTable, device: torch.device, overwrite: bool) -> Tensor:
@@ -257,8 +264,16 @@ def _map_language(
     held_out = first.held_out.to(source.device)
     mapping, pairs, iterations = _fit(source, target, first.pairs.to(source.device), settings)
     if len(held_out):
-        judged_by, judged_on = "held-out pairs", len(held_out)
-        before, after = (held_out_precision(source, target, held_out, one, **options) for one in (Mapping(), mapping))
+        judged_by, judged_on, before, after = "held-out words", 0, 0.0, 0.0
+        judged = [(mapping, held_out)]
+        for fitted_on, judges in first.further:
+            judged.append((_fit(source, target, fitted_on.to(source.device), settings)[0], judges.to(source.device)))
+        for one, judges in judged:
+            words = len(judges[:, 0].unique())
+            before += words * held_out_precision(source, target, judges, **options)
+            after += words * held_out_precision(source, target, judges, one, **options)
+            judged_on += words
+        before, after = before / judged_on, after / judged_on
         if settings.mode in FROM_DICTIONARY:
             # What was learnt without them is nearly there, so that chance has nothing more to find.
             settings = replace(settings, self_learning=replace(learning, keep=1.0))

@@ -14,6 +14,7 @@ from hf_mplm.jobs.digests import find_damage
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.static.dictionaries import languages_of, locate_pairs, read_pairs, seed_overlap
 from hf_mplm.static.embeddings import StaticEmbeddings
+from hf_mplm.static.first_dictionary import _hold_out
 from hf_mplm.static.hub_mapping import MappingSettings, map_to_hub
 from hf_mplm.static.mapping import normalise_vectors
 from hf_mplm.static.self_learning import SelfLearning
@@ -52,7 +53,7 @@ def pairs(prefix: str, n: int = 120) -> list[tuple[str, str]]:
 def test_what_gains_is_mapped_and_what_does_not_stays(static: StaticEmbeddings) -> None:
     mapped, results = map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d"), "tha_Thai": pairs("t")})
     german, thai = results
-    assert german.mapped and german.judged_by == "held-out pairs" and german.before < 0.2 < 0.9 < german.after
+    assert german.mapped and german.judged_by == "held-out words" and german.before < 0.2 < 0.9 < german.after
     assert not thai.mapped and thai.after <= thai.before
     # The hub does not move: once normalised it is the same to the last bit.
     hub = normalise_vectors(torch.from_numpy(static.table("eng_Latn").vectors))
@@ -64,6 +65,47 @@ def test_what_gains_is_mapped_and_what_does_not_stays(static: StaticEmbeddings) 
     assert np.mean(right) > 0.9 > 0.2 > np.mean(wrong)
     assert mapped.config["mapping"]["hub"] == "eng_Latn"
     assert [entry["mapped"] for entry in mapped.config["mapping"]["languages"]] == [True, False]
+
+
+def test_a_small_dictionary_judges_by_all_its_words() -> None:
+    """Of words that are near each other already, with more dimensions than pairs, a rotation turns the rest away."""
+    english = make_words(N, 64)
+    noise = 2.0 * torch.randn(N, 64, generator=torch.Generator().manual_seed(6))
+    static = StaticEmbeddings([table("eng_Latn", "e", english), table("deu_Latn", "d", english + noise)])
+    _, (result,) = map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d", 50)})
+    assert not result.mapped and result.judged_on == result.pairs == 50 and result.after < result.before - 0.1
+    # Where a tenth is enough it judges alone.
+    _, (result,) = map_to_hub(
+        static, "eng_Latn", {"deu_Latn": pairs("d", 50)}, MappingSettings(mode="semi-supervised")
+    )
+    assert 0 < result.judged_on < 15
+
+
+def test_splits_are_disjoint_and_end_where_there_are_enough() -> None:
+    located = torch.stack([torch.arange(300) // 2, torch.arange(300)], dim=1)
+    splits = _hold_out(located, 0.1, 500)
+    assert len(splits) == 10 and sorted(row for _, judges in splits for row in judges[:, 1].tolist()) == list(
+        range(300)
+    )
+    for fitted_on, judges in splits:
+        assert not set(fitted_on[:, 0].tolist()) & set(judges[:, 0].tolist()) and len(fitted_on) + len(judges) == 300
+    assert len(_hold_out(located, 0.1, 20)) == 2 and len(_hold_out(located, 0.1, 1)) == 1
+    assert len(_hold_out(located, 0.0, 500)[0][1]) == len(_hold_out(located[:1], 0.1, 500)[0][1]) == 0
+
+
+def test_languages_can_be_chosen(static: StaticEmbeddings, tmp_path: Path, capsys) -> None:
+    static.save_pretrained(tmp_path / "static")
+    (tmp_path / "en-de.tsv").write_text("".join(f"{e}\t{d}\n" for d, e in pairs("d")), encoding="utf-8")
+    command = ["static", "map", "--static", str(tmp_path / "static"), "--dictionary", str(tmp_path / "en-de.tsv")]
+    command += ["--output", str(tmp_path / "mapped")]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "no dictionary of tha_Thai" in told and "--languages deu_Latn" in told
+    assert main([*command, "--languages", "deu_Latn"]) == 0
+    assert capsys.readouterr().out.count("deu_Latn -> eng_Latn") == 1
+    assert StaticEmbeddings.from_pretrained(tmp_path / "mapped").languages == ["deu_Latn", "eng_Latn"]
+    assert main([*command, "--languages", "swh_Latn"]) == 2
+    assert "no word vectors of swh_Latn; there are those of deu_Latn" in capsys.readouterr().err
 
 
 def test_few_pairs_serve_when_more_are_learnt(static: StaticEmbeddings) -> None:
@@ -104,7 +146,7 @@ def test_a_dictionary_judges_where_the_mode_needs_none(static: StaticEmbeddings)
     small = StaticEmbeddings([static.table("eng_Latn"), static.table("deu_Latn")])
     settings = MappingSettings(mode="unsupervised", self_learning=SelfLearning(patience=3))
     mapped, (result,) = map_to_hub(small, "eng_Latn", {"deu_Latn": pairs("d")}, settings)
-    assert (result.judged_by, result.judged_on) == ("held-out pairs", 120)
+    assert (result.judged_by, result.judged_on) == ("held-out words", 120)
     # A dictionary that is wrong tells against the same map, which is then not made.
     wrong = {"deu_Latn": [(f"d{i}", f"e{i + 7}") for i in range(120)]}
     unmapped, (other,) = map_to_hub(small, "eng_Latn", wrong, settings)
@@ -191,7 +233,7 @@ def test_the_command_maps_what_it_reads(static: StaticEmbeddings, tmp_path: Path
     command = ["static", "map", "--dictionary", str(tmp_path / "en-de.tsv"), "--output", str(tmp_path / "mapped")]
     induced = str(tmp_path / "induced" / "seed.tsv")
     assert main([*command, "--static", str(tmp_path / "static"), "--write_dictionary", induced]) == 0
-    assert re.search(r"deu_Latn -> eng_Latn: mapped \(120 pairs; \d+ held-out pairs", capsys.readouterr().out)
+    assert re.search(r"deu_Latn -> eng_Latn: mapped \(120 pairs; \d+ held-out words", capsys.readouterr().out)
     told = json.loads((tmp_path / "mapped" / "mapping.json").read_text())
     (german,) = told["languages"]
     assert (german["mapped"], german["method"], german["mode"]) == (True, "orthogonal", "supervised")
