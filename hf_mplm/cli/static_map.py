@@ -60,6 +60,7 @@ def run(arguments: MapArguments) -> int:
     from hf_mplm.jobs.files import explain_full_disk
     from hf_mplm.jobs.lock import hold_folder
     from hf_mplm.static import hub_mapping
+    from hf_mplm.static.dictionaries import read_dictionaries
     from hf_mplm.static.self_learning import SelfLearning
 
     learning = SelfLearning(
@@ -77,7 +78,7 @@ def run(arguments: MapArguments) -> int:
     hub = hub_mapping.hub_table(static, arguments.hub_language).language
     if arguments.languages is not None:
         static = static.select([hub, *arguments.languages])
-    dictionaries = _read_dictionaries(arguments.dictionary or [], static.languages, hub)
+    dictionaries = read_dictionaries(arguments.dictionary or [], static.languages, hub)
     output = Path(arguments.output)
     with explain_full_disk(output.parent, "Free some space and repeat the same command."):
         with hold_folder(output, "hf-mplm static map"):
@@ -136,29 +137,3 @@ def _read_static(arguments: MapArguments) -> Any:
             raise ValueError(f"--word2vec {entry}: name the file's language, as in --word2vec deu_Latn={entry}")
         tables += StaticEmbeddings.from_word2vec(path, code, limit=arguments.limit).tables.values()
     return StaticEmbeddings(tables)
-
-
-def _read_dictionaries(paths: Sequence[str], languages: Sequence[str], hub: str) -> dict[str, list[tuple[str, str]]]:
-    from hf_mplm.static.dictionaries import languages_of, read_pairs
-
-    by_name: dict[str, list[str]] = {}
-    for language in languages:
-        by_name.setdefault(language.partition("_")[0], []).append(language)
-    hub_name = hub.partition("_")[0]
-    found: dict[str, list[tuple[str, str]]] = {}
-    for path in paths:
-        first, second = languages_of(path)
-        if hub_name not in (first, second):
-            raise ValueError(f"{path} is a dictionary of {first} and {second}, neither of which is the hub {hub}")
-        other = second if first == hub_name else first
-        codes = [code for code in by_name.get(other, []) if code != hub]
-        if not codes:
-            raise ValueError(
-                f"{path} is a dictionary of {other}, of which there are no vectors: {', '.join(languages)}"
-            )
-        pairs = read_pairs(path)
-        if first == hub_name:
-            pairs = [(target, source) for source, target in pairs]
-        for code in codes:
-            found.setdefault(code, []).extend(pairs)
-    return found

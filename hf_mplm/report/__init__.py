@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .comparison import html_report, latex_table, markdown_report, write_comparison
     from .means import means_table
     from .page import Page
+    from .plots import word_space
     from .table import markdown_table
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "means_table",
     "paired_p_value",
     "split_by_model",
+    "word_space",
     "write_comparison",
 ]
 
@@ -53,6 +55,9 @@ _NAMES = {
     ],
     "page": [
         "Page",
+    ],
+    "plots": [
+        "word_space",
     ],
     "table": [
         "markdown_table",

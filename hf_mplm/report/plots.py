@@ -1,4 +1,4 @@
-"""Pictures of results, as SVG or PNG: bars per language, curves, heat maps, maps of languages.
+"""Pictures of results, as SVG or PNG: bars per language, curves, heat maps, maps of languages and of words.
 
 Every function takes plain numbers, returns the bytes of a picture and leaves matplotlib's global state alone.
 """
@@ -14,7 +14,16 @@ import numpy as np
 from hf_mplm._imports import require
 
 
-__all__ = ["PictureFormat", "bars", "curves", "heat_map", "language_map", "missing", "principal_components"]
+__all__ = [
+    "PictureFormat",
+    "bars",
+    "curves",
+    "heat_map",
+    "language_map",
+    "missing",
+    "principal_components",
+    "word_space",
+]
 
 PictureFormat = Literal["svg", "png"]
 
@@ -172,6 +181,51 @@ def language_map(
     axes.margins(0.12)
     axes.set_xlabel(f"first component ({explained[0]:.0%} of the variance)")
     axes.set_ylabel(f"second component ({explained[1]:.0%})")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return _render(figure, file_format)
+
+
+def word_space(
+    panels: Mapping[str, np.ndarray],
+    words: Sequence[str],
+    languages: Sequence[str],
+    *,
+    file_format: PictureFormat = "svg",
+) -> bytes:
+    """Words of several languages on the first two principal components, a panel a space.
+
+    Where a space is shared, translations lie together and not languages.
+
+    Args:
+        panels (`Mapping[str, np.ndarray]`): a space's name to the vectors of the same words in it.
+        words (`Sequence[str]`): what each point means, which is its colour: up to eight meanings.
+        languages (`Sequence[str]`): the language of each point, which is its shape: up to eight.
+        file_format (`"svg"` or `"png"`, *optional*, defaults to `"svg"`): of the picture.
+
+    Shapes:
+        panels: (words, width).
+
+    Returns:
+        `bytes`: the picture.
+    """
+    meanings, codes = list(dict.fromkeys(words)), list(dict.fromkeys(languages))
+    colours = {meaning: _COLOURS[number % len(_COLOURS)] for number, meaning in enumerate(meanings)}
+    markers = {code: _MARKERS[number % len(_MARKERS)] for number, code in enumerate(codes)}
+    figure, _ = _figure(1.8 + 3.4 * len(panels), 3.9)
+    figure.clear()
+    for axes, (title, vectors) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
+        points, explained = principal_components(vectors)
+        for point, word, code in zip(points, words, languages):
+            axes.scatter(*point, color=colours[word], marker=markers[code], s=30, linewidths=0)
+        axes.set_title(_plain(title), fontsize=10)
+        axes.set_xlabel(f"first component ({explained[0]:.0%})", fontsize=8)
+        axes.set_ylabel(f"second ({explained[1]:.0%})", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    for meaning in meanings:
+        axes.scatter([], [], color=colours[meaning], marker="o", s=30, label=_plain(meaning))
+    for code in codes:
+        axes.scatter([], [], color="#555555", marker=markers[code], s=30, label=_plain(code))
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _render(figure, file_format)
 

@@ -11,6 +11,7 @@ from hf_mplm._lazy import lazy_names
 
 
 if TYPE_CHECKING:
+    from .dictionaries import read_dictionaries
     from .embeddings import StaticEmbeddings
     from .extraction.extract import extract_static
     from .extraction.settings import ExtractionSettings
@@ -19,9 +20,11 @@ __all__ = [
     "ExtractionSettings",
     "StaticEmbeddings",
     "extract_static",
+    "read_dictionaries",
 ]
 
 _NAMES = {
+    "dictionaries": ["read_dictionaries"],
     "embeddings": ["StaticEmbeddings"],
     "extraction.extract": ["extract_static"],
     "extraction.settings": ["ExtractionSettings"],

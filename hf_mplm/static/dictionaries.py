@@ -26,6 +26,7 @@ __all__ = [
     "languages_of",
     "locate_pairs",
     "numeral_pairs",
+    "read_dictionaries",
     "read_pairs",
     "seed_overlap",
     "write_pairs",
@@ -166,3 +167,42 @@ def _common(source: WordTable, target: WordTable, wanted: Callable[[str], bool])
         (row, target.index[word]) for row, word in enumerate(source.words) if word in target.index and wanted(word)
     ]
     return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+
+
+def read_dictionaries(
+    paths: Sequence[str | Path], languages: Sequence[str], hub: str
+) -> dict[str, list[tuple[str, str]]]:
+    """Read dictionaries of a hub and other languages, in whichever direction they come.
+
+    Args:
+        paths (`Sequence[str]`): files named by their languages.
+        languages (`Sequence[str]`): codes of which there are vectors; a name without a script means all of its own.
+        hub (`str`): the hub's code.
+
+    Returns:
+        `dict[str, list[tuple[str, str]]]`: language to pairs of a word of it and a word of the hub.
+
+    Raises:
+        ValueError: if the hub is in none of a file's languages, or there are no vectors of the other.
+    """
+    by_name: dict[str, list[str]] = {}
+    for language in languages:
+        by_name.setdefault(language.partition("_")[0], []).append(language)
+    hub_name = hub.partition("_")[0]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path in paths:
+        first, second = languages_of(path)
+        if hub_name not in (first, second):
+            raise ValueError(f"{path} is a dictionary of {first} and {second}, neither of which is the hub {hub}")
+        other = second if first == hub_name else first
+        codes = [code for code in by_name.get(other, []) if code != hub]
+        if not codes:
+            raise ValueError(
+                f"{path} is a dictionary of {other}, of which there are no vectors: {', '.join(languages)}"
+            )
+        pairs = read_pairs(path)
+        if first == hub_name:
+            pairs = [(target, source) for source, target in pairs]
+        for code in codes:
+            found.setdefault(code, []).extend(pairs)
+    return found

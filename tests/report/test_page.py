@@ -47,6 +47,11 @@ def test_principal_components_are_those_of_the_covariance() -> None:
 def test_two_languages_still_make_a_map() -> None:
     assert plots.language_map(np.eye(2, 4), ["eng_Latn", "tha_Thai"], ["a", "b"]).startswith(b"<?xml")
     assert plots.language_map(np.ones((1, 4)), ["eng_Latn"], ["a"], file_format="png").startswith(b"\x89PNG")
+    spaces = {"before": np.eye(4, 3), "after": np.ones((4, 3))}
+    words, codes = ["war", "sea"] * 2, ["eng_Latn", "eng_Latn", "tha_Thai", "tha_Thai"]
+    assert plots.word_space(spaces, words, codes).startswith(b"<?xml")
+    assert plots.word_space(spaces, words, codes) == plots.word_space(spaces, words, codes)
+    assert plots.word_space(spaces, words, codes, file_format="png").startswith(b"\x89PNG")
 
 
 def test_the_same_numbers_give_the_same_picture() -> None:
