@@ -84,7 +84,7 @@ class StaticEmbeddings:
         widths = {table.language: table.vectors.shape[1] for table in tables}
         if len(set(widths.values())) > 1:
             shown = ", ".join(f"{language} {width}" for language, width in sorted(widths.items()))
-            raise ValueError(f"the languages' vectors are of unequal dimension: {shown}")
+            raise ValueError(f"the languages' vectors are of unequal dimension: {shown}; give files of one dimension")
         self.config: dict[str, Any] = dict(config or {})
         self.name = name
         self.coverage: dict[str, WordCoverage] = {}

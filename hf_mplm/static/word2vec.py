@@ -107,6 +107,8 @@ def read_word2vec(
 
 def _read_text(handle: IO[bytes], path: Path) -> Iterator[tuple[bytes, np.ndarray]]:
     first = handle.readline().rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
+    if not first.strip():
+        raise DataError(f"{path} is empty, or its first line is; needed are a word and its numbers on each line")
     fields = first.split(b" ")
     header = len(fields) == 2 and all(field.isdigit() for field in fields)
     width = int(fields[1]) if header else len(first.rstrip(b" ").split(b" ")) - 1
@@ -127,11 +129,12 @@ def _text_entry(line: bytes, width: int, path: Path, number: int) -> tuple[bytes
     fields = line.rstrip(b" ").rsplit(b" ", width) if width > 0 else []
     try:
         if len(fields) != width + 1:
-            raise ValueError(f"{len(fields) - 1} numbers")
+            raise ValueError(f"{max(len(fields) - 1, 0)} numbers")
         return fields[0], np.array(fields[1:], dtype=np.float32)
     except ValueError as error:
         raise DataError(
-            f"{path}:{number} is no word with {width} numbers ({error}); needed is word2vec's text format, or --binary"
+            f"{path}:{number} is no word with {width} numbers ({error}); needed is word2vec's text format, and that a "
+            "binary file is named .bin"
         ) from None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hf_mplm.cli.main import main
 from hf_mplm.evaluation.files.records import DataError
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.static.embeddings import StaticEmbeddings
@@ -122,3 +123,15 @@ def test_damaged_binary_files_are_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.bin").write_bytes(data)
     with pytest.raises(DataError, match=r"a\.bin"):
         read_word2vec(tmp_path / "a.bin", "eng_Latn")
+
+
+def test_a_file_of_another_form_is_refused_without_flags_that_do_not_exist(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "en.vec"
+    for text, told in (
+        ("", "is empty"),
+        ("2 3\nhouse 1 2 3\nsea 1 2\n", "en.vec:3 is no word with 3 numbers (2 numbers)"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert main(["static", "map", "--word2vec", f"eng_Latn={path}", "--output", str(tmp_path / "out")]) == 2
+        shown = capsys.readouterr().err
+        assert told in shown and "--binary" not in shown and shown.count("\n") == 1
