@@ -101,7 +101,7 @@ def test_what_fasttext_and_others_write_is_read(tmp_path: Path, caplog: pytest.L
 @pytest.mark.parametrize(
     "data, what",
     [
-        (b"", "is no word with"),
+        (b"", "is empty"),
         (b"3 2\na 1 2\n", "has 1 vectors, 3 by its first line: it is cut short"),
         (b"1 2\na 1 x\n", r"vec:2 is no word with 2 numbers"),
         (b"a 1 2\nb 1\n", r"vec:2 is no word with 2 numbers"),
