@@ -39,7 +39,7 @@ WITHIN = {
     "data.tokenizing": {"data.corpus"},
     "data.romanization": {"data.corpus"},
     "data.batches": set(),
-    "data.store": {"data.corpus", "data.tokenizing", "data.romanization"},
+    "data.store": {"data.corpus", "data.tokenizing", "data.romanization", "data.batches"},
     "trainers.base": set(),
     "trainers.masked_lm": {"trainers.base"},
     "trainers.script_alignment": {"trainers.base", "trainers.masked_lm"},
