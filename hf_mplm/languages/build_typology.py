@@ -10,8 +10,9 @@ import io
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,20 +55,27 @@ _MEMBERS = {
 
 _HEAD = """\
 # Where languages stand in Glottolog and what URIEL knows of them, a row a language of ISO 639-3. Licence: CC BY-SA 4.0.
-# Glottocodes, coordinates (degrees, to a hundredth), lineages: Hammarstrom, Forkel, Haspelmath & Bank, Glottolog
-# (https://glottolog.org), CC BY 4.0, as URIEL+ 1.3.2 (https://github.com/LeeLanguageLab/URIELPlus, CC BY-SA 4.0) has them.
-# Features: URIEL (Littell et al. 2017) as URIEL+ 1.3.2 redistributes it, whose third-party notices name WALS, SSWL, Ethnologue,
-# PHOIBLE and its sources. Made by hf_mplm/languages/build_typology.py, which says in what this differs from its sources.
+# Glottocodes, coordinates (degrees, to a hundredth) and lineages: Hammarstrom, Forkel, Haspelmath & Bank, Glottolog
+# (https://glottolog.org), CC BY 4.0, as URIEL+ 1.3.2 redistributes them.
+# Features: URIEL (Littell et al. 2017) as URIEL+ 1.3.2 redistributes it. Its third-party notices name as URIEL's
+# sources WALS, SSWL, Ethnologue, PHOIBLE (AA, GM, PH, RA, SPA, UPSID) and SAPhon.
+# URIEL+: https://github.com/LeeLanguageLab/URIELPlus, CC BY-SA 4.0. Made by hf_mplm/languages/build_typology.py.
+# Changes: only languages that families.tsv knows; an isolate's lineage is its name; what is known of a macrolanguage
+# alone fills in for the member that FLORES-200 writes it by; groups without a row (que, kon, ber ...) have what
+# their members share; features are 1, 0 or ?: the mean over sources above 0.5, below it, or at it or unknown.
+# lineage: how many names it shares with the row above, then the others, from the top down. The features stand in
+# the order of typology_features.tsv, four a character: the character 40 + a + 3b + 9c + 27d, where ? is 2.
 """
 _FEATURES_HEAD = """\
-# URIEL's names of the features in typology.tsv, in its order: syntax (S_), phonology (P_), inventory (INV_). CC BY-SA 4.0; see there.
+# URIEL's names of the features in typology.tsv, in its order. CC BY-SA 4.0; sources and changes: see typology.tsv.
 """
-_CHANGES = """\
-# Changes: only languages that families.tsv knows; an isolate's lineage is its name; a macrolanguage's values fill in for the
-# member that FLORES-200 writes it by; groups without a row (que, kon, ber ...) have what their members share.
-# lineage: how many names it shares with the row above, then the rest, from the top down. Names of features: typology_features.tsv,
-# in whose order 1, 0 or ? (the mean over sources above, below, or at 0.5 or unknown) are packed, four a character.
-"""
+
+
+class _Place(NamedTuple):
+    glottocode: str
+    latitude: str
+    longitude: str
+    lineage: tuple[str, ...]
 
 
 def build(wheel: Path, folder: Path) -> None:
@@ -81,7 +89,7 @@ def build(wheel: Path, folder: Path) -> None:
         glottocodes = {row["iso_code"]: row["glottocode"] for row in _table(archive, _GLOTTOCODES)}
         glottolog = {row["language_id"]: row for row in _table(archive, _GLOTTOLOG)}
         names, languages, values = _features(archive)
-    placed: dict[str, tuple[str, str, str, tuple[str, ...]]] = {}
+    placed: dict[str, _Place] = {}
     sources: dict[str, list[str]] = {}
     for source, code in tables.aliases().items():
         if len(source) == len(code) == 3:
@@ -96,11 +104,12 @@ def build(wheel: Path, folder: Path) -> None:
             lineage = tuple(row["lineage"].split(", ")) if row["lineage"] else (family_name(code),)
             if lineage[0] != family_name(code):
                 raise SystemExit(f"{code}: the family is {lineage[0]} here, {family_name(code)} in families.tsv")
-            placed[code] = (row["language_id"], _degrees(row["latitude"]), _degrees(row["longitude"]), lineage)
+            point = (_degrees(row["latitude"]), _degrees(row["longitude"]))
+                placed[code] = _Place(row["language_id"], *point, lineage)
     for code, members in _MEMBERS.items():
         rows = [placed[member] for member in members]
-        latitude, longitude = (_degrees(np.mean([float(row[axis]) for row in rows])) for axis in (1, 2))
-        placed[code] = ("", latitude, longitude, _common([row[3] for row in rows]))
+        latitude, longitude = _mean(row.latitude for row in rows), _mean(row.longitude for row in rows)
+        placed[code] = _Place("", latitude, longitude, _common([row.lineage for row in rows]))
     missing = [code for code in wanted if code not in placed]
     if missing:
         raise SystemExit(f"no place in Glottolog for {' '.join(missing)}")
@@ -108,7 +117,7 @@ def build(wheel: Path, folder: Path) -> None:
     index = {language: number for number, language in enumerate(languages)}
     above: tuple[str, ...] = ()
     lines = []
-    for code in sorted(placed, key=lambda one: (placed[one][3], one)):
+    for code in sorted(placed, key=lambda one: (placed[one].lineage, one)):
         glottocode, latitude, longitude, lineage = placed[code]
         shared = len(_common([above, lineage]))
         above = lineage
@@ -120,7 +129,7 @@ def build(wheel: Path, folder: Path) -> None:
         shown = SEPARATOR.join([str(shared), *lineage[shared:]])
         lines.append("\t".join([code, glottocode, latitude, longitude, shown, *packed]))
     header = "\t".join(["language", "glottocode", "latitude", "longitude", "lineage", *DOMAINS])
-    _write(folder / "typology.tsv", [_HEAD + _CHANGES + header, *lines])
+    _write(folder / "typology.tsv", [_HEAD + header, *lines])
     ordered = [name for prefix in DOMAINS.values() for name in names if name.startswith(prefix)]
     _write(folder / "typology_features.tsv", [_FEATURES_HEAD + "feature", *ordered])
 
@@ -142,12 +151,16 @@ def _features(archive: zipfile.ZipFile) -> tuple[list[str], list[str], np.ndarra
     return [str(name) for name in loaded["feats"]], [str(language) for language in loaded["langs"]], states
 
 
-def _degrees(value: str | float) -> str:
+def _degrees(value: str) -> str:
     if value == "":
         return ""
     # Some longitudes of the Americas are written as degrees east of Greenwich, up to 360.
     degrees = float(value)
     return f"{degrees - 360 if degrees > 180 else degrees:.2f}"
+
+
+def _mean(degrees: Iterable[str]) -> str:
+    return _degrees(str(np.mean([float(one) for one in degrees])))
 
 
 def _common(lineages: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
