@@ -55,7 +55,7 @@ _MEMBERS = {
 
 _HEAD = """\
 # Where languages stand in Glottolog and what URIEL knows of them, a row a language of ISO 639-3. Licence: CC BY-SA 4.0.
-# Glottocodes, coordinates (degrees, to a hundredth) and lineages: Hammarstrom, Forkel, Haspelmath & Bank, Glottolog
+# Glottocodes, coordinates (degrees, to a hundredth), lineages: Hammarstrom, Forkel, Haspelmath & Bank, Glottolog
 # (https://glottolog.org), CC BY 4.0, as URIEL+ 1.3.2 redistributes them.
 # Features: URIEL (Littell et al. 2017) as URIEL+ 1.3.2 redistributes it. Its third-party notices name as URIEL's
 # sources WALS, SSWL, Ethnologue, PHOIBLE (AA, GM, PH, RA, SPA, UPSID) and SAPhon.
@@ -105,7 +105,7 @@ def build(wheel: Path, folder: Path) -> None:
             if lineage[0] != family_name(code):
                 raise SystemExit(f"{code}: the family is {lineage[0]} here, {family_name(code)} in families.tsv")
             point = (_degrees(row["latitude"]), _degrees(row["longitude"]))
-                placed[code] = _Place(row["language_id"], *point, lineage)
+            placed[code] = _Place(row["language_id"], *point, lineage)
     for code, members in _MEMBERS.items():
         rows = [placed[member] for member in members]
         latitude, longitude = _mean(row.latitude for row in rows), _mean(row.longitude for row in rows)
