@@ -54,7 +54,7 @@ _MEMBERS = {
 }
 
 _HEAD = """\
-# Where languages stand in Glottolog and what URIEL knows of them, a row a language of ISO 639-3. Licence: CC BY-SA 4.0.
+# Where languages stand in Glottolog and what URIEL knows of them, one language a row. Licence: CC BY-SA 4.0.
 # Glottocodes, coordinates (degrees, to a hundredth), lineages: Hammarstrom, Forkel, Haspelmath & Bank, Glottolog
 # (https://glottolog.org), CC BY 4.0, as URIEL+ 1.3.2 redistributes them.
 # Features: URIEL (Littell et al. 2017) as URIEL+ 1.3.2 redistributes it. Its third-party notices name as URIEL's
