@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "trainers": {"languages", "jobs", "data", "modeling", "losses"},
     "evaluation": {"languages", "jobs", "modeling", "losses", "data", "recipes"},
     "static": {"languages", "jobs", "data", "evaluation"},
+    "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
     "report": {"languages", "jobs", "evaluation", "transfer"},
     "hub": {"languages", "jobs", "evaluation", "transfer", "report", "modeling"},
