@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "static": {"languages", "jobs", "data", "evaluation"},
     "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
-    "report": {"languages", "jobs", "evaluation", "transfer"},
+    "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},
     "hub": {"languages", "jobs", "evaluation", "transfer", "report", "modeling"},
 }
 # Within a room: the folder, and what of its own room it may import, besides itself.

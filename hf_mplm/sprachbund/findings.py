@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
+
+from hf_mplm.jobs.files import atomic_write
 
 
 __all__ = ["Analysis", "Finding"]
@@ -51,18 +55,22 @@ class Finding:
     lacking: str = ""
 
     @classmethod
-    def over(cls, codes: Sequence[str], lacking: Sequence[str], **fields: Any) -> Finding:
+    def over(cls, codes: Sequence[str], lacking: Sequence[str], **values: Any) -> Finding:
         """A finding over languages of which some lack data; NaN becomes `None`.
 
         Args:
             codes (`Sequence[str]`): all languages.
             lacking (`Sequence[str]`): those that lack data.
-            fields: the other fields.
+            values: the other fields.
         """
-        numbers = {
-            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in fields.items()
+        numbers: dict[str, Any] = {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()
         }
-        counts = {"n_languages": len(codes) - len(lacking), "n_lacking": len(lacking), "lacking": " ".join(lacking)}
+        counts: dict[str, Any] = {
+            "n_languages": len(codes) - len(lacking),
+            "n_lacking": len(lacking),
+            "lacking": " ".join(lacking),
+        }
         return cls(**numbers, **counts)
 
 
@@ -79,3 +87,25 @@ class Analysis:
     findings: list[Finding] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     settings: dict[str, int] = field(default_factory=dict)
+
+    def write(self, path: str | Path, metadata: Mapping[str, Any] | None = None) -> Path:
+        """Write the findings as a Parquet table, a row each, whose columns are the fields of [`Finding`].
+
+        Args:
+            path (`str` or `Path`): the file.
+            metadata (`Mapping[str, Any]`, *optional*): what else is known of their making; it stands with the settings
+                and the views that were left out in the table's own metadata, under `hf_mplm`.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"str": pa.string(), "bool | None": pa.bool_(), "int": pa.int64(), "int | None": pa.int64()}
+        own = {**(metadata or {}), "settings": self.settings, "left_out": self.left_out}
+        schema = pa.schema(
+            [pa.field(column.name, types.get(str(column.type), pa.float64())) for column in fields(Finding)],
+            metadata={b"hf_mplm": json.dumps(own, ensure_ascii=False).encode()},
+        )
+        table = pa.Table.from_pylist([asdict(finding) for finding in self.findings], schema=schema)
+        with atomic_write(Path(path)) as file:
+            pq.write_table(table, file, write_page_checksum=True)
+        return Path(path)

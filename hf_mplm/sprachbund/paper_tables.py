@@ -68,5 +68,5 @@ def _square(name: str) -> TableSimilarities:
 
 
 def _rows(name: str) -> list[list[str]]:
-    text = resources.files(__package__).joinpath("tables", name).read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "tables" / name).read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")][1:]
