@@ -18,17 +18,17 @@ __all__ = ["analysis_markdown", "analysis_page"]
 _NAMED = 12
 
 _NOTES = {
-    "nearest neighbour": "The share of languages whose most similar language has the same label. Chance is the share to "
-    "be expected were the neighbour drawn from those that may be it. Another script and another language show what is "
-    "left when letters, or texts of one language in two scripts, cannot do it alone.",
+    "nearest neighbour": "The share of languages whose most similar language has the same label. Chance is the share "
+    "to be expected were the neighbour drawn from those that may be it. Another script and another language show what "
+    "is left when letters, or texts of one language in two scripts, cannot do it alone.",
     "word order": "The share of languages whose word order, as URIEL knows it, is that of the most similar one of "
     "another language; and of another family. The majority is the share of the most frequent order.",
-    "mantel": "Spearman's correlation of similarities over pairs of languages, with p by permutations of the languages; "
-    "partial ones take off that two languages share a script, and how similar their character n-grams are.",
-    "clusters": "Adjusted Rand index (0 by chance, 1 for the same division) and purity (the share of languages that have "
-    "the most frequent label of their cluster), with p by permutations of the labels.",
-    "lexical similarity": "Pearson's correlation of cosines with the lexical similarity of Ethnologue (Table 8 of Fan et "
-    "al., 2021), with a 95 % bootstrap interval over the pairs. The paper's own vectors give 0.835.",
+    "mantel": "Spearman's correlation of similarities over pairs of languages, with p by permutations of the "
+    "languages; partial ones take off that two languages share a script, and how similar their character n-grams are.",
+    "clusters": "Adjusted Rand index (0 by chance, 1 for the same division) and purity (the share of languages that "
+    "have the most frequent label of their cluster), with p by permutations of the labels.",
+    "lexical similarity": "Pearson's correlation of cosines with the lexical similarity of Ethnologue (Table 8 of Fan "
+    "et al., 2021), with a 95 % bootstrap interval over the pairs. The paper's own vectors give 0.835.",
 }
 
 
@@ -87,9 +87,9 @@ def analysis_page(analysis: Analysis, title: str, figures: Mapping[str, bytes] |
 def _settings(analysis: Analysis) -> str:
     settings = analysis.settings
     return (
-        f"Lineages are cut at depth {settings.get('depth')} into branches; {settings.get('permutations')} permutations "
-        f"of languages, seed {settings.get('seed')}. The Parquet table beside this has every number with the languages "
-        "that it rests on."
+        f"Lineages are cut at depth {settings.get('depth')} into branches; there are {settings.get('permutations')} "
+        f"permutations of languages, seed {settings.get('seed')}. The Parquet table beside this has every number, with "
+        "the languages that it rests on."
     )
 
 
