@@ -12,6 +12,7 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 
 from hf_mplm.data.tokenizing.encoding import hash_sentences
 from hf_mplm.evaluation.loading import load_tokenizer
+from hf_mplm.languages import parse_code
 from hf_mplm.sprachbund import LanguageVectors, rounds
 from hf_mplm.sprachbund.compute import compute_language_vectors
 from hf_mplm.sprachbund.rounds import round_bounds
@@ -21,6 +22,11 @@ from tests.fixtures import CORPUS, corpus_lines, tiny_xlm_roberta
 
 VIEWS = ("layer0-mean", "layer1-mean", "layer1-cls", "layer2-mean", "layer2-cls")
 SMALL = {"layers": [0, 1, 2], "min_characters": 20, "device": "cpu"}
+
+
+def small_corpus(*codes: str) -> list[tuple[str, str]]:
+    """The small corpus by the codes that vectors have: cmn_Hans is zho_Hans."""
+    return [(parse_code(code).code, text) for code, text in corpus_lines(*codes)]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,7 @@ def assert_same(one: LanguageVectors, two: LanguageVectors) -> None:
 
 
 def test_vectors_equal_a_plain_loop_over_the_distinct_long_sentences(model_folder: Path, tmp_path: Path) -> None:
-    lines = corpus_lines()
+    lines = small_corpus()
     # A sentence twice, one that is too short, and another layout of files.
     corpus = write_corpus(tmp_path / "corpus", [*lines, lines[0], (lines[0][0], "short")])
     vectors = compute_language_vectors(model_folder, corpus, tmp_path / "out", **SMALL)
@@ -100,11 +106,11 @@ def test_vectors_equal_a_plain_loop_over_the_distinct_long_sentences(model_folde
 def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_change_anything(
     model_folder: Path, tmp_path: Path
 ) -> None:
-    lines = corpus_lines()
+    lines = small_corpus()
     shuffled = lines[:]
     random.Random(0).shuffle(shuffled)
-    corpus = write_corpus(tmp_path / "shuffled", shuffled)
-    settings = {**SMALL, "target_sem": 0.5, "max_sentences": 8}
+    corpus = write_corpus(tmp_path / "text", shuffled)
+    settings = {**SMALL, "target_sem": 0.65, "max_sentences": 8}
     first = compute_language_vectors(model_folder, CORPUS, tmp_path / "first", tokens_per_batch=1, **settings)
     assert len(set(first.config["stopped"].values())) > 1, "the rule must decide something"
     ways: dict[str, dict[str, object]] = {
@@ -124,7 +130,7 @@ def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_chang
 
 
 def test_halves_of_the_corpus_merge_into_the_whole(model_folder: Path, tmp_path: Path) -> None:
-    lines = list(dict.fromkeys(corpus_lines()))
+    lines = list(dict.fromkeys(small_corpus()))
     parts = [
         compute_language_vectors(
             model_folder, write_corpus(tmp_path / f"c{n}", lines[n::2]), tmp_path / f"o{n}", **SMALL
@@ -149,7 +155,7 @@ def test_killed_in_the_middle_the_same_call_writes_the_same_bytes(
     told, changes = in_child(partial(work, whole), whole.parent, None, "kill")
     assert told == "finished" and changes > 40
     told, _ = in_child(partial(work, output), output.parent, int(place * changes), "kill")
-    assert told == "killed" and not (output / "vectors.json").exists()
+    assert told == "killed" and (place > 0.9 or not output.exists())
     told, left = in_child(partial(work, output), output.parent, None, "kill")
     assert told == "finished" and left < changes
     assert contents(output) == contents(whole)
@@ -163,7 +169,7 @@ def test_a_language_stops_when_its_vector_is_precise_at_the_end_of_a_round(model
         model_folder, CORPUS, tmp_path / "out", target_sem=0.6, max_sentences=8, **settings
     )
     chosen = {
-        code: [text for own, text in dict.fromkeys(corpus_lines()) if own == code and len(text) >= 20]
+        code: [text for own, text in dict.fromkeys(small_corpus()) if own == code and len(text) >= 20]
         for code in vectors.languages
     }
     for code, count in zip(vectors.languages, vectors.counts()):
@@ -200,7 +206,7 @@ def bad_corpus(tmp_path: Path, lines: list[tuple[str, str]]) -> Path:
 
 def test_what_has_little_text_is_kept_and_marked_or_left_out_and_counted(model_folder: Path, tmp_path: Path) -> None:
     lines = [
-        *corpus_lines("deu_Latn", "eng_Latn"),
+        *small_corpus("deu_Latn", "eng_Latn"),
         ("swh_Latn", "short"),
         ("rus_Cyrl", "Все люди рождаются свободными."),
     ]
