@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "trainers": {"languages", "jobs", "data", "modeling", "losses"},
     "evaluation": {"languages", "jobs", "modeling", "losses", "data", "recipes"},
     "static": {"languages", "jobs", "data", "evaluation"},
+    "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
-    "report": {"languages", "jobs", "evaluation", "transfer"},
+    "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},
     "hub": {"languages", "jobs", "evaluation", "transfer", "report", "modeling"},
 }
 # Within a room: the folder, and what of its own room it may import, besides itself.

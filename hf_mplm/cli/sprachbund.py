@@ -1,0 +1,43 @@
+"""`hf-mplm sprachbund vectors|cluster`: vectors of languages, and clusters of similar ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import sprachbund_cluster, sprachbund_vectors
+from .actions import action_parser, split_action, verb_parser
+from .parser import MplmArgumentParser
+
+
+ACTIONS = {
+    "vectors": "compute a vector of every language of a corpus, in several views",
+    "cluster": "find the languages that belong together, and draw them",
+}
+_ARGUMENTS: dict[str, type] = {
+    "vectors": sprachbund_vectors.VectorsArguments,
+    "cluster": sprachbund_cluster.ClusterArguments,
+}
+_RUN: dict[str, Callable[[Any], int]] = {"vectors": sprachbund_vectors.run, "cluster": sprachbund_cluster.run}
+
+
+def make_parser(action: str | None = None) -> MplmArgumentParser:
+    """The parser of one action, or of the verb itself, which only knows its actions.
+
+    Args:
+        action (`str`, *optional*): one of `ACTIONS`.
+    """
+    if action is None:
+        return verb_parser("sprachbund", "Languages that belong together, by what an encoder knows of them.", ACTIONS)
+    return action_parser("sprachbund", action, ACTIONS[action], _ARGUMENTS[action])
+
+
+def run(argv: Sequence[str]) -> int:
+    """Do one action, and say where the result stands."""
+    action, words = split_action(make_parser(), ACTIONS, argv)
+    # A recipe holds the settings of all actions, of which each takes its own.
+    others = {field.name for arguments in _ARGUMENTS.values() for field in dataclasses.fields(arguments)}
+    own = {field.name for field in dataclasses.fields(_ARGUMENTS[action])}
+    (arguments,) = make_parser(action).parse(words, ignore=others - own)
+    return _RUN[action](arguments)
