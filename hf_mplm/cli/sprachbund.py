@@ -1,4 +1,4 @@
-"""`hf-mplm sprachbund vectors|cluster`: vectors of languages, and clusters of similar ones."""
+"""`hf-mplm sprachbund vectors|cluster|train`: vectors of languages, clusters of similar ones, a model for each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import sprachbund_cluster, sprachbund_vectors
+from . import sprachbund_cluster, sprachbund_train, sprachbund_vectors
 from .actions import action_parser, split_action, verb_parser
 from .parser import MplmArgumentParser
 
@@ -14,12 +14,18 @@ from .parser import MplmArgumentParser
 ACTIONS = {
     "vectors": "compute a vector of every language of a corpus, in several views",
     "cluster": "find the languages that belong together, and draw them",
+    "train": "continue the pretraining of one model a cluster",
 }
 _ARGUMENTS: dict[str, type] = {
     "vectors": sprachbund_vectors.VectorsArguments,
     "cluster": sprachbund_cluster.ClusterArguments,
+    "train": sprachbund_train.TrainArguments,
 }
-_RUN: dict[str, Callable[[Any], int]] = {"vectors": sprachbund_vectors.run, "cluster": sprachbund_cluster.run}
+_RUN: dict[str, Callable[..., int]] = {
+    "vectors": sprachbund_vectors.run,
+    "cluster": sprachbund_cluster.run,
+    "train": sprachbund_train.run,
+}
 
 
 def make_parser(action: str | None = None) -> MplmArgumentParser:
@@ -30,7 +36,12 @@ def make_parser(action: str | None = None) -> MplmArgumentParser:
     """
     if action is None:
         return verb_parser("sprachbund", "Languages that belong together, by what an encoder knows of them.", ACTIONS)
-    return action_parser("sprachbund", action, ACTIONS[action], _ARGUMENTS[action])
+    arguments: Any = _ARGUMENTS[action]
+    if action == "train":
+        from hf_mplm.trainers import MaskedLMTrainingArguments
+
+        arguments = (arguments, MaskedLMTrainingArguments)
+    return action_parser("sprachbund", action, ACTIONS[action], arguments)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -38,6 +49,6 @@ def run(argv: Sequence[str]) -> int:
     action, words = split_action(make_parser(), ACTIONS, argv)
     # A recipe holds the settings of all actions, of which each takes its own.
     others = {field.name for arguments in _ARGUMENTS.values() for field in dataclasses.fields(arguments)}
-    own = {field.name for field in dataclasses.fields(_ARGUMENTS[action])}
-    (arguments,) = make_parser(action).parse(words, ignore=others - own)
-    return _RUN[action](arguments)
+    parser = make_parser(action)
+    own = {flag.dest for flag in parser._actions}
+    return _RUN[action](*parser.parse(words, ignore=others - own))

@@ -20,6 +20,7 @@ __all__ = [
     "EncoderSource",
     "SentenceSource",
     "check_views",
+    "parse_view",
     "resolve_layers",
     "view_name",
 ]
@@ -98,6 +99,18 @@ class CharacterSource:
 def view_name(view: View, random: bool = False) -> str:
     """The name of a view of an encoder, such as `layer4-mean`, or `random-layer4-mean` of random weights."""
     return f"{'random-' if random else ''}layer{view.layer}-{view.pooling}"
+
+
+def parse_view(name: str) -> View:
+    """The view of an encoder that [`view_name`] named.
+
+    Raises:
+        ValueError: if the name is of something else, such as letters or random weights.
+    """
+    layer, _, pooling = name.removeprefix("layer").partition("-")
+    if not name.startswith("layer") or not layer.isdigit() or pooling not in POOLINGS:
+        raise ValueError(f"{name} is no view of an encoder, as layer4-mean is")
+    return View(int(layer), pooling)
 
 
 def resolve_layers(layers: Sequence[str | int], depth: int) -> list[int]:

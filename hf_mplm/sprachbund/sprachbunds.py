@@ -26,7 +26,7 @@ from .clustering import (
 from .language_vectors import LanguageVectors
 
 
-__all__ = ["SPRACHBUNDS_FILE", "By", "Sprachbunds", "cluster_languages", "pivot_of", "read_clusters"]
+__all__ = ["SPRACHBUNDS_FILE", "By", "Sprachbunds", "cluster_languages", "mean_cosines", "pivot_of", "read_clusters"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,14 +66,10 @@ class Sprachbunds:
         """Language to the number of its cluster, from 0."""
         return {code: number for number, codes in enumerate(self.clusters) for code in codes}
 
-    def save(self, folder: str | Path) -> None:
-        """Write `sprachbunds.json`.
-
-        Args:
-            folder (`str` or `Path`): the folder.
-        """
+    def content(self) -> dict[str, Any]:
+        """What `sprachbunds.json` says of the clusters."""
         selection = [{**asdict(row), "stability": _number(row.stability)} for row in self.selection]
-        content = {
+        return {
             "format": FORMAT,
             "arm": self.arm,
             "clusters": [
@@ -92,7 +88,14 @@ class Sprachbunds:
             "selection": selection,
             "left_out": self.left_out,
         }
-        write_json(Path(folder) / SPRACHBUNDS_FILE, content)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `sprachbunds.json`.
+
+        Args:
+            folder (`str` or `Path`): the folder.
+        """
+        write_json(Path(folder) / SPRACHBUNDS_FILE, self.content())
 
     @classmethod
     def load(cls, folder: str | Path) -> Sprachbunds:
@@ -212,7 +215,7 @@ def cluster_languages(
                 both = codes[row] in place and codes[pivot] in place
                 same = own[:, place[codes[row]]] == own[:, place[codes[pivot]]] if both else None
                 stability[codes[row]] = None if same is None else float(same.mean())
-    means = {codes[row]: _mean_cosines(cosines[row], row, groups) for group in groups for row in group}
+    means = {codes[row]: mean_cosines(cosines[row], row, groups) for group in groups for row in group}
     found = Sprachbunds(
         [[codes[row] for row in sorted(group, key=lambda row: codes[row])] for group in groups],
         [codes[pivot] for pivot in pivots],
@@ -334,7 +337,14 @@ def _given_labels(codes: Sequence[str], clusters: Mapping[str, Sequence[str]]) -
     return labels, left_out
 
 
-def _mean_cosines(cosines: np.ndarray, row: int, groups: Sequence[np.ndarray]) -> list[float | None]:
+def mean_cosines(cosines: np.ndarray, row: int, groups: Sequence[np.ndarray]) -> list[float | None]:
+    """The mean cosine of a language with those of each cluster, itself left out; `None` where there is no other.
+
+    Args:
+        cosines (`np.ndarray`): of all languages. Shape: (languages, languages).
+        row (`int`): the language.
+        groups (`Sequence[np.ndarray]`): the rows of each cluster.
+    """
     means: list[float | None] = []
     for group in groups:
         others = group[group != row]
