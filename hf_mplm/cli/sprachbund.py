@@ -36,19 +36,21 @@ def make_parser(action: str | None = None) -> MplmArgumentParser:
     """
     if action is None:
         return verb_parser("sprachbund", "Languages that belong together, by what an encoder knows of them.", ACTIONS)
-    arguments: Any = _ARGUMENTS[action]
-    if action == "train":
-        from hf_mplm.trainers import MaskedLMTrainingArguments
-
-        arguments = (arguments, MaskedLMTrainingArguments)
-    return action_parser("sprachbund", action, ACTIONS[action], arguments)
+    return action_parser("sprachbund", action, ACTIONS[action], _dataclasses(action))
 
 
 def run(argv: Sequence[str]) -> int:
     """Do one action, and say where the result stands."""
     action, words = split_action(make_parser(), ACTIONS, argv)
     # A recipe holds the settings of all actions, of which each takes its own.
-    others = {field.name for arguments in _ARGUMENTS.values() for field in dataclasses.fields(arguments)}
-    parser = make_parser(action)
-    own = {flag.dest for flag in parser._actions}
-    return _RUN[action](*parser.parse(words, ignore=others - own))
+    flags = {name: {field.name for types in _dataclasses(name) for field in dataclasses.fields(types)} for name in ACTIONS}
+    others = set().union(*flags.values()) - flags[action]
+    return _RUN[action](*make_parser(action).parse(words, ignore=others))
+
+
+def _dataclasses(action: str) -> tuple[Any, ...]:
+    if action != "train":
+        return (_ARGUMENTS[action],)
+    from hf_mplm.trainers import MaskedLMTrainingArguments
+
+    return (_ARGUMENTS[action], MaskedLMTrainingArguments)
