@@ -182,7 +182,8 @@ def cluster_languages(
     }
     selection: list[Selection] = []
     left_out: list[str] = []
-    drawn_codes, drawn = codes, {}
+    drawn_codes: list[str] = codes
+    drawn: dict[int, np.ndarray] = {}
     if by is not None or clusters is not None:
         labels, left_out = _given_labels(codes, clusters if clusters is not None else _groups(codes, by))
     else:
@@ -212,7 +213,7 @@ def cluster_languages(
                 both = codes[row] in place and codes[pivot] in place
                 same = own[:, place[codes[row]]] == own[:, place[codes[pivot]]] if both else None
                 stability[codes[row]] = None if same is None else float(same.mean())
-    means = {codes[row]: _mean_cosines(cosines[row], row, groups) for group in groups for row in group}
+    means = {codes[row]: _mean_cosines(cosines[row], int(row), groups) for group in groups for row in group}
     found = Sprachbunds(
         [[codes[row] for row in sorted(group, key=lambda row: codes[row])] for group in groups],
         [codes[pivot] for pivot in pivots],
