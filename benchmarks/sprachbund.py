@@ -5,7 +5,8 @@
     python -m benchmarks.sprachbund cluster --languages 2000
 
 `speed` compares with what one would write otherwise: batches of 32 sentences in the order of the files, all layers.
-The ratios are of one run, in which all ways take turns. The encoder has random weights, which cost what learned ones cost.
+The ratios are of one run, in which all ways take turns. The encoder has random weights, which cost what learned ones
+cost.
 """
 
 from __future__ import annotations
