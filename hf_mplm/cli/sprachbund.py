@@ -1,4 +1,4 @@
-"""`hf-mplm sprachbund vectors|cluster`: vectors of languages, and clusters of similar ones."""
+"""`hf-mplm sprachbund vectors|cluster|analyse`: vectors of languages, clusters of similar ones, and what they mean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import sprachbund_cluster, sprachbund_vectors
+from . import sprachbund_analyse, sprachbund_cluster, sprachbund_vectors
 from .actions import action_parser, split_action, verb_parser
 from .parser import MplmArgumentParser
 
@@ -14,12 +14,19 @@ from .parser import MplmArgumentParser
 ACTIONS = {
     "vectors": "compute a vector of every language of a corpus, in several views",
     "cluster": "find the languages that belong together, and draw them",
+    "analyse": "hold vectors and clusters against families, scripts, places, grammar, sounds and words",
 }
 _ARGUMENTS: dict[str, type] = {
     "vectors": sprachbund_vectors.VectorsArguments,
     "cluster": sprachbund_cluster.ClusterArguments,
+    "analyse": sprachbund_analyse.AnalyseArguments,
 }
-_RUN: dict[str, Callable[[Any], int]] = {"vectors": sprachbund_vectors.run, "cluster": sprachbund_cluster.run}
+_RUN: dict[str, Callable[[Any], int]] = {
+    "vectors": sprachbund_vectors.run,
+    "cluster": sprachbund_cluster.run,
+    "analyse": sprachbund_analyse.run,
+}
+_POSITIONAL = {"analyse": "folders"}
 
 
 def make_parser(action: str | None = None) -> MplmArgumentParser:
@@ -30,7 +37,7 @@ def make_parser(action: str | None = None) -> MplmArgumentParser:
     """
     if action is None:
         return verb_parser("sprachbund", "Languages that belong together, by what an encoder knows of them.", ACTIONS)
-    return action_parser("sprachbund", action, ACTIONS[action], _ARGUMENTS[action])
+    return action_parser("sprachbund", action, ACTIONS[action], _ARGUMENTS[action], positional=_POSITIONAL.get(action))
 
 
 def run(argv: Sequence[str]) -> int:
