@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "align-scripts": ("align_scripts", "align an encoder across scripts, by text and its romanisation"),
     "romanize": ("romanize", "write the Latin transliteration of a corpus"),
     "static": ("static", "map word vectors of many languages into one space, and make dictionaries"),
+    "sprachbund": ("sprachbund", "find the languages that belong together, by what an encoder knows of them"),
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),
     "donors": ("donors", "rank source languages for a target language"),

@@ -26,7 +26,7 @@ _RUN: dict[str, Callable[[Any], int]] = {
     "cluster": sprachbund_cluster.run,
     "analyse": sprachbund_analyse.run,
 }
-_POSITIONAL = {"analyse": "folders"}
+_POSITIONAL = {"cluster": "vectors", "analyse": "folders"}
 
 
 def make_parser(action: str | None = None) -> MplmArgumentParser:

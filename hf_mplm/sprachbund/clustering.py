@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from .language_vectors import LanguageVectors
+from .partitions import adjusted_rand_index
 
 
 __all__ = [
@@ -98,29 +99,6 @@ def ordered(labels: np.ndarray) -> np.ndarray:
     rank[order] = np.arange(len(names))
     result: np.ndarray = rank[np.searchsorted(names, labels)]
     return result
-
-
-def adjusted_rand_index(one: np.ndarray, two: np.ndarray) -> float:
-    """How far two clusterings agree: 1 for the same, 0 on average for chance (Hubert and Arabie, 1985).
-
-    It is scikit-learn's number; hundreds of pairs of clusterings take a hundredth of the time here.
-
-    Args:
-        one (`np.ndarray`): the cluster of each language, from 0. Shape: (languages,).
-        two (`np.ndarray`): the same of another clustering.
-    """
-    width = int(two.max()) + 1
-    table = np.bincount(one * width + two, minlength=(int(one.max()) + 1) * width).reshape(-1, width).astype(float)
-
-    def pairs(counts: np.ndarray) -> float:
-        return float((counts * (counts - 1) / 2).sum())
-
-    both, of_one, of_two = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
-    every = len(one) * (len(one) - 1) / 2
-    chance = of_one * of_two / every if every else 0.0
-    largest = (of_one + of_two) / 2
-    # Both have one cluster, or both have one a language.
-    return 1.0 if largest == chance else (both - chance) / (largest - chance)
 
 
 def build_tree(vectors: LanguageVectors, view: str | None, center: bool, linkage: Linkage) -> Tree:

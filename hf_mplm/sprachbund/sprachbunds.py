@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hf_mplm import languages as known_languages
 from hf_mplm.jobs.files import DamagedError, read_json, write_json
-from hf_mplm.languages import parse_code
+from hf_mplm.languages import branch, family_name, parse_code
 
 from .clustering import (
     MOST_CLUSTERS,
@@ -309,10 +308,7 @@ def _warn_of_sizes(sizes: np.ndarray, max_share: float, min_size: int) -> None:
 
 
 def _groups(codes: Sequence[str], by: str | None) -> dict[str, list[str]]:
-    name_of = {"family": known_languages.family_name, "script": lambda code: parse_code(code).script}
-    branch = getattr(known_languages, "branch", None)
-    if branch is not None:
-        name_of["branch"] = branch
+    name_of = {"family": family_name, "branch": branch, "script": lambda code: parse_code(code).script}
     if by not in name_of:
         raise ValueError(f"languages cannot be grouped by {by!r}; needed is one of {', '.join(name_of)}")
     groups: dict[str, list[str]] = {}
