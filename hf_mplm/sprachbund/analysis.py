@@ -60,8 +60,11 @@ def analyse(
         [`Analysis`]: its findings.
 
     Raises:
-        ValueError: for fewer than three languages, no view that differs between languages, or an unknown view.
+        ValueError: for fewer than three languages, no view that differs between languages, an unknown view, or a depth
+            below 1.
     """
+    if depth < 1:
+        raise ValueError(f"lineages are cut at depth 1 (the family) or deeper, not at {depth}")
     codes = vectors.languages
     if len(codes) < 3:
         raise ValueError(f"an analysis needs at least three languages; there are {len(codes)}: {', '.join(codes)}")
