@@ -88,8 +88,8 @@ def _settings(analysis: Analysis) -> str:
     settings = analysis.settings
     return (
         f"Lineages are cut at depth {settings.get('depth')} into branches; there are {settings.get('permutations')} "
-        f"permutations of languages, seed {settings.get('seed')}. The Parquet table beside this has every number, with "
-        "the languages that it rests on."
+        f"permutations of languages, seed {settings.get('seed')}. The Parquet table beside this has every number, "
+        "with the languages that it rests on."
     )
 
 

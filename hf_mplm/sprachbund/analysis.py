@@ -27,6 +27,9 @@ from .word_order import WORD_ORDERS, word_order
 
 __all__ = ["analyse", "language_labels"]
 
+# Similarities that are permuted against at once: more would take more memory, and hardly less time.
+_AT_ONCE = 6
+
 
 def analyse(
     vectors: LanguageVectors,
@@ -57,8 +60,11 @@ def analyse(
         [`Analysis`]: its findings.
 
     Raises:
-        ValueError: for fewer than three languages, no view that differs between languages, or an unknown view.
+        ValueError: for fewer than three languages, no view that differs between languages, an unknown view, or a depth
+            below 1.
     """
+    if depth < 1:
+        raise ValueError(f"lineages are cut at depth 1 (the family) or deeper, not at {depth}")
     codes = vectors.languages
     if len(codes) < 3:
         raise ValueError(f"an analysis needs at least three languages; there are {len(codes)}: {', '.join(codes)}")
@@ -193,26 +199,25 @@ def _mantel(
         lacking = [code for code, one in zip(codes, used) if not one]
         # Characters have nothing beside themselves, neither as what is asked of nor as what is given.
         for own in (True, False):
-            keys = [key for key in similarities if (key[0] == CHARACTERS) == own]
-            if not keys or (own and of == CHARACTERS):
-                continue
+            keys = [key for key in similarities if (key[0] == CHARACTERS) == own and not (own and of == CHARACTERS)]
             given = {"script": script}
             if characters is not None and not own and of != CHARACTERS:
                 given[CHARACTERS] = characters
             tests: list[tuple[tuple[str, bool], str, str, MantelTest]] = []
-            if used.sum() >= 3:
-                square = np.ix_(used, used)
-                plain, partial = mantel_tests(
-                    [similarities[key][square] for key in keys],
-                    target[square],
-                    [matrix[square] for matrix in given.values()],
-                    permutations=permutations,
-                    seed=seed,
-                )
-            else:
-                plain = partial = [MantelTest(float("nan"), float("nan"), 0)] * len(keys)
-            tests += [(key, "all", "spearman", test) for key, test in zip(keys, plain)]
-            tests += [(key, " and ".join(given), "partial spearman", test) for key, test in zip(keys, partial)]
+            for some in (keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)):
+                if used.sum() >= 3:
+                    square = np.ix_(used, used)
+                    plain, partial = mantel_tests(
+                        [similarities[key][square] for key in some],
+                        target[square],
+                        [matrix[square] for matrix in given.values()],
+                        permutations=permutations,
+                        seed=seed,
+                    )
+                else:
+                    plain = partial = [MantelTest(float("nan"), float("nan"), 0)] * len(some)
+                tests += [(key, "all", "spearman", test) for key, test in zip(some, plain)]
+                tests += [(key, " and ".join(given), "partial spearman", test) for key, test in zip(some, partial)]
             for (view, centred), among, statistic, test in tests:
                 findings.append(
                     Finding.over(

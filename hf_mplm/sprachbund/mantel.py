@@ -84,8 +84,8 @@ def mantel_tests(
 
     whole = np.stack([target, left, *basis]) if len(given) else target[None]
     # Permuted, every pair of the similarities may meet a known one, so that all of them have ranks here.
-    everything = np.ones_like(known)
-    rows = np.stack([_standard_ranks(matrix[upper], everything) for matrix in similarities])
+    if not known.all():
+        rows = np.stack([_standard_ranks(matrix[upper], np.ones_like(known)) for matrix in similarities])
     start = rows @ whole.T
     fixed = np.zeros((len(rows), count, count), dtype=np.float32)
     fixed[:, upper[0], upper[1]] = rows
