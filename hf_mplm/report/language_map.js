@@ -247,7 +247,8 @@
   }
   function saveCsv() {
     // Quoted; and a cell that a spreadsheet would take for a formula stays text.
-    const cell = (value) => `"${String(value ?? "").replace(/^([=+@])/, "'$1").replaceAll('"', '""')}"`;
+    const tame = (value) => (typeof value === "string" ? value.replace(/^[=+@\-\t\r]/, "'$&") : value);
+    const cell = (value) => `"${String(tame(value) ?? "").replaceAll('"', '""')}"`;
     const layouts = Object.keys(data.layouts), groups = Object.keys(data.groups);
     const rows = [["code", "name", ...groups, "relative standard error", ...layouts.flatMap((name) => [`${name} 1`, `${name} 2`])]];
     for (let i = 0; i < count; i++) {
