@@ -159,6 +159,7 @@ def _neighbours(
     for of, own, among, allowed in questions:
         found = nearest_agreement(similarity, own, allowed)
         majority = majority_share([label for label, used in zip(own, found.used) if used])
+        low, high = found.interval()
         findings.append(
             Finding.over(
                 codes,
@@ -171,6 +172,8 @@ def _neighbours(
                 statistic="share",
                 value=found.value,
                 baseline=majority if of in WORD_ORDERS else found.chance,
+                low=low,
+                high=high,
             )
         )
     return findings

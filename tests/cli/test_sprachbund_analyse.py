@@ -55,7 +55,7 @@ def test_table_markdown_and_page(folder: Path, tmp_path: Path, capsys: pytest.Ca
         for row in rows
         if (row["view"], row["of"], row["among"], row["centred"]) == ("characters", "family", "all", True)
     )
-    assert f"<td>{family['value']:.3f}</td>" in page
+    assert f"<td>{family['value']:.3f} ({family['low']:.3f} to {family['high']:.3f})</td>" in page
     assert find_damage(output) == []
 
 

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -144,12 +141,3 @@ def test_unknown_codes_are_refused() -> None:
     for ask in (lineage, branch, coordinates, features, glottocode):
         with pytest.raises(ValueError, match="nearest are"):
             ask("qqq_Latn")
-
-
-def test_the_table_is_not_read_before_it_is_needed() -> None:
-    code = (
-        "from hf_mplm.languages import parse_code, typology\nparse_code('eng_Latn')\n"
-        "assert typology._typology.cache_info().currsize == 0\n"
-        "typology.lineage('eng')\nassert typology._typology.cache_info().currsize == 1\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
