@@ -5,7 +5,42 @@ May import `languages`, `jobs`, `data`, `modeling` and `evaluation`.
 
 from __future__ import annotations
 
-from .language_vectors import LanguageVectors
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
 
 
-__all__ = ["LanguageVectors"]
+if TYPE_CHECKING:
+    from .analysis import analyse
+    from .compute import compute_language_vectors
+    from .language_vectors import LanguageVectors
+    from .sprachbunds import Sprachbunds, cluster_languages, read_clusters
+
+__all__ = [
+    "LanguageVectors",
+    "Sprachbunds",
+    "analyse",
+    "cluster_languages",
+    "compute_language_vectors",
+    "read_clusters",
+]
+
+_NAMES = {
+    "analysis": [
+        "analyse",
+    ],
+    "compute": [
+        "compute_language_vectors",
+    ],
+    "language_vectors": [
+        "LanguageVectors",
+    ],
+    "sprachbunds": [
+        "Sprachbunds",
+        "cluster_languages",
+        "read_clusters",
+    ],
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError, read_json, write_json
 from hf_mplm.languages import branch, family_name, parse_code
 
@@ -320,7 +321,7 @@ def _groups(codes: Sequence[str], by: str | None) -> dict[str, list[str]]:
 
 def _given_labels(codes: Sequence[str], clusters: Mapping[str, Sequence[str]]) -> tuple[np.ndarray, list[str]]:
     """The cluster of each language, -1 for none; the languages without one."""
-    number_of = {code: number for number, own in enumerate(clusters.values()) for code in own}
+    number_of = {code: number for number, own in enumerate(clusters.values()) for code in as_list(own)}
     raw = np.array([number_of.get(code, -1) for code in codes])
     if (raw < 0).all():
         raise ValueError(f"none of the {len(number_of)} languages of the clusters has a vector")
