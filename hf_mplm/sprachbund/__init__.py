@@ -13,10 +13,13 @@ from hf_mplm._lazy import lazy_names
 if TYPE_CHECKING:
     from .analysis import analyse
     from .compute import compute_language_vectors
+    from .findings import Analysis, Finding
     from .language_vectors import LanguageVectors
     from .sprachbunds import Sprachbunds, cluster_languages, read_clusters
 
 __all__ = [
+    "Analysis",
+    "Finding",
     "LanguageVectors",
     "Sprachbunds",
     "analyse",
@@ -31,6 +34,10 @@ _NAMES = {
     ],
     "compute": [
         "compute_language_vectors",
+    ],
+    "findings": [
+        "Analysis",
+        "Finding",
     ],
     "language_vectors": [
         "LanguageVectors",

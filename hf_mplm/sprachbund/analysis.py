@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hf_mplm._lists import as_codes
 from hf_mplm.languages import family, lineage, parse_code, resource
 from hf_mplm.languages.typology import DOMAINS
 
@@ -36,7 +37,7 @@ def analyse(
     clusters: Mapping[str, Mapping[str, str]] | None = None,
     *,
     against: Mapping[str, Mapping[str, str]] | None = None,
-    views: Sequence[str] | None = None,
+    views: str | Sequence[str] | None = None,
     depth: int = 3,
     permutations: int = 999,
     label_permutations: int = 1000,
@@ -50,7 +51,7 @@ def analyse(
         clusters (`Mapping[str, Mapping[str, str]]`, *optional*): sets of clusters by name: code to cluster.
         against (`Mapping[str, Mapping[str, str]]`, *optional*): other divisions that these are compared with, such as
             Table 1.
-        views (`Sequence[str]`, *optional*): which; all by default.
+        views (`str` or `Sequence[str]`, *optional*): which; all by default.
         depth (`int`, *optional*, defaults to 3): at which lineages are cut into branches.
         permutations (`int`, *optional*, defaults to 999): of the languages, for Mantel tests.
         label_permutations (`int`, *optional*, defaults to 1,000): of the labels, for clusters.
@@ -69,7 +70,7 @@ def analyse(
     if len(codes) < 3:
         raise ValueError(f"an analysis needs at least three languages; there are {len(codes)}: {', '.join(codes)}")
     analysis = Analysis(settings={"depth": depth, "permutations": permutations, "seed": seed})
-    asked = list(views or vectors.views)
+    asked = list(as_codes(views) or vectors.views)
     similarities: dict[tuple[str, bool], np.ndarray] = {}
     for view in dict.fromkeys([*asked, *(one for one in vectors.views if one == CHARACTERS)]):
         try:
@@ -254,7 +255,8 @@ def _clusters(
         both = [(one, label) for one, label in zip(own, labels) if one is not None and label is not None]
         lacking = [code for code, one, label in zip(codes, own, labels) if one is None or label is None]
         nothing = PartitionAgreement(*[float("nan")] * 5)
-        found = compare_partitions(*zip(*both), permutations, seed) if both else nothing
+        groups, names = [one for one, _ in both], [label for _, label in both]
+        found = compare_partitions(groups, names, permutations, seed) if both else nothing
         for statistic, value, baseline, p in (
             ("ari", found.ari, 0.0, found.ari_p),
             ("purity", found.purity, found.purity_chance, found.purity_p),

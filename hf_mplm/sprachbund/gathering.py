@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from hf_mplm.jobs.files import read_json
 
+from .block_sums import BlockSums
 from .language_vectors import VECTORS_FILE, LanguageVectors
 
 
@@ -34,7 +37,9 @@ def gather_vectors(folders: Sequence[str | Path]) -> tuple[LanguageVectors, dict
     common = [code for code in first.languages if code in everywhere]
     if not common:
         raise ValueError(f"{', '.join(loaded)} have no language in common")
-    views, centres, origin = {}, {}, {}
+    views: dict[str, BlockSums] = {}
+    centres: dict[str, np.ndarray] = {}
+    origin: dict[str, str] = {}
     for folder, vectors in loaded.items():
         chosen = vectors.select(common)
         for view in vectors.views:

@@ -101,6 +101,7 @@ def test_there_are_289_features_and_states_say_what_is_unknown() -> None:
     }
     codes = ["eng_Latn", "ido_Latn", "jpn_Jpan"]
     states = feature_states(codes, "syntax")
+    assert np.array_equal(states, feature_states("eng_Latn, ido_Latn jpn_Jpan", "syntax"))
     assert states.shape == (3, 103) and set(np.unique(states)) == {-1, 0, 1}
     assert (states[1] == -1).all() and (states[0] >= 0).sum() > 90
     known = {name: bool(state) for name, state in zip(feature_names("syntax"), states[0]) if state >= 0}
