@@ -137,6 +137,17 @@ def test_two_processes_give_the_vectors_of_one(model_folder: Path, tmp_path: Pat
     assert one.counts("layer1-mean").sum() > 2 * 10, "there must be several parts to share"
 
 
+@pytest.mark.slow
+@pytest.mark.allow_network  # Ray finds itself by this machine's own address, which is none of the loopback's
+def test_ray_gives_the_same_vectors(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    compute = partial(compute_language_vectors, model_folder, CORPUS, **SMALL)
+    assert_same(compute(tmp_path / "local"), compute(tmp_path / "ray", engine="ray"))
+
+
 def test_halves_of_the_corpus_merge_into_the_whole(model_folder: Path, tmp_path: Path) -> None:
     lines = list(dict.fromkeys(small_corpus()))
     parts = [
@@ -227,6 +238,20 @@ def test_what_has_little_text_is_kept_and_marked_or_left_out_and_counted(model_f
     with pytest.raises(ValueError, match="no sentence is left to encode.*1 shorter than --min_characters"):
         compute_language_vectors(model_folder, only, tmp_path / "none", **SMALL)
     assert not (tmp_path / "none").exists()
+
+
+def test_one_language_in_two_files_is_one_vector_that_cannot_be_centred(model_folder: Path, tmp_path: Path) -> None:
+    text = [line for _, line in small_corpus("deu_Latn")]
+    folder = tmp_path / "text"
+    folder.mkdir()
+    (folder / "de.txt").write_text("\n".join(text[:4]), encoding="utf-8")
+    (folder / "deu_Latn.txt").write_text("\n".join(text[3:]), encoding="utf-8")
+    vectors = compute_language_vectors(model_folder, folder, tmp_path / "out", **SMALL)
+    expected = plain_vectors(model_folder, [("deu_Latn", line) for line in text])["layer1-mean"]["deu_Latn"]
+    assert vectors.languages == ["deu_Latn"]
+    assert vectors.matrix("layer1-mean", center=False)[0] == pytest.approx(expected.mean(axis=0), abs=1e-6)
+    with pytest.raises(ValueError, match="one language, deu_Latn"):
+        vectors.cosine("layer1-mean")
 
 
 def break_weights(model: torch.nn.Module) -> None:
