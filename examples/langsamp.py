@@ -1,7 +1,7 @@
 """LangSAMP in Python: from a folder of text to an encoder, in a minute on the sample that ships with the package.
 
 python examples/langsamp.py --output runs/langsamp
-    python examples/langsamp.py --output runs/langsamp --model FacebookAI/xlm-roberta-base --corpus TEXT
+python examples/langsamp.py --output runs/langsamp --model FacebookAI/xlm-roberta-base --corpus TEXT
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def start(corpus: Path, output: Path) -> str:
 
 def main() -> None:
     """Prepare, train, ask."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, help="a folder of CODE.txt files; the package's sample by default")
     parser.add_argument("--model", help="any XLM-R masked-LM checkpoint; a small random one by default")

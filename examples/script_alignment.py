@@ -121,7 +121,7 @@ def table(runs: dict[str, list[ResultRow]], sources: list[str]) -> str:
     for task, setting, metric in measured:
         lines += [
             "",
-            f"{task}, {setting}, {metric}, in percent",
+            f"{task}, {setting}, {metric}, as a fraction",
             "  ".join(["".ljust(14), *(s.rjust(9) for s in sources)]),
         ]
         for name, rows in runs.items():
@@ -133,7 +133,7 @@ def table(runs: dict[str, list[ResultRow]], sources: list[str]) -> str:
                     metric,
                 ) and row.language != row.source_language:
                     values[row.source_language].append(row.value)
-            cells = (f"{100 * mean(values[s]):9.1f}" if values[s] else "-".rjust(9) for s in sources)
+            cells = (f"{mean(values[s]):9.3f}" if values[s] else "-".rjust(9) for s in sources)
             lines.append("  ".join([name.ljust(14), *cells]))
     return "\n".join(lines)
 

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "data": {"languages", "jobs"},
     "trainers": {"languages", "jobs", "data", "modeling", "losses"},
     "evaluation": {"languages", "jobs", "modeling", "losses", "data", "recipes"},
-    "static": {"languages", "jobs", "data", "evaluation"},
+    "static": {"languages", "jobs", "data", "evaluation", "hub"},
     "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
     "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .parser import MplmArgumentParser
-from .reading import RENAMED, reading_options
+from .reading import READING, RENAMED, ReadingArguments, reading_options
 from .training import (
     check_folders,
     check_origin,
@@ -21,11 +21,8 @@ from .training import (
 )
 
 
-_READING = ("languages", "text_column", "language_column", "fold_han", "split", "corpus_revision")
-
-
 @dataclass
-class AlignScriptsArguments:
+class AlignScriptsArguments(ReadingArguments):
     """Flags of `hf-mplm align-scripts` beside those of `ScriptAlignmentArguments`."""
 
     model: str = field(
@@ -42,12 +39,6 @@ class AlignScriptsArguments:
         default=None,
         metadata={"help": "pair store; with --corpus where to prepare it, OUTPUT/pairs by default"},
     )
-    languages: list[str] | None = field(default=None, metadata={"help": "codes to read; all by default"})
-    text_column: str = field(default="text", metadata={"help": "column of JSONL, Parquet and Hub datasets"})
-    language_column: str = field(default="language", metadata={"help": "column of the language's code"})
-    fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
-    split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     use_language_codes: bool = field(
         default=False, metadata={"help": "tell uroman the language, which the papers do not"}
     )
@@ -176,7 +167,7 @@ def _preparing_line(arguments: AlignScriptsArguments, args: Any) -> str:
     """The command that prepares what these arguments ask for."""
     line = ["hf-mplm prepare --romanize --corpus", *(arguments.corpus or ["TEXT"]), "--tokenizer", arguments.model]
     defaults = AlignScriptsArguments(model="")
-    for name in (*_READING, "use_language_codes", "trust_remote_code", "holdout", "num_proc", "engine"):
+    for name in (*READING, "use_language_codes", "trust_remote_code", "holdout", "num_proc", "engine"):
         value = getattr(arguments, name)
         if value == getattr(defaults, name):
             continue
@@ -214,7 +205,7 @@ def _prepare(arguments: AlignScriptsArguments, args: Any) -> tuple[str, Any]:
         store = load_pair_store(str(arguments.store))
         _check_languages(arguments, args, store.languages)
         return arguments.model, store
-    reading = reading_options({name: value for name, value in asdict(arguments).items() if name in _READING})
+    reading = reading_options({name: value for name, value in asdict(arguments).items() if name in READING})
     model, output = arguments.model, Path(args.output_dir)
     if arguments.romanized_vocab_size:
         from hf_mplm.trainers.script_alignment.romanized_vocabulary import extend_for_romanized

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,14 @@ def run(argv: Sequence[str]) -> int:
     # Written before anything is printed, so that `| head` does not cost the files.
     paths = write_comparison(args.output, comparisons, names)
     print(markdown_report(comparisons, names))
+    unequal = [comparison for comparison in comparisons if comparison.coverage]
+    if unequal:
+        tasks = sorted({comparison.key[0] for comparison in unequal})
+        print(
+            f"hf-mplm compare: {', '.join(tasks)}: the runs scored different numbers of items, as where vocabularies "
+            "differ; the notes of the report say which. accuracy@1 of bli counts what is not covered as a miss",
+            file=sys.stderr,
+        )
     for path in paths:
         print(f"wrote {path}")
     if args.mteb is not None:

@@ -34,7 +34,7 @@ def make_parser() -> MplmArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Rank; see [`DonorsArguments`]."""
     (args,) = make_parser().parse(argv)
-    from hf_mplm.evaluation.results import read_results
+    from hf_mplm.evaluation.results import NOT_APPLICABLE, read_results
     from hf_mplm.languages import language_name
     from hf_mplm.report.table import markdown_table
     from hf_mplm.transfer.donors import rank_donors
@@ -43,8 +43,10 @@ def run(argv: Sequence[str]) -> int:
     donors = rank_donors(
         args.target, args.among, model=args.model, results=rows, trust_remote_code=args.trust_remote_code
     )
-    cells = [
-        [donor.language, language_name(donor.language), donor.cosine, donor.score, donor.n_tasks] for donor in donors
-    ]
-    print(markdown_table(["donor", "name", "cosine", "measured (fraction)", "tasks"], cells))
+    cells = []
+    for donor in donors:
+        layers = ", ".join(str(layer) for layer in donor.layers if layer != NOT_APPLICABLE)
+        name = language_name(donor.language)
+        cells.append([donor.language, name, donor.cosine, donor.score, donor.n_tasks, layers or None])
+    print(markdown_table(["donor", "name", "cosine", "measured (fraction)", "tasks", "layer"], cells))
     return 0

@@ -1,4 +1,4 @@
-"""`hf-mplm evaluate`: measure an encoder on the tasks of the papers."""
+"""`hf-mplm evaluate`: measure an encoder, or static embeddings, on the tasks of the papers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from .parser import MplmArgumentParser
 class EvaluationArguments:
     """What to measure, on what, and where to write it."""
 
-    model: str = field(metadata={"help": "Hub id or folder of an encoder that AutoModel loads."})
+    model: str = field(
+        metadata={"help": "Hub id or folder of an encoder that AutoModel loads, or folder of static embeddings."}
+    )
     tasks: list[str] = field(metadata={"help": "Task names, such as sib200 tatoeba bible."})
     data_dir: str = field(metadata={"help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/."})
     output: str = field(metadata={"help": "Folder for results.parquet; the same command goes on where it stopped."})
@@ -33,8 +35,12 @@ class EvaluationArguments:
     retrieval_settings: list[str] = field(
         default_factory=lambda: ["plain"], metadata={"help": "Of plain, centred, csls and centred+csls."}
     )
-    transfer_settings: list[str] = field(
-        default_factory=lambda: ["zero-shot"], metadata={"help": "Of zero-shot, few-shot-K, in-language and probe."}
+    transfer_settings: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Of zero-shot, few-shot-K, in-language and probe; zero-shot by default, and probe of static "
+            "embeddings, which are not fine-tuned."
+        },
     )
     seeds: list[int] = field(
         default_factory=lambda: [42], metadata={"help": "Seeds of the fine-tuned heads and their batches."}
@@ -56,6 +62,20 @@ class EvaluationArguments:
         default=None, metadata={"help": "Name of a prompt that comes with a sentence-transformers folder."}
     )
     csls_neighbours: int = field(default=10, metadata={"help": "Neighbours of CSLS."})
+    bli_settings: list[str] = field(
+        default_factory=lambda: ["nn", "csls"],
+        metadata={"help": "Of nn, csls, nn-different and csls-different (without what both languages spell alike)."},
+    )
+    vocabulary: str | None = field(
+        default=None,
+        metadata={"help": "Folder of static embeddings whose words an encoder reads one by one, for bli and wordsim."},
+    )
+    allow_overlap: bool = field(
+        default=False, metadata={"help": "Judge by pairs of words that the languages were mapped with too."}
+    )
+    oov: str = field(
+        default="skip", metadata={"help": "Pairs of wordsim with an unknown word: skip them, or take 0 for them."}
+    )
     max_sentences: str | None = field(
         default=None, metadata={"help": 'Most sentence pairs of a language by task, as JSON: {"bible": 500}.'}
     )
@@ -96,9 +116,15 @@ def run(argv: Sequence[str]) -> int:
         # Before hours of evaluation rather than after them.
         _require_checkpoint(Path(args.model))
     from hf_mplm.evaluation.runner import evaluate
+    from hf_mplm.evaluation.vocabulary import is_static_folder
 
+    model: Any = args.model
+    transfer = args.transfer_settings or ["zero-shot"]
+    if is_static_folder(args.model):
+        model = read_static(args.model)
+        transfer = args.transfer_settings or ["probe"]
     rows = evaluate(
-        args.model,
+        model,
         args.tasks,
         args.data_dir,
         "all" if args.languages == ["all"] else args.languages,
@@ -106,7 +132,7 @@ def run(argv: Sequence[str]) -> int:
         source_languages=args.source_languages,
         directions=args.directions,
         retrieval_settings=args.retrieval_settings,
-        transfer_settings=args.transfer_settings,
+        transfer_settings=transfer,
         seeds=args.seeds,
         layer=args.layer,
         special_tokens=args.special_tokens,
@@ -114,6 +140,10 @@ def run(argv: Sequence[str]) -> int:
         prompt=args.prompt,
         prompt_name=args.prompt_name,
         csls_neighbours=args.csls_neighbours,
+        bli_settings=args.bli_settings,
+        allow_overlap=args.allow_overlap,
+        oov=args.oov,
+        vocabulary=read_static(args.vocabulary) if args.vocabulary is not None else None,
         max_sentences=_mapping("max_sentences", args.max_sentences),
         finetuning=_mapping("finetuning", args.finetuning),
         tokens_per_batch=args.tokens_per_batch,
@@ -129,9 +159,10 @@ def run(argv: Sequence[str]) -> int:
         print(f"hf-mplm evaluate: {line}", file=sys.stderr)
     if args.update_card and rows:
         from hf_mplm.hub.cards import add_results_to_card, write_model_card
+        from hf_mplm.hub.static_cards import write_static_card
 
         if not (Path(args.model) / "README.md").is_file():
-            write_model_card(args.model)
+            (write_static_card if is_static_folder(args.model) else write_model_card)(args.model)
         # A folder that was evaluated, trained on and evaluated again has rows of two models.
         current = [row for row in rows if row.revision == rows[-1].revision]
         print(f"scores written into {add_results_to_card(args.model, current)}")
@@ -142,6 +173,13 @@ def run(argv: Sequence[str]) -> int:
     print(f"\n{len(rows)} results in {args.output}/results.parquet")
     print(f"Compare with another run: hf-mplm compare {args.output} OTHER_RUN")
     return 1 if rows.missing else 0
+
+
+def read_static(folder: str) -> Any:
+    """The static embeddings of a folder: evaluation knows them as an `Encoder` and a `Vocabulary` only."""
+    from hf_mplm.static.embeddings import StaticEmbeddings
+
+    return StaticEmbeddings.from_pretrained(folder)
 
 
 def _require_checkpoint(folder: Path) -> None:

@@ -53,6 +53,9 @@ def arrange(parser: argparse.ArgumentParser, dataclass_types: list[Any]) -> None
     general = []
     for action in parser._actions:
         _name_value(action)
+        if action.const is False and f"--{action.dest}" not in action.option_strings:
+            # HfArgumentParser gives `--no_flag` the words of `--flag`, which say the opposite.
+            action.help = f"turn off --{action.dest}, which is on by default"
         if action.dest not in heading_of:
             general.append(action)
         elif action.required:

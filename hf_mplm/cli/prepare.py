@@ -10,7 +10,7 @@ from hf_mplm.report.table import text_table
 
 from .corpus_lines import report_lines, some, status_of
 from .parser import MplmArgumentParser
-from .reading import RENAMED, reading_options
+from .reading import RENAMED, ReadingArguments, reading_options
 
 
 _MOST_ROWS = 40
@@ -18,13 +18,14 @@ _MOST_MERGED = 5
 
 
 @dataclass
-class PrepareArguments:
+class PrepareArguments(ReadingArguments):
     """Flags of `hf-mplm prepare`; `prepare_store` explains them at length."""
 
     corpus: list[str] = field(
         metadata={
             "help": "one or several folders of CODE.txt (a sentence a line), CODE.tsv (id, tab, sentence), *.jsonl, "
-            "*.csv (all also as .gz, .bz2, .xz, .zst) or *.parquet; or ids of datasets on the Hub, which are streamed"
+            "*.json, *.csv (all also as .gz, .bz2, .xz, .zst) or *.parquet; or ids of datasets on the Hub, which are "
+            "streamed"
         }
     )
     tokenizer: str = field(metadata={"help": "folder of a tokenizer, or its id on the Hub"})
@@ -35,14 +36,6 @@ class PrepareArguments:
         metadata={"help": "sentences of each language-script set aside for a held-out loss, at most a tenth of it"},
     )
     num_proc: int = field(default=1, metadata={"help": "processes; the store is the same for any number"})
-    languages: list[str] | None = field(
-        default=None, metadata={"help": "codes to read (swh_Latn; srp for all its scripts); all by default"}
-    )
-    text_column: str = field(default="text", metadata={"help": "column of JSONL, CSV, Parquet and Hub datasets"})
-    language_column: str = field(default="language", metadata={"help": "column of the language's code"})
-    fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
-    split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     seed: int = field(default=42, metadata={"help": "chooses the held-out sentences"})
     romanize: bool = field(
         default=False,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 
-from hf_mplm._imports import require
-
 from .parser import MplmArgumentParser
 from .quickstart_arguments import QuickstartArguments
+
+
+logger = logging.getLogger(__name__)
 
 
 def make_parser() -> MplmArgumentParser:
@@ -28,12 +30,16 @@ def run(argv: Sequence[str]) -> int:
     if not any(flag == "--config" or flag.startswith("--config=") for flag in arguments):
         arguments = ["--config", "quickstart", *arguments]
     (args,) = make_parser().parse(arguments)
-    require("matplotlib", extra="report")  # now, rather than after the training
     if "eng_Latn" not in args.languages:
         raise ValueError("--languages needs eng_Latn, from which retrieval and topic classification start")
     if args.minutes <= 0 and args.max_steps <= 0:
         raise ValueError(f"--minutes is {args.minutes}; it takes a positive number, or give --max_steps")
+    from hf_mplm.report import plots
+
     from .quickstart_job import QuickstartJob
 
+    if why := plots.missing():
+        # Now, while it can be helped, rather than after the training.
+        logger.warning("report.html will have the tables and no pictures: %s", why)
     QuickstartJob(args, started).run()
     return 0

@@ -86,7 +86,7 @@ def summary_table(run: Quickstart) -> tuple[list[str], list[list[Any]]]:
 
 
 def write_report(run: Quickstart, commands: str) -> Path:
-    """Write `report.html`, which needs no other file, and return its path."""
+    """Write `report.html`, which needs no other file, and return its path. Without matplotlib it has no pictures."""
     header, body = summary_table(run)
     trained = [name for name in run.models if name != "untrained"]
     page = Page("hf_mplm quickstart: a baseline and a LangSAMP model")
@@ -99,31 +99,16 @@ def write_report(run: Quickstart, commands: str) -> Path:
     page.paragraph(WHAT_IS_MEASURED)
     page.paragraph(WHAT_IT_SHOWS)
 
-    page.heading("Loss while training")
-    page.figure(
-        plots.curves(
-            {name: _losses(run.models[name]) for name in trained}, xlabel="step", ylabel="masked-LM loss (nats)"
-        ),
-        "Training loss of both models, on the same batches with the same masks.",
-    )
-    page.heading("Held-out loss per language")
-    page.figure(
-        plots.bars({name: run.values(name, "MLM loss") for name in trained}, ylabel="nats per masked token"),
-        "Lower is better. Sentences that no model was trained on, the same masks for both.",
-    )
-    page.heading("Retrieval from English per language")
-    page.figure(
-        plots.bars(
-            {name: run.values(name, "centred top-10") for name in run.models}, ylabel="top-10 accuracy, centred"
-        ),
-        "Higher is better. Share of English test sentences whose translation is among the ten nearest of 204.",
-    )
+    drawn = not plots.missing()
+    if drawn:
+        _add_charts(page, run, trained)
     page.heading("The languages as LangSAMP sees them")
     codes, vectors, nearest = _language_vectors(run)
-    page.figure(
-        plots.language_map(vectors, codes, [family_name(code) for code in codes]),
-        "Language embeddings, first two principal components, coloured by family.",
-    )
+    if drawn:
+        page.figure(
+            plots.language_map(vectors, codes, [family_name(code) for code in codes]),
+            "Language embeddings, first two principal components, coloured by family.",
+        )
     page.table(["language", "name", "nearest", "cosine"], nearest)
 
     page.heading("Every number")
@@ -143,6 +128,28 @@ def write_report(run: Quickstart, commands: str) -> Path:
         "Text: SIB-200 (Adelani et al., 2024), CC-BY-SA 4.0, out of FLORES-200. Method: LangSAMP (Liu et al., 2025)."
     )
     return page.write(run.output / "report.html")
+
+
+def _add_charts(page: Page, run: Quickstart, trained: list[str]) -> None:
+    page.heading("Loss while training")
+    page.figure(
+        plots.curves(
+            {name: _losses(run.models[name]) for name in trained}, xlabel="step", ylabel="masked-LM loss (nats)"
+        ),
+        "Training loss of both models, on the same batches with the same masks.",
+    )
+    page.heading("Held-out loss per language")
+    page.figure(
+        plots.bars({name: run.values(name, "MLM loss") for name in trained}, ylabel="nats per masked token"),
+        "Lower is better. Sentences that no model was trained on, the same masks for both.",
+    )
+    page.heading("Retrieval from English per language")
+    page.figure(
+        plots.bars(
+            {name: run.values(name, "centred top-10") for name in run.models}, ylabel="top-10 accuracy, centred"
+        ),
+        "Higher is better. Share of English test sentences whose translation is among the ten nearest of 204.",
+    )
 
 
 def _losses(folder: Path) -> tuple[list[float], list[float]]:

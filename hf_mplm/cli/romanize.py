@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Literal
 
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
-from .reading import RENAMED, reading_options
+from .reading import RENAMED, ReadingArguments, reading_options
 
 
 __all__ = ["RomanizeArguments", "make_parser", "run"]
 
 
 @dataclass
-class RomanizeArguments:
+class RomanizeArguments(ReadingArguments):
     """What `hf-mplm romanize` reads and writes.
 
     Args:
@@ -26,12 +26,6 @@ class RomanizeArguments:
         use_language_codes (`bool`, *optional*, defaults to `False`): Tell uroman the language of each sentence.
         output_format (`str`, *optional*, defaults to `"parquet"`): `"parquet"` or `"jsonl"`.
         cache_file (`str`, *optional*): SQLite file of romanised units that runs share.
-        languages (`list[str]`, *optional*): Codes to read.
-        text_column (`str`, *optional*, defaults to `"text"`): Column of JSONL, Parquet and Hub datasets.
-        language_column (`str`, *optional*, defaults to `"language"`): The same for the language's code.
-        fold_han (`bool`, *optional*, defaults to `False`): Write Hans and Hant as Hani.
-        split (`str`, *optional*, defaults to `"train"`): Split of a Hub dataset.
-        corpus_revision (`str`, *optional*): Revision of a Hub dataset.
         overwrite (`bool`, *optional*, defaults to `False`): Replace what was made from something else.
     """
 
@@ -39,7 +33,7 @@ class RomanizeArguments:
 
     corpus: list[str] = field(
         metadata={
-            "help": "what to romanise: folders of CODE.txt (one sentence a line), JSONL, CSV or Parquet with the "
+            "help": "what to romanise: folders of CODE.txt (one sentence a line), JSON, CSV or Parquet with the "
             "columns text and language, or ids of datasets on the Hub"
         }
     )
@@ -58,14 +52,6 @@ class RomanizeArguments:
     cache_file: str | None = field(
         default=None, metadata={"help": "SQLite file of romanised units, which processes and runs may share"}
     )
-    languages: list[str] | None = field(
-        default=None, metadata={"help": "codes to read, such as rus_Cyrl; all by default"}
-    )
-    text_column: str = field(default="text", metadata={"help": "column that holds the text"})
-    language_column: str = field(default="language", metadata={"help": "column that holds the language's code"})
-    fold_han: bool = field(default=False, metadata={"help": "write Hans and Hant as Hani, as Glot500 does"})
-    split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     overwrite: bool = field(
         default=False, metadata={"help": "replace a romanised corpus, or unfinished work, made from something else"}
     )

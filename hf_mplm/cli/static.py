@@ -1,12 +1,11 @@
-"""`hf-mplm static map|lexicon|export`: word vectors of many languages in one space, and dictionaries."""
+"""`hf-mplm static ACTION`: word vectors of many languages in one space, and dictionaries."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from . import static_export, static_lexicon, static_map
 from .actions import action_parser, split_action, verb_parser
 from .parser import MplmArgumentParser
 
@@ -16,200 +15,27 @@ ACTIONS = {
     "lexicon": "make dictionaries from sentences that translate each other, by counts alone",
     "export": "write word vectors as other tools read them",
 }
-
-
-@dataclass
-class MapArguments:
-    """Flags of `hf-mplm static map`."""
-
-    output: str = field(metadata={"help": "folder for the mapped vectors"})
-    static: str | None = field(default=None, metadata={"help": "folder with static embeddings"})
-    word2vec: list[str] | None = field(
-        default=None,
-        metadata={"help": "instead of --static: CODE=FILE for each language, in word2vec's formats (fastText's .vec)"},
-    )
-    hub_language: str = field(default="eng_Latn", metadata={"help": "the language into whose space all others go"})
-    dictionary: list[str] | None = field(
-        default=None,
-        metadata={
-            "help": "dictionaries named by their languages, in either direction (en-de.txt, deu_Latn-eng_Latn.tsv)"
-        },
-    )
-    mode: Literal["supervised", "semi-supervised", "identical", "numerals", "unsupervised"] = field(
-        default="supervised",
-        metadata={"help": "where the pairs come from; all but supervised learn further by themselves"},
-    )
-    method: Literal["orthogonal", "multi-step"] = field(
-        default="orthogonal", metadata={"help": "multi-step moves the hub too, and takes one language"}
-    )
-    ridge: float = field(default=0.0, metadata={"help": "of multi-step: share of the mean eigenvalue added to each"})
-    dimensions: int | None = field(default=None, metadata={"help": "of multi-step: dimensions to keep"})
-    held_out: float = field(default=0.1, metadata={"help": "share of the pairs that judges whether a language gains"})
-    limit: int = field(default=200_000, metadata={"help": "words to read from each word2vec file"})
-    vocabulary_cutoff: int = field(default=20_000, metadata={"help": "frequent words that self-learning looks at"})
-    csls_neighbours: int = field(default=10, metadata={"help": "neighbours of CSLS"})
-    seed: int = field(default=42, metadata={"help": "seed of self-learning"})
-
-
-@dataclass
-class LexiconArguments:
-    """Flags of `hf-mplm static lexicon`."""
-
-    parallel: list[str] = field(
-        metadata={
-            "help": "two files, each named by its language: CODE.txt (one sentence a line, lines aligned) or CODE.tsv "
-            "(id, tab, sentence)"
-        }
-    )
-    output: str = field(metadata={"help": "folder for CODE-CODE.tsv: source word, target word, score, sentence pairs"})
-    languages: list[str] | None = field(
-        default=None, metadata={"help": "the two codes, where the files' names do not say them"}
-    )
-    min_count: int = field(default=3, metadata={"help": "sentence pairs in which both words must stand"})
-
-
-@dataclass
-class ExportArguments:
-    """Flags of `hf-mplm static export`."""
-
-    static: str = field(metadata={"help": "folder with static embeddings"})
-    output: str = field(metadata={"help": "folder for CODE.vec or CODE.bin"})
-    format: Literal["word2vec", "word2vec-binary"] = field(
-        default="word2vec", metadata={"help": "text as fastText's .vec files, or word2vec's binary format"}
-    )
-    languages: list[str] | None = field(default=None, metadata={"help": "codes to write; all by default"})
-
-
-_ARGUMENTS: dict[str, type] = {"map": MapArguments, "lexicon": LexiconArguments, "export": ExportArguments}
+# Action: the dataclass of its flags, and what does it.
+_ACTIONS: dict[str, tuple[type, Callable[[Any], int]]] = {
+    "map": (static_map.MapArguments, static_map.run),
+    "lexicon": (static_lexicon.LexiconArguments, static_lexicon.run),
+    "export": (static_export.ExportArguments, static_export.run),
+}
 
 
 def make_parser(action: str | None = None) -> MplmArgumentParser:
     """The parser of one action, or of the verb itself, which only knows its actions.
 
     Args:
-        action (`str`, *optional*): `map`, `lexicon` or `export`.
+        action (`str`, *optional*): one of `ACTIONS`.
     """
     if action is None:
         return verb_parser("static", "Word vectors of many languages.", ACTIONS)
-    return action_parser("static", action, ACTIONS[action], _ARGUMENTS[action])
+    return action_parser("static", action, ACTIONS[action], _ACTIONS[action][0])
 
 
 def run(argv: Sequence[str]) -> int:
     """Do one action, and say where the result stands."""
     action, words = split_action(make_parser(), ACTIONS, argv)
     (arguments,) = make_parser(action).parse(words)
-    actions: dict[str, Any] = {"map": _map, "lexicon": _lexicon, "export": _export}
-    return int(actions[action](arguments))
-
-
-def _map(arguments: MapArguments) -> int:
-    from hf_mplm.jobs.files import explain_full_disk
-    from hf_mplm.jobs.lock import hold_folder
-    from hf_mplm.static.hub_mapping import MappingSettings, describe, map_to_hub
-    from hf_mplm.static.self_learning import SelfLearning
-
-    learning = SelfLearning(
-        vocabulary_cutoff=arguments.vocabulary_cutoff, csls_neighbours=arguments.csls_neighbours, seed=arguments.seed
-    )
-    settings = MappingSettings(
-        mode=arguments.mode,
-        method=arguments.method,
-        ridge=arguments.ridge,
-        dimensions=arguments.dimensions,
-        held_out=arguments.held_out,
-        self_learning=learning,
-    )
-    static = _read_static(arguments)
-    hub = static.table(arguments.hub_language).language
-    dictionaries = _read_dictionaries(arguments.dictionary or [], static.languages, hub)
-    output = Path(arguments.output)
-    with explain_full_disk(output.parent, "Free some space and repeat the same command."):
-        with hold_folder(output, "hf-mplm static map"):
-            mapped, results = map_to_hub(static, hub, dictionaries, settings)
-            mapped.save_pretrained(output)
-    for result in results:
-        print(describe(result, hub))
-    words = sum(len(table) for table in mapped.tables.values())
-    print(f"{words:,} vectors of {len(mapped.languages)} languages, and how each was mapped, are in {output}")
-    return 0
-
-
-def _read_static(arguments: MapArguments) -> Any:
-    from hf_mplm.static.embeddings import StaticEmbeddings
-
-    if (arguments.static is None) == (arguments.word2vec is None):
-        raise ValueError("give the vectors either by --static FOLDER or by --word2vec CODE=FILE CODE=FILE ...")
-    if arguments.static is not None:
-        return StaticEmbeddings.from_pretrained(arguments.static)
-    tables: list[Any] = []
-    for entry in arguments.word2vec or []:
-        code, equals, path = entry.partition("=")
-        if not equals:
-            raise ValueError(f"--word2vec {entry}: name the file's language, as in --word2vec deu_Latn={entry}")
-        tables += StaticEmbeddings.from_word2vec(path, code, limit=arguments.limit).tables.values()
-    return StaticEmbeddings(tables)
-
-
-def _read_dictionaries(paths: Sequence[str], languages: Sequence[str], hub: str) -> dict[str, list[tuple[str, str]]]:
-    from hf_mplm.static.dictionaries import languages_of, read_pairs
-
-    by_name: dict[str, list[str]] = {}
-    for language in languages:
-        by_name.setdefault(language.partition("_")[0], []).append(language)
-    hub_name = hub.partition("_")[0]
-    found: dict[str, list[tuple[str, str]]] = {}
-    for path in paths:
-        first, second = languages_of(path)
-        if hub_name not in (first, second):
-            raise ValueError(f"{path} is a dictionary of {first} and {second}, neither of which is the hub {hub}")
-        other = second if first == hub_name else first
-        codes = [code for code in by_name.get(other, []) if code != hub]
-        if not codes:
-            raise ValueError(
-                f"{path} is a dictionary of {other}, of which there are no vectors: {', '.join(languages)}"
-            )
-        pairs = read_pairs(path)
-        if first == hub_name:
-            pairs = [(target, source) for source, target in pairs]
-        for code in codes:
-            found.setdefault(code, []).extend(pairs)
-    return found
-
-
-def _lexicon(arguments: LexiconArguments) -> int:
-    from hf_mplm.jobs.lock import hold_folder
-    from hf_mplm.static.dictionaries import write_pairs
-    from hf_mplm.static.lexicon import extract_lexicon
-    from hf_mplm.static.parallel import read_parallel
-
-    pairs, first, second, unpaired = read_parallel(arguments.parallel, arguments.languages)
-    lexicon = extract_lexicon(pairs, first, second, min_count=arguments.min_count)
-    if not lexicon:
-        raise ValueError(
-            f"no word of {first} and {second} stands in {arguments.min_count} of the {len(pairs):,} sentence pairs "
-            "with a translation of its own; give more text, or a smaller --min_count"
-        )
-    output = Path(arguments.output)
-    with hold_folder(output, "hf-mplm static lexicon"):
-        path = output / f"{first}-{second}.tsv"
-        write_pairs(path, [(pair.source, pair.target, f"{pair.score:.2f}", pair.together) for pair in lexicon])
-    left_out = f"; {unpaired:,} sentences have no partner or are blank" if unpaired else ""
-    print(f"{len(lexicon):,} pairs of words from {len(pairs):,} pairs of sentences{left_out} are in {path}")
-    return 0
-
-
-def _export(arguments: ExportArguments) -> int:
-    from hf_mplm.jobs.lock import hold_folder
-    from hf_mplm.static.embeddings import StaticEmbeddings
-    from hf_mplm.static.word2vec import write_word2vec
-
-    static = StaticEmbeddings.from_pretrained(arguments.static)
-    tables = [static.table(code) for code in arguments.languages or static.languages]
-    binary = arguments.format == "word2vec-binary"
-    output = Path(arguments.output)
-    with hold_folder(output, "hf-mplm static export"):
-        for table in tables:
-            path = output / f"{table.language}{'.bin' if binary else '.vec'}"
-            write_word2vec(table, path, binary=binary)
-            print(f"{len(table):,} vectors of {table.language} are in {path}")
-    return 0
+    return _ACTIONS[action][1](arguments)

@@ -9,7 +9,7 @@ from pathlib import Path
 from .actions import action_parser, split_action, verb_parser
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
-from .reading import RENAMED, reading_options
+from .reading import RENAMED, ReadingArguments, reading_options
 
 
 ACTIONS = {
@@ -19,17 +19,14 @@ ACTIONS = {
 
 
 @dataclass
-class TrainArguments:
+class TrainArguments(ReadingArguments):
     """Flags of `hf-mplm tokenizer train`."""
 
     corpus: list[str] = field(
-        metadata={"help": "folders or files of text (CODE.txt, JSONL, CSV, Parquet), or ids of Hub datasets"}
+        metadata={"help": "folders or files of text (CODE.txt, JSON, CSV, Parquet), or ids of Hub datasets"}
     )
     output: str = field(metadata={"help": "folder for the tokenizer's files"})
     vocab_size: int = field(metadata={"help": "entries of the vocabulary, special tokens included"})
-    languages: list[str] | None = field(
-        default=None, metadata={"help": "codes to train on, such as swh_Latn; all of the corpus by default"}
-    )
     character_coverage: float = field(
         default=0.9995, metadata={"help": "share of character occurrences that the vocabulary must hold"}
     )
@@ -45,11 +42,6 @@ class TrainArguments:
         default=8192, metadata={"help": "bytes; longer sentences are left out and counted"}
     )
     model_max_length: int = field(default=512, metadata={"help": "longest input in tokens, recorded in the tokenizer"})
-    fold_han: bool = field(default=False, metadata={"help": "treat Hans and Hant as one script, Hani"})
-    text_column: str = field(default="text", metadata={"help": "text column of JSONL, Parquet and Hub datasets"})
-    language_column: str = field(default="language", metadata={"help": "language column of the same"})
-    split: str = field(default="train", metadata={"help": "split of a Hub dataset"})
-    corpus_revision: str | None = field(default=None, metadata={"help": "revision of a Hub dataset"})
     overwrite: bool = field(default=False, metadata={"help": "replace a tokenizer that was trained on something else"})
 
 

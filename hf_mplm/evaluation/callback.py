@@ -20,7 +20,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from hf_mplm._lists import as_list
 
 from .encoder import TransformerEncoder, evaluation_mode
-from .kinds.finetuned import PROBE, TransferTask
+from .kinds.finetuned import TransferTask
+from .kinds.transfer_settings import PROBE
 from .results import ResultRow, read_results
 from .runner import evaluate
 from .summary import language_means

@@ -12,6 +12,7 @@ from .measured import MeasuredModel
 from .results import ResultRow, make_row
 from .settings import EvaluationSettings
 from .task import Cell, Skip
+from .vocabulary import Vocabulary
 
 
 __all__ = ["Context", "Needs"]
@@ -42,6 +43,7 @@ class Context:
         finished (`set[Cell]`): Cells that need not be computed again.
         skips (`list[Skip]`): Filled by the tasks: what was left out.
         needs (`dict[Cell, Needs]`): Filled by the tasks: what each cell depends on.
+        vocabulary (`Vocabulary`, *optional*): The words that tasks on words choose from.
     """
 
     model: MeasuredModel
@@ -51,6 +53,7 @@ class Context:
     finished: set[Cell] = field(default_factory=set)
     skips: list[Skip] = field(default_factory=list)
     needs: dict[Cell, Needs] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = None
 
     @property
     def encoder(self) -> Encoder:

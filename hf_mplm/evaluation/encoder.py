@@ -19,7 +19,16 @@ from .loading import load_model, load_tokenizer, model_revision, position_limit
 from .sentence_modules import SentenceModules, SentencePooling
 
 
-__all__ = ["POOLINGS", "Encoder", "TransformerEncoder", "View", "evaluation_mode", "length_sorted_batches"]
+__all__ = [
+    "POOLINGS",
+    "Encoder",
+    "TransformerEncoder",
+    "View",
+    "encode_in",
+    "evaluation_mode",
+    "length_sorted_batches",
+    "needs_language",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +57,10 @@ class View(NamedTuple):
 class Encoder(Protocol):
     """What retrieval and probes need of a model. Anything with these four members can be evaluated.
 
+    An encoder that asks which language its sentences are in has `needs_language = True` too, and `languages`, the
+    codes that it knows: it is given the sentences of one language a call, and of no others. Every other encoder is
+    given the sentences of many languages at once and need not take `language`.
+
     Attributes:
         name (`str`): What is written into the column `model` of the results.
         revision (`str`): What is written into the column `revision`.
@@ -58,12 +71,13 @@ class Encoder(Protocol):
     revision: str
     layer: int
 
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> np.ndarray:
+    def encode(self, texts: Sequence[str], *, progress: bool = False, language: str | None = None) -> np.ndarray:
         """Encode sentences.
 
         Args:
             texts (`Sequence[str]`): The sentences.
             progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
+            language (`str`, *optional*): The code of their language, for encoders that ask for it.
 
         Returns:
             `np.ndarray`: One float32 vector a sentence, not normalised. Shape: (texts, dimension).
@@ -180,12 +194,13 @@ class TransformerEncoder:
             **kwargs,  # type: ignore[arg-type]
         )
 
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> np.ndarray:
+    def encode(self, texts: Sequence[str], *, progress: bool = False, language: str | None = None) -> np.ndarray:
         """Encode sentences.
 
         Args:
             texts (`Sequence[str]`): The sentences, none of which may be without tokens to pool.
             progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
+            language (`str`, *optional*): Not used: it encodes all languages alike.
 
         Returns:
             `np.ndarray`: The mean of the layer's states. Shape: (texts, hidden size), float32.
@@ -349,6 +364,32 @@ class TransformerEncoder:
             return
         with truncated_encoder(self.model, layer):
             yield
+
+
+def needs_language(encoder: object) -> bool:
+    """Tell whether an encoder is given the sentences of one language a call.
+
+    Args:
+        encoder (`object`): An [`Encoder`].
+    """
+    return bool(getattr(encoder, "needs_language", False))
+
+
+def encode_in(encoder: Encoder, texts: Sequence[str], language: str, *, progress: bool = False) -> np.ndarray:
+    """Encode the sentences of one language, telling it to encoders that ask for it.
+
+    Args:
+        encoder (`Encoder`): The encoder.
+        texts (`Sequence[str]`): The sentences.
+        language (`str`): Code of their language.
+        progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
+
+    Returns:
+        `np.ndarray`: Shape: (texts, dimension), float32.
+    """
+    if needs_language(encoder):
+        return encoder.encode(texts, progress=progress, language=language)
+    return encoder.encode(texts, progress=progress)
 
 
 def length_sorted_batches(lengths: Sequence[int], tokens_per_batch: int) -> Iterator[list[int]]:

@@ -35,6 +35,8 @@ OTHER_FILES = (
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
+    # The words of static embeddings.
+    "words.parquet",
 )
 
 

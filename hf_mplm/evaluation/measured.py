@@ -15,11 +15,12 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 from hf_mplm.modeling.pooling import default_layer
 from hf_mplm.modeling.reading import load_config
 
-from .encoder import Encoder, TransformerEncoder
+from .encoder import Encoder, TransformerEncoder, encode_in, needs_language
 from .loading import load_model, load_tokenizer, model_revision
 from .results import NOT_APPLICABLE
 from .sentence_modules import SentenceModules, read_sentence_modules
 from .settings import EncodingSettings, LoadingSettings
+from .vocabulary import Vocabulary, is_static_folder
 
 
 __all__ = ["MeasuredModel", "describe_model"]
@@ -43,6 +44,8 @@ class MeasuredModel:
             was given.
         loading (`LoadingSettings`): How they are loaded.
         subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder within it.
+        languages (`tuple[str, ...]`, *optional*): The languages that it knows, where it knows no others.
+        vocabulary (`Vocabulary`, *optional*): Its words, where it has vectors of words.
     """
 
     name: str
@@ -53,6 +56,8 @@ class MeasuredModel:
     source: str | None = None
     loading: LoadingSettings = field(default_factory=LoadingSettings)
     subfolder: str = ""
+    languages: tuple[str, ...] | None = None
+    vocabulary: Vocabulary | None = None
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -97,10 +102,10 @@ class _Prompted:
 
     def __init__(self, encoder: Encoder, prompt: str) -> None:
         self.name, self.revision, self.layer = encoder.name, encoder.revision, encoder.layer
-        self.encoder, self.prompt = encoder, prompt
+        self.encoder, self.prompt, self.needs_language = encoder, prompt, needs_language(encoder)
 
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> np.ndarray:
-        return self.encoder.encode([self.prompt + text for text in texts], progress=progress)
+    def encode(self, texts: Sequence[str], *, progress: bool = False, language: str | None = None) -> np.ndarray:
+        return encode_in(self.encoder, [self.prompt + text for text in texts], language or "", progress=progress)
 
 
 def describe_model(model: str | Path | Encoder, encoding: EncodingSettings, loading: LoadingSettings) -> MeasuredModel:
@@ -124,6 +129,11 @@ def describe_model(model: str | Path | Encoder, encoding: EncodingSettings, load
         raise ValueError("give a prompt or the name of one of the model's own, not both: --prompt or --prompt_name")
     if not isinstance(model, (str, Path)):
         return _describe_encoder(model, encoding)
+    if is_static_folder(model):
+        raise ValueError(
+            f"{model} holds static embeddings, which are handed over as an encoder: "
+            f"evaluate(StaticEmbeddings.from_pretrained({str(model)!r}), ...), or hf-mplm evaluate --model {model}"
+        )
     how: dict[str, Any] = {"revision": loading.revision, "trust_remote_code": loading.trust_remote_code}
     modules = (
         None if encoding.pooling == "mean" and encoding.prompt_name is None else _modules(model, encoding, loading)
@@ -171,6 +181,8 @@ def describe_model(model: str | Path | Encoder, encoding: EncodingSettings, load
 
 
 def _describe_encoder(encoder: Encoder, encoding: EncodingSettings) -> MeasuredModel:
+    if encoding.layer is not None and encoder.layer == NOT_APPLICABLE:
+        raise ValueError(f"{encoder.name} has no layers to choose of; leave --layer {encoding.layer} out")
     if encoding.layer is not None and encoding.layer != encoder.layer:
         raise ValueError(f"the encoder pools layer {encoder.layer}; make it with layer={encoding.layer} instead")
     if encoding.prompt_name is not None or encoding.pooling == "own":
@@ -186,7 +198,15 @@ def _describe_encoder(encoder: Encoder, encoding: EncodingSettings) -> MeasuredM
         else {"prompt": prompt}
     )
     layer = int(getattr(encoder, "layer", NOT_APPLICABLE))
-    return MeasuredModel(encoder.name, encoder.revision, layer, lambda: chosen, said)
+    return MeasuredModel(
+        encoder.name,
+        encoder.revision,
+        layer,
+        lambda: chosen,
+        said,
+        languages=tuple(getattr(encoder, "languages", ())) if needs_language(encoder) else None,
+        vocabulary=encoder if isinstance(encoder, Vocabulary) else None,
+    )
 
 
 def _modules(model: str | Path, encoding: EncodingSettings, loading: LoadingSettings) -> SentenceModules | None:

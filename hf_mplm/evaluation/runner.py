@@ -13,13 +13,15 @@ from hf_mplm.languages import parse_code
 from .context import Context
 from .encoder import Encoder
 from .files.corpus import MissingDataError
-from .kinds.finetuned import PROBE, TransferTask
+from .kinds.finetuned import TransferTask
+from .kinds.transfer_settings import PROBE
 from .measured import describe_model
 from .results import ResultRow, Results
 from .settings import EvaluationKeywords, EvaluationSettings
 from .table import RunTable
 from .task import Task
 from .tasks import TASKS, find_tasks
+from .vocabulary import Vocabulary
 
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def evaluate(
     output: str | Path | None = None,
     *,
     settings: EvaluationSettings | None = None,
+    vocabulary: Vocabulary | None = None,
     progress: bool = False,
     on_rows: Callable[[list[ResultRow]], None] | None = None,
     **keywords: Unpack[EvaluationKeywords],
@@ -59,12 +62,15 @@ def evaluate(
         output (`str` or `Path`, *optional*): Folder for `results.parquet` and `results.json`. Without it nothing is
             written.
         settings (`EvaluationSettings`, *optional*): What is asked for, in groups.
+        vocabulary (`Vocabulary`, *optional*): The words that the tasks on words choose from, such as
+            `StaticEmbeddings`; by default those of the model, where it has vectors of words.
         progress (`bool`, *optional*, defaults to `False`): Whether to show progress bars.
         on_rows (`Callable`, *optional*): Called with the rows of each cell as it is finished.
         **keywords: The same as flat keywords, which replace what `settings` says: `source_languages`, `directions`,
-            `retrieval_settings`, `csls_neighbours`, `max_sentences`, `transfer_settings`, `seeds`, `train_file`,
-            `finetuning`, `layer`, `special_tokens`, `prompt`, `prompt_name`, `pooling`, `tokens_per_batch`,
-            `hub_revision` and `trust_remote_code`, each as the flag of `hf-mplm evaluate` of that name.
+            `retrieval_settings`, `csls_neighbours`, `bli_settings`, `allow_overlap`, `oov`, `max_sentences`,
+            `transfer_settings`, `seeds`, `train_file`, `finetuning`, `layer`, `special_tokens`, `prompt`,
+            `prompt_name`, `pooling`, `tokens_per_batch`, `hub_revision` and `trust_remote_code`, each as the flag of
+            `hf-mplm evaluate` of that name.
 
     Returns:
         `Results`: All rows of the table, those of earlier runs included, with what was left out (`skipped`) and what
@@ -86,14 +92,21 @@ def evaluate(
         )
     tuned = [task for task in found if isinstance(task, TransferTask) and set(chosen.transfer.settings) - {PROBE}]
     if tuned and not isinstance(model, (str, Path)):
+        names = ", ".join(task.name for task in tuned)
+        if isinstance(model, Vocabulary):
+            raise ValueError(
+                f"{names} would fine-tune the model, and vectors of words are not fine-tuned; type: "
+                "--transfer_settings probe"
+            )
         raise ValueError(
-            f"{', '.join(task.name for task in tuned)} would fine-tune the model, which takes a Hub id or a folder "
-            'rather than an encoder; give one, or transfer_settings=["probe"]'
+            f"{names} would fine-tune the model, which takes a Hub id or a folder rather than an encoder; give one, "
+            'or transfer_settings=["probe"]'
         )
     with hold_folder(Path(output), "hf-mplm evaluate") if output is not None else nullcontext():
-        context = Context(
-            describe_model(model, chosen.encoding, chosen.loading), data_dir, settings=chosen, progress=progress
-        )
+        measured = describe_model(model, chosen.encoding, chosen.loading)
+        context = Context(measured, data_dir, settings=chosen, progress=progress)
+        context.vocabulary = _choose_vocabulary(vocabulary, context)
+        _refuse_unknown_sources(context)
         asked = as_list(languages)
         wanted = {task.name: _choose_languages(task.languages(data_dir), asked, task.name, context) for task in found}
         for task in found:
@@ -116,6 +129,7 @@ def evaluate(
                     if on_rows is not None:
                         on_rows(rows)
         finally:
+            table.metadata["coverage"] = {**table.coverage, **_coverage(context)}
             table.metadata["missing"] = _missing(context, found, asked, table.rows)
             table.write()
     _tell(context)
@@ -147,19 +161,37 @@ def _configured(tasks: Sequence[Task], settings: EvaluationSettings) -> list[Tas
     return configured
 
 
+def _choose_vocabulary(given: Vocabulary | None, context: Context) -> Vocabulary | None:
+    own = context.model.vocabulary
+    if given is not None and own is not None and given is not own:
+        raise ValueError(f"{context.model.name} has words of its own; leave the vocabulary out (--vocabulary)")
+    return given or own
+
+
+def _refuse_unknown_sources(context: Context) -> None:
+    known = context.model.languages
+    unknown = [code for code in context.source_languages if known is not None and code not in known]
+    if unknown:
+        raise ValueError(
+            f"{context.model.name} has no words of the source language {', '.join(unknown)}; choose of those that it "
+            f"has: --source_languages {' '.join(known or ())}"
+        )
+
+
 def _choose_languages(available: list[str], asked: list[str], task: str, context: Context) -> list[str]:
     if not available:
         raise MissingDataError(f"{context.data_dir} has no data of the task {task}")
-    if asked == [ALL]:
-        return available
     if not asked:
         raise ValueError("languages names none; leave it out or give one or more")
-    codes = list(dict.fromkeys(parse_code(code).code for code in asked))
+    known = context.model.languages
+    codes = available if asked == [ALL] else list(dict.fromkeys(parse_code(code).code for code in asked))
     for code in codes:
+        if known is not None and code not in known:
+            context.skip(task, code, f"{context.model.name} has no words of it")
         # A source language is asked for to be retrieved from or trained on, and need not have a test set.
-        if code not in available and code not in context.source_languages:
+        elif code not in available and code not in context.source_languages:
             context.skip(task, code, f"{context.data_dir} has no data")
-    return [code for code in codes if code in available]
+    return [code for code in codes if code in available and (known is None or code in known)]
 
 
 def _missing(context: Context, tasks: Sequence[Task], asked: Sequence[str], rows: Sequence[ResultRow]) -> list[str]:
@@ -176,7 +208,19 @@ def _missing(context: Context, tasks: Sequence[Task], asked: Sequence[str], rows
     return lines
 
 
+def _coverage(context: Context) -> dict[str, dict[str, int]]:
+    """By language, how many words and sentences were met, and how many of them have no vector."""
+    counted = getattr(context.model.vocabulary, "coverage", {})
+    return {code: dict(numbers._asdict()) for code, numbers in sorted(counted.items())}
+
+
 def _tell(context: Context) -> None:
+    for code, met in _coverage(context).items():
+        logger.warning(
+            "%s: %s of %s words have no vector, and %s of %s sentences no word that has one",
+            code,
+            *(f"{met[name]:,}" for name in ("unknown", "words", "blank", "sentences")),
+        )
     reasons: dict[tuple[str, str], list[str]] = {}
     for skip in context.skips:
         reasons.setdefault((skip.task, skip.reason), []).append(skip.language)

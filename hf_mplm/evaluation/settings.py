@@ -20,6 +20,7 @@ __all__ = [
     "LoadingSettings",
     "RetrievalSettings",
     "TransferSettings",
+    "WordSettings",
     "as_mapping",
 ]
 
@@ -37,6 +38,22 @@ class RetrievalSettings:
     directions: Sequence[str] = ("source->target",)
     settings: Sequence[str] = ("plain",)
     csls_neighbours: int = 10
+
+
+@dataclass(frozen=True)
+class WordSettings:
+    """How translations of words are looked for, and similarities of words compared.
+
+    Args:
+        bli_settings (`Sequence[str]`): Of `"nn"` (plain cosine), `"csls"`, `"nn-different"` and `"csls-different"`,
+            which leave out what both languages spell alike.
+        allow_overlap (`bool`): Whether test pairs may stand in the dictionary by which the languages were mapped.
+        oov (`str`): Of `wordsim`: `"skip"` leaves pairs with an unknown word out, `"0"` takes their similarity for 0.
+    """
+
+    bli_settings: Sequence[str] = ("nn", "csls")
+    allow_overlap: bool = False
+    oov: str = "skip"
 
 
 @dataclass(frozen=True)
@@ -99,6 +116,9 @@ class EvaluationKeywords(TypedDict, total=False):
     directions: str | Sequence[str]
     retrieval_settings: str | Sequence[str]
     csls_neighbours: int
+    bli_settings: str | Sequence[str]
+    allow_overlap: bool
+    oov: str
     max_sentences: str | Mapping[str, int] | None
     transfer_settings: str | Sequence[str]
     seeds: str | int | Sequence[int]
@@ -121,6 +141,7 @@ class EvaluationSettings:
     Args:
         source_languages (`Sequence[str]`): Languages to train on or to retrieve from.
         retrieval (`RetrievalSettings`): How translations are looked for.
+        words (`WordSettings`): How words are judged.
         transfer (`TransferSettings`): What is trained.
         encoding (`EncodingSettings`): How a sentence becomes a vector.
         loading (`LoadingSettings`): How the model is loaded.
@@ -130,6 +151,7 @@ class EvaluationSettings:
 
     source_languages: Sequence[str] = ("eng_Latn",)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    words: WordSettings = field(default_factory=WordSettings)
     transfer: TransferSettings = field(default_factory=TransferSettings)
     encoding: EncodingSettings = field(default_factory=EncodingSettings)
     loading: LoadingSettings = field(default_factory=LoadingSettings)
@@ -226,7 +248,7 @@ def _converted(name: str, value: Any) -> Any:
         except (TypeError, ValueError):
             raise ValueError(f"seeds are {value!r}; needed are whole numbers, such as 42,43") from None
         return _some(name, value, seeds)
-    if name in ("directions", "retrieval_settings", "transfer_settings"):
+    if name in ("directions", "retrieval_settings", "bli_settings", "transfer_settings"):
         return _some(name, value, tuple(dict.fromkeys(as_list(value))))
     return str(value) if isinstance(value, Path) else value
 
@@ -247,6 +269,7 @@ _GROUPS: dict[str, dict[str, str]] = {
     group: {_KEYWORD_OF.get((group, entry.name), entry.name): entry.name for entry in fields(kind)}
     for group, kind in (
         ("retrieval", RetrievalSettings),
+        ("words", WordSettings),
         ("transfer", TransferSettings),
         ("encoding", EncodingSettings),
         ("loading", LoadingSettings),

@@ -53,6 +53,8 @@ class RunTable:
         self.metadata: dict[str, Any] = {}
         self.rows: list[ResultRow] = []
         self.records: dict[_Key, _Record] = {}
+        #: What earlier calls of this run counted of the words that they met.
+        self.coverage: dict[str, Any] = {}
         self.known: dict[Path, tuple[tuple[int, int], str]] = {}
         self.written = time.monotonic()
         if output is None or not (output / "results.parquet").is_file():
@@ -64,7 +66,9 @@ class RunTable:
                 "wrote it), so that they cannot be gone on with; give another --output, or delete it to compute "
                 "everything again"
             )
-        self.records = _decode(output, read_metadata(output))
+        said = read_metadata(output)
+        self.records = _decode(output, said)
+        self.coverage = dict(said.get("coverage") or {})
         self._take_over()
 
     def add(self, rows: Sequence[ResultRow]) -> None:

@@ -18,7 +18,7 @@ from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
 from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, markdown_table
 
 
-__all__ = ["add_results_to_card", "read_card", "write_model_card"]
+__all__ = ["add_results_to_card", "is_own_card", "read_card", "write_model_card"]
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def write_model_card(
     """
     folder = Path(folder)
     path = folder / "README.md"
-    if path.is_file() and _BEGIN not in read_card(folder).content:
+    if path.is_file() and not is_own_card(folder):
         logger.info("kept %s, which somebody wrote by hand", path)
         return path
     if template not in _TEMPLATES:
@@ -206,6 +206,11 @@ def add_results_to_card(
     data.eval_results = index
     _save(card, path)
     return path
+
+
+def is_own_card(folder: str | Path) -> bool:
+    """Tell whether a folder's card was written by this package, and may be written anew; see [`read_card`]."""
+    return _BEGIN in read_card(folder).content
 
 
 def read_card(folder: str | Path) -> ModelCard:

@@ -15,6 +15,8 @@ from hf_mplm._imports import require
 
 __all__ = ["run_on_ray"]
 
+logger = logging.getLogger(__name__)
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -22,6 +24,8 @@ Result = TypeVar("Result")
 _RETRIES = 3
 # Seconds for a cluster to answer.
 _PATIENCE = 20.0
+# Seconds without a result after which it is asked whether anybody works.
+_SILENCE = 30.0
 
 
 def run_on_ray(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
@@ -43,9 +47,14 @@ def run_on_ray(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Ite
     with _connected(ray):
         remote = ray.remote(max_retries=_RETRIES)(_work)
         waiting = [remote.remote(function, os.getcwd(), task) for task in tasks]
+        told_idle = False
         try:
             while waiting:
-                ready, waiting = ray.wait(waiting)
+                ready, waiting = ray.wait(waiting, timeout=_SILENCE)
+                if not ready and not told_idle and not ray.cluster_resources().get("CPU", 0):
+                    # It is no error: clusters that grow with their work begin so.
+                    logger.warning("the Ray cluster has no machine that works (0 processors): waiting for one to join")
+                    told_idle = True
                 yield from map(partial(_take, ray), ready)
         finally:
             for reference in waiting:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from transformers import XLMRobertaConfig
 
 from .configuration_langscript import LangScriptConfigMixin
@@ -15,5 +17,7 @@ class XLMRobertaLangScriptConfig(LangScriptConfigMixin, XLMRobertaConfig):
 
     model_type = "xlm-roberta-langscript"
     keys_to_ignore_at_inference = ["loss_components"]
+
     # transformers 5 makes dataclasses of configurations, and would write an __init__ where the class has none itself.
-    __init__ = LangScriptConfigMixin.__init__
+    def __init__(self, languages: list[str] | None = None, scripts: list[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(languages, scripts, **kwargs)

@@ -30,6 +30,8 @@ OVERVIEW = (
     "Means over all languages but the source language, as fractions (a loss in nats); a star marks p below 0.05."
 )
 UNIT = "fraction"
+# Languages that a note names.
+SHOWN = 5
 
 
 def write_comparison(output: str | Path, comparisons: Sequence[Comparison], names: str | Sequence[str]) -> list[Path]:
@@ -247,6 +249,10 @@ def _note(comparison: Comparison) -> str:
     note = f"{_count(len(comparison.languages))}; seeds a model: {seeds}."
     if comparison.n_dropped:
         note += f" Left out, because not every model has it: {_count(comparison.n_dropped)}."
+    if comparison.coverage:
+        shown = [f"{code} {' / '.join(map(str, n))}" for code, n in list(comparison.coverage.items())[:SHOWN]]
+        more = f" and {len(comparison.coverage) - SHOWN} more" if len(comparison.coverage) > SHOWN else ""
+        note += f" Scored on different items, so that the values are not of the same: {', '.join(shown)}{more}."
     return note
 
 

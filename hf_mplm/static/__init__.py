@@ -1,6 +1,6 @@
 """Static embeddings: word vectors of many languages, their mapping into one space, and dictionaries.
 
-May import `languages`, `jobs`, `data` and `evaluation`.
+May import `languages`, `jobs`, `data`, `evaluation` and `hub`.
 """
 
 from __future__ import annotations

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from hf_mplm.evaluation.files.records import DataError, read_lines
+from hf_mplm.evaluation.files.word_pairs import named_languages, pair_digest, read_pairs
 from hf_mplm.jobs.files import atomic_write
 from hf_mplm.languages import parse_code
 
@@ -20,11 +19,19 @@ from .word_table import WordTable
 from .words import lower_case
 
 
-__all__ = ["Coverage", "identical_pairs", "languages_of", "locate_pairs", "numeral_pairs", "read_pairs", "write_pairs"]
+__all__ = [
+    "Coverage",
+    "dictionary_path",
+    "identical_pairs",
+    "languages_of",
+    "locate_pairs",
+    "numeral_pairs",
+    "read_pairs",
+    "seed_overlap",
+    "write_pairs",
+]
 
 logger = logging.getLogger(__name__)
-
-_NAME = re.compile(r"(?:^|[./_])([a-z]{2,3}(?:_[A-Z][a-z]{3})?)-([a-z]{2,3}(?:_[A-Z][a-z]{3})?)(?=$|\.)")
 
 
 class Coverage(NamedTuple):
@@ -52,43 +59,13 @@ def languages_of(path: str | Path) -> tuple[str, str]:
     Raises:
         ValueError: if the name says none.
     """
-    match = _NAME.search(Path(path).name.removesuffix(".gz"))
-    if match is None:
+    names = named_languages(path)
+    if names is None:
         raise ValueError(
             f"the name of {path} does not say its languages; name dictionaries as en-de.txt or deu_Latn-eng_Latn.tsv"
         )
-    first, second = (parse_code(code if "_" in code else f"{code}_Latn").language for code in match.groups())
+    first, second = (parse_code(code if "_" in code else f"{code}_Latn").language for code in names)
     return first, second
-
-
-def read_pairs(path: str | Path) -> list[tuple[str, str]]:
-    """Read a dictionary: a pair a line, set apart by a tab, or by blanks where there is no tab.
-
-    Args:
-        path (`str` or `Path`): MUSE's `en-de.txt`, XLING's `*.tsv`, what `hf-mplm static lexicon` writes (whose
-            further columns are not read), all perhaps gzipped.
-
-    Returns:
-        `list[tuple[str, str]]`: the pairs in NFC, in the order of the file, each once.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        DataError: if a line has no two words.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no dictionary {path}")
-    pairs = []
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
-        if len(fields) < 2 or not fields[0] or not fields[1]:
-            raise DataError(f"{path}:{number} is no pair of words: {line[:60]!r}; needed are two, set apart by a tab")
-        pairs.append((unicodedata.normalize("NFC", fields[0]), unicodedata.normalize("NFC", fields[1])))
-    if not pairs:
-        raise DataError(f"{path} holds no pair of words")
-    return list(dict.fromkeys(pairs))
 
 
 def write_pairs(path: str | Path, pairs: Iterable[Sequence[object]]) -> None:
@@ -96,6 +73,42 @@ def write_pairs(path: str | Path, pairs: Iterable[Sequence[object]]) -> None:
     with atomic_write(Path(path)) as handle:
         for pair in pairs:
             handle.write(("\t".join(str(field) for field in pair) + "\n").encode())
+
+
+def seed_overlap(config: Mapping[str, Any], language: str, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Which pairs a language was mapped by, so that it should not be judged by them.
+
+    `static map` keeps no copy of a dictionary but digests of its pairs, in any case and in NFC:
+    `config["mapping"]["seed_pairs"][language]` holds those of [`pair_digest`], set apart by blanks.
+
+    Args:
+        config (`Mapping[str, Any]`): configuration of static embeddings, mapped or not.
+        language (`str`): code of the language.
+        pairs (`Iterable[tuple[str, str]]`): words of the language, each with a word of the hub.
+
+    Returns:
+        `list[tuple[str, str]]`: those of the pairs that were in its dictionary.
+    """
+    digests = frozenset(((config.get("mapping") or {}).get("seed_pairs") or {}).get(language, "").split())
+    return [pair for pair in pairs if pair_digest(*pair) in digests]
+
+
+def dictionary_path(path: str | Path, language: str, hub: str) -> Path:
+    """Where the dictionary of two languages goes, so that its name says which they are.
+
+    Args:
+        path (`str` or `Path`): what was asked for, such as `seed.tsv`.
+        language (`str`): code of the one language.
+        hub (`str`): code of the other.
+
+    Returns:
+        `Path`: as it is where the name says the two languages, otherwise such as `seed.deu_Latn-eng_Latn.tsv`.
+    """
+    path = Path(path)
+    named = named_languages(path)
+    if named is not None and languages_of(path) == (language.partition("_")[0], hub.partition("_")[0]):
+        return path
+    return path.with_name(f"{path.stem}.{language}-{hub}{path.suffix or '.tsv'}")
 
 
 def locate_pairs(pairs: Sequence[tuple[str, str]], source: WordTable, target: WordTable) -> tuple[Tensor, Coverage]:
@@ -131,11 +144,9 @@ def locate_pairs(pairs: Sequence[tuple[str, str]], source: WordTable, target: Wo
 
 
 def _look_up(table: WordTable) -> Callable[[str], int | None]:
-    lowered = all(word == lower_case(word, table.language) for word in table.words[:2000])
-
     def find(word: str) -> int | None:
         row = table.index.get(word)
-        return table.index.get(lower_case(word, table.language)) if row is None and lowered else row
+        return table.index.get(lower_case(word, table.language)) if row is None and table.lowered else row
 
     return find
 

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import numpy as np
+import xxhash
 
-from hf_mplm.jobs.digests import refuse_damage, write_digests
+from hf_mplm.evaluation.vocabulary import STATIC_MODEL_TYPE as MODEL_TYPE
+from hf_mplm.jobs.digests import DIGESTS_FILE, refuse_damage, write_digests
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json, write_json
 from hf_mplm.languages import parse_code
 
 from .word2vec import read_word2vec
 from .word_table import WordTable
+from .words import lower_case, segment_words
 
 
-__all__ = ["MODEL_TYPE", "StaticEmbeddings"]
+__all__ = ["MODEL_TYPE", "StaticEmbeddings", "WordCoverage"]
 
-MODEL_TYPE = "hf-mplm-static"
-_CONFIG, _VECTORS, _WORDS = "config.json", "vectors.safetensors", "words.parquet"
+_CONFIG, _VECTORS, _WORDS, _CARD = "config.json", "vectors.safetensors", "words.parquet", "README.md"
+
+
+class WordCoverage(NamedTuple):
+    """What of the sentences that were encoded has a vector.
+
+    Args:
+        words (`int`): words met, repeated ones included.
+        unknown (`int`): those without a vector, which do not enter the mean.
+        sentences (`int`): sentences met.
+        blank (`int`): those without any word that has a vector, whose own is zero.
+    """
+
+    words: int = 0
+    unknown: int = 0
+    sentences: int = 0
+    blank: int = 0
 
 
 class StaticEmbeddings:
     """Word vectors of one or many languages.
 
+    They are an `Encoder` of sentences too, by the mean of the vectors of a sentence's words, and a `Vocabulary`, so
+    that `hf-mplm evaluate` measures them.
+
     Args:
         tables (`Sequence[WordTable]`): one a language, of equal dimension.
         config (`Mapping[str, Any]`, *optional*): what is known of their making: encoder, revision, layer, settings,
             and the mapping of each language.
+        name (`str`, *optional*, defaults to `"static"`): what results call them.
+
+    Attributes:
+        coverage (`dict[str, WordCoverage]`): by language, what of the sentences encoded so far has a vector.
 
     Example:
 
@@ -40,7 +67,14 @@ class StaticEmbeddings:
     ```
     """
 
-    def __init__(self, tables: Sequence[WordTable], config: Mapping[str, Any] | None = None) -> None:
+    #: Of an `Encoder`: it is given the sentences of one language a call.
+    needs_language = True
+    #: Of an `Encoder`: no layer applies.
+    layer = -1
+
+    def __init__(
+        self, tables: Sequence[WordTable], config: Mapping[str, Any] | None = None, *, name: str = "static"
+    ) -> None:
         if not tables:
             raise ValueError("there are no word vectors: give the table of at least one language")
         self.tables = {table.language: table for table in sorted(tables, key=lambda table: table.language)}
@@ -51,6 +85,10 @@ class StaticEmbeddings:
             shown = ", ".join(f"{language} {width}" for language, width in sorted(widths.items()))
             raise ValueError(f"the languages' vectors are of unequal dimension: {shown}")
         self.config: dict[str, Any] = dict(config or {})
+        self.name = name
+        self.coverage: dict[str, WordCoverage] = {}
+        self._folder: Path | None = None
+        self._revision = ""
 
     @classmethod
     def from_word2vec(
@@ -64,6 +102,22 @@ class StaticEmbeddings:
     def languages(self) -> list[str]:
         """The codes, sorted."""
         return list(self.tables)
+
+    @property
+    def revision(self) -> str:
+        """Fingerprint of the folder that they were read from, or of the vectors, words and counts in memory."""
+        if not self._revision and self._folder is not None:
+            from hf_mplm.evaluation.loading import model_revision
+
+            self._revision = model_revision(self._folder)
+        if not self._revision:
+            digest = xxhash.xxh3_128()
+            for table in self.tables.values():
+                for part in (table.language, "\n".join(table.words)):
+                    digest.update(part.encode("utf-8", "surrogatepass"))
+                digest.update(np.ascontiguousarray(table.vectors).data)
+            self._revision = f"xxh3:{digest.hexdigest()[:12]}"
+        return self._revision
 
     @property
     def dimension(self) -> int:
@@ -123,8 +177,68 @@ class StaticEmbeddings:
         mean: np.ndarray = self.table(language).vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mean
 
+    def words(self, language: str) -> Sequence[str]:
+        """The words of a language, the most frequent first."""
+        return self.table(language).words
+
+    def matrix(self, language: str) -> np.ndarray:
+        """The vectors of these words. Shape: (words, dimensions), float32."""
+        return self.table(language).vectors
+
+    def normalise_word(self, word: str, language: str) -> str:
+        """Write a word as the vocabulary does: in NFC, and in lower case where its own words are.
+
+        Args:
+            word (`str`): the word.
+            language (`str`): its language's code.
+        """
+        table = self.table(language)
+        word = unicodedata.normalize("NFC", word)
+        return lower_case(word, table.language) if table.lowered else word
+
+    def seed_pairs(self, language: str, other: str) -> Collection[str]:
+        """Digests of the dictionary's pairs by which a language was mapped onto the hub; none of any other two."""
+        mapping = self.config.get("mapping") or {}
+        pairs = mapping.get("seed_pairs") or {}
+        return frozenset(pairs.get(language, "").split()) if other == mapping.get("hub") else frozenset()
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False, language: str | None = None) -> np.ndarray:
+        """The mean of the vectors of each sentence's words; a word without a vector is left out and counted.
+
+        Args:
+            texts (`Sequence[str]`): sentences of one language.
+            progress (`bool`, *optional*, defaults to `False`): not used: it takes no time that would show.
+            language (`str`, *optional*): its code; needed where there are several.
+
+        Returns:
+            `np.ndarray`: a sentence without any known word has zeros. Shape: (texts, dimensions), float32.
+
+        Raises:
+            ValueError: if one string is given instead of a list, or the language is not said.
+            KeyError: if there are no vectors of the language.
+        """
+        if isinstance(texts, str):
+            raise ValueError("one string was given as texts, whose letters are no sentences; type: encode([text])")
+        if language is None and len(self.tables) > 1:
+            raise ValueError(f"say the sentences' language, one of {', '.join(self.tables)}: encode(texts, language=)")
+        table = self.table(language or next(iter(self.tables)))
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        words = unknown = blank = 0
+        for number, text in enumerate(texts):
+            found = segment_words(text, table.language, lower=table.lowered)
+            rows = [table.index[word] for word in found if word in table.index]
+            words, unknown, blank = words + len(found), unknown + len(found) - len(rows), blank + (not rows)
+            if rows:
+                vectors[number] = table.vectors[rows].mean(axis=0, dtype=np.float64)
+        before = self.coverage.get(table.language, WordCoverage())
+        met = (words, unknown, len(texts), blank)
+        self.coverage[table.language] = WordCoverage(*(one + other for one, other in zip(before, met)))
+        return vectors
+
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write `vectors.safetensors`, `words.parquet`, `config.json` and their digests.
+        """Write `vectors.safetensors`, `words.parquet`, `config.json`, their digests, and a card.
+
+        A card that somebody has written or edited stays as it is.
 
         Args:
             folder (`str` or `Path`): the folder, which is made where it is missing.
@@ -149,10 +263,48 @@ class StaticEmbeddings:
         config = {"model_type": MODEL_TYPE, "dimension": self.dimension, "languages": sizes}
         write_json(folder / _CONFIG, {**self.config, **config})
         write_digests(folder, [_CONFIG, _VECTORS, _WORDS])
+        from hf_mplm.hub.static_cards import write_static_card
+
+        write_static_card(folder)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        commit_message: str = "Upload static embeddings",
+    ) -> str:
+        """Write a folder and upload it to the Hub, whose `from_pretrained` reads it again.
+
+        Args:
+            repo_id (`str`): such as `"user/name"`; it is made where it is missing.
+            private (`bool`, *optional*): whether a new one is private; the account's default otherwise.
+            token (`str`, *optional*): of the Hub; the one that is logged in by default.
+            commit_message (`str`, *optional*): of the commit.
+
+        Returns:
+            `str`: address of the commit.
+        """
+        from huggingface_hub import HfApi
+
+        from hf_mplm.hub.static_cards import write_static_card
+
+        api = HfApi(token=token)
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        with TemporaryDirectory(prefix="hf-mplm-") as folder:
+            self.save_pretrained(folder)
+            write_static_card(folder, name=repo_id)
+            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=commit_message)
+        return str(commit.commit_url)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> StaticEmbeddings:
-        """Read what [`save_pretrained`] wrote.
+    def from_pretrained(cls, folder: str | Path, *, hub_revision: str | None = None) -> StaticEmbeddings:
+        """Read what [`save_pretrained`] wrote, or what [`push_to_hub`] uploaded.
+
+        Args:
+            folder (`str` or `Path`): the folder, or an id on the Hub such as `"user/name"`.
+            hub_revision (`str`, *optional*): commit, tag or branch on the Hub.
 
         Raises:
             FileNotFoundError: if there is no such folder.
@@ -164,11 +316,7 @@ class StaticEmbeddings:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise FileNotFoundError(
-                f"there is no folder {folder}; make one with: hf-mplm static map --output {folder}"
-            )
+        name, folder = str(folder), _local_folder(folder, hub_revision)
         config = read_json(folder / _CONFIG)
         if not isinstance(config, dict) or config.get("model_type") != MODEL_TYPE:
             raise ValueError(f"{folder} holds no static embeddings: its {_CONFIG} is missing or of another model_type")
@@ -187,4 +335,22 @@ class StaticEmbeddings:
             rows = np.flatnonzero(languages == language)
             tables.append(WordTable(language, [spelled[row] for row in rows], counts[rows], vectors[rows]))
         known = ("model_type", "dimension", "languages")
-        return cls(tables, {key: value for key, value in config.items() if key not in known})
+        static = cls(tables, {key: value for key, value in config.items() if key not in known}, name=name)
+        static._folder = folder
+        return static
+
+
+def _local_folder(folder: str | Path, hub_revision: str | None) -> Path:
+    if Path(folder).is_dir():
+        return Path(folder)
+    missing = f"there is no folder {folder}; make one with: hf-mplm static map --output {folder}"
+    if isinstance(folder, Path) or folder.count("/") != 1 or folder.startswith((".", "/", "~")):
+        raise FileNotFoundError(missing)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    files = [_CONFIG, _VECTORS, _WORDS, DIGESTS_FILE, _CARD]
+    try:
+        return Path(snapshot_download(folder, revision=hub_revision, allow_patterns=files))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise FileNotFoundError(f"{missing}. Nor can it be had from the Hub ({error})") from error

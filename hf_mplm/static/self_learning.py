@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .mapping import fit_orthogonal
+from .mapping import fit_orthogonal, normalise_vectors
 from .neighbours import Similarities
 
 
-__all__ = ["SelfLearning", "SelfLearningResult", "initial_pairs", "mutual_pairs", "self_learn"]
+__all__ = ["SelfLearning", "SelfLearningResult", "initial_pairs", "joined_pairs", "self_learn"]
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +69,17 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
     size = settings.vocabulary_cutoff
     generator = torch.Generator(device=source.device).manual_seed(settings.seed)
     keep, best, since, iteration = settings.keep, -1.0, 0, 0
+    similarities: Similarities | None = None
     while True:
         iteration += 1
         # Orthogonal meanwhile, whatever method is chosen for the end (2018b, section 3.3). Words of the first
         # dictionary may stand behind the cutoff.
-        rotation = fit_orthogonal(source[pairs[:, 0]], target[pairs[:, 1]])
-        similarities = Similarities(source[:size] @ rotation, target[:size], settings.csls_neighbours)
+        # In float32, whose rounding is nothing beside what the next dictionary changes.
+        rotation = fit_orthogonal(source, target, pairs, dtype=torch.float32)
+        if similarities is None:
+            similarities = Similarities(source[:size] @ rotation, target[:size], settings.csls_neighbours)
+        else:
+            similarities.update(source[:size] @ rotation)
         objective = similarities.objective
         if objective >= best + settings.threshold:
             best, since = objective, 0
@@ -83,19 +88,21 @@ def self_learn(source: Tensor, target: Tensor, pairs: Tensor, settings: SelfLear
         finished = since >= settings.patience and keep >= 1
         if since >= settings.patience and keep < 1:
             keep, since = min(1.0, settings.factor * keep), 0
-        pairs = mutual_pairs(similarities, 1.0 if finished else keep, generator)
-        logger.debug("iteration %d: mean best cosine %.4f, keep %.2f", iteration, objective, keep)
+            logger.info("%d iterations, mean best cosine %.4f; pairs are now kept by %.2g", iteration, objective, keep)
+        drawn = joined_pairs(similarities, 1.0 if finished else keep, generator)
+        # Of a handful of words chance may keep none.
+        pairs = drawn if len(drawn) else joined_pairs(similarities)
         if finished:
             return SelfLearningResult(pairs, objective, iteration)
 
 
-def mutual_pairs(similarities: Similarities, keep: float, generator: torch.Generator | None) -> Tensor:
+def joined_pairs(similarities: Similarities, keep: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
     """The dictionaries of both directions, one after the other (2018b, section 3.3). Shape: (pairs, 2), int64."""
     matches = similarities.match(keep, generator)
     device = matches.forward.device
     forward = torch.stack([torch.arange(len(matches.forward), device=device), matches.forward], dim=1)
     backward = torch.stack([matches.backward, torch.arange(len(matches.backward), device=device)], dim=1)
-    return torch.cat([forward, backward])
+    return torch.cat([forward[matches.forward >= 0], backward[matches.backward >= 0]])
 
 
 def initial_pairs(source: Tensor, target: Tensor, settings: SelfLearning) -> Tensor:
@@ -110,13 +117,10 @@ def initial_pairs(source: Tensor, target: Tensor, settings: SelfLearning) -> Ten
     """
     size = min(settings.unsupervised_vocabulary, len(source), len(target))
     signatures = Similarities(_signatures(source[:size]), _signatures(target[:size]), settings.csls_neighbours)
-    return mutual_pairs(signatures, 1.0, None)
+    return joined_pairs(signatures)
 
 
 def _signatures(vectors: Tensor) -> Tensor:
     left, values, _ = torch.linalg.svd(vectors, full_matrices=False)
     rows = (left * values) @ left.T
-    rows = rows.sort(dim=1).values
-    rows = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    rows = rows - rows.mean(dim=0)
-    return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return normalise_vectors(rows.sort(dim=1).values, in_place=True)

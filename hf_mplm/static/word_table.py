@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
+
+from .words import lower_case
 
 
 __all__ = ["WordTable"]
@@ -43,6 +46,11 @@ class WordTable:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    @cached_property
+    def lowered(self) -> bool:
+        """Whether its words are in lower case: none of the frequent ones holds a capital."""
+        return all(word == lower_case(word, self.language) for word in self.words[:2000])
 
     def with_vectors(self, vectors: np.ndarray) -> WordTable:
         """The same words with other vectors."""

@@ -10,12 +10,12 @@ from hf_mplm._imports import require
 from hf_mplm.languages import parse_code
 
 
-__all__ = ["DICTIONARY_LANGUAGES", "lower_case", "segment_words", "segmenter_name"]
+__all__ = ["DICTIONARY_LANGUAGES", "DOTTED_LANGUAGES", "lower_case", "segment_words", "segmenter_name"]
 
 # Languages that are written without blanks between words, by the locale of the dictionary in ICU.
 DICTIONARY_LANGUAGES = {"tha": "th", "lao": "lo", "khm": "km", "mya": "my", "zho": "zh", "yue": "zh", "jpn": "ja"}
 # Turkish and Azerbaijani tell i from dotless i, which `str.lower` does not.
-_DOTTED = {"tur", "aze", "azj", "crh", "kaz", "tat"}
+DOTTED_LANGUAGES = {"tur", "aze", "azj", "crh", "kaz", "tat"}
 _DOTTED_LATIN = str.maketrans({"İ": "i", "I": "ı"})
 
 
@@ -50,7 +50,7 @@ def lower_case(text: str, language: str) -> str:
     """Lower case as the language has it: of Turkish, I becomes dotless."""
     code = parse_code(language) if "_" not in language else None
     name = code.language if code else language.partition("_")[0]
-    if name in _DOTTED and (language.endswith("Latn") or code):
+    if name in DOTTED_LANGUAGES and (language.endswith("Latn") or code):
         text = text.translate(_DOTTED_LATIN)
     return text.lower()
 

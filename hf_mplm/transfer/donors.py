@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM
@@ -15,7 +16,7 @@ from hf_mplm.evaluation.results import ResultRow
 from hf_mplm.languages import parse_code
 
 
-__all__ = ["Donor", "measured_transfer", "rank_donors"]
+__all__ = ["Donor", "Measured", "measured_transfer", "rank_donors"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +30,23 @@ class Donor:
         cosine (`float`, *optional*): Cosine of the two languages' embeddings in a LangSAMP model; `None` without one.
         score (`float`, *optional*): Mean over tasks of what the target reached from this source; `None` if it was not
             measured.
-        n_tasks (`int`): Tasks in that mean.
+        n_tasks (`int`): Tasks in that mean, one at two settings or layers counting twice.
+        layers (`tuple[int, ...]`): Layers at which they were measured; -1 where no single one was chosen.
     """
 
     language: str
     cosine: float | None
     score: float | None
+    n_tasks: int = 0
+    layers: tuple[int, ...] = ()
+
+
+class Measured(NamedTuple):
+    """What a target language reached from a source; fields as in [`Donor`]."""
+
+    score: float
     n_tasks: int
+    layers: tuple[int, ...]
 
 
 def rank_donors(
@@ -74,7 +85,7 @@ def rank_donors(
     cosines = {} if model is None else _cosines(model, code, codes, trust_remote_code)
     scores = measured_transfer(results, code)
     donors = [
-        Donor(donor, cosines.get(donor), *(scores[donor] if donor in scores else (None, 0)))
+        Donor(donor, cosines.get(donor), *scores.get(donor, (None,)))
         for donor in codes
         if donor in cosines or donor in scores
     ]
@@ -88,36 +99,39 @@ def rank_donors(
     return sorted(donors, key=lambda donor: (donor.score is None, -(donor.score or 0.0), -(donor.cosine or 0.0)))
 
 
-def measured_transfer(results: Sequence[ResultRow], target: str) -> dict[str, tuple[float, int]]:
+def measured_transfer(results: Sequence[ResultRow], target: str) -> dict[str, Measured]:
     """Average what a target language reached from each source, over the main metrics of the tasks.
 
-    Only tasks that were measured from every source enter, because tasks differ in how high their numbers are.
+    Only tasks that were measured from every source, at the same layer, enter, because tasks differ in how high their
+    numbers are.
 
     Args:
         results (`Sequence[ResultRow]`): Results.
         target (`str`): The language to transfer to.
 
     Returns:
-        `dict[str, tuple[float, int]]`: Source language to the mean and the number of tasks in it.
+        `dict[str, Measured]`: Source language to the mean, the number of tasks in it and their layers.
     """
-    values: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    metrics: dict[tuple[str, str], set[str]] = defaultdict(set)
+    values: dict[tuple[str, str, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    metrics: dict[tuple[str, str, int], set[str]] = defaultdict(set)
     for row in results:
         if row.language == target and row.source_language not in ("", target):
-            metrics[row.task, row.setting].add(row.metric)
+            metrics[row.task, row.setting, row.layer].add(row.metric)
     for row in results:
-        key = (row.task, row.setting)
+        key = (row.task, row.setting, row.layer)
         main = next((metric for metric in PRIMARY if metric in metrics[key]), None)
         if row.language == target and row.source_language not in ("", target) and row.metric == main:
             values[key][row.source_language].append(row.value)
     sources = {source for by_source in values.values() for source in by_source}
-    shared = [by_source for by_source in values.values() if set(by_source) == sources]
+    shared = {key: by_source for key, by_source in values.items() if set(by_source) == sources}
     if not shared:
         return {}
-    return {
-        source: (sum(sum(found[source]) / len(found[source]) for found in shared) / len(shared), len(shared))
-        for source in sorted(sources)
-    }
+    layers = tuple(sorted({layer for _, _, layer in shared}))
+
+    def mean(source: str) -> float:
+        return sum(sum(found[source]) / len(found[source]) for found in shared.values()) / len(shared)
+
+    return {source: Measured(mean(source), len(shared), layers) for source in sorted(sources)}
 
 
 def _cosines(model: str | Path, target: str, among: Sequence[str], trust_remote_code: bool) -> dict[str, float]:

@@ -70,6 +70,17 @@ def test_help_has_our_flags_first_and_describes_each(capsys: pytest.CaptureFixtu
     assert all(action.help for action in parser._actions)
 
 
+def test_what_turns_a_flag_off_says_so() -> None:
+    from hf_mplm.cli import align_scripts, evaluate, pretrain
+
+    for verb in (align_scripts, evaluate, pretrain):
+        helps = {option: action.help for action in verb.make_parser()._actions for option in action.option_strings}
+        twins = [name for name in helps if name.startswith("--no_") and f"--{name[5:]}" in helps]
+        assert twins
+        for twin in twins:
+            assert helps[twin] == f"turn off --{twin[5:]}, which is on by default"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [

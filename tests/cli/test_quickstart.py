@@ -89,6 +89,21 @@ def test_the_same_command_again_trains_nothing(finished: Path, capsys: pytest.Ca
     assert "| langsamp" in capsys.readouterr().out
 
 
+def test_without_matplotlib_the_report_has_its_tables(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = finished / "report.html"
+    before = report.read_text("utf-8")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "matplotlib", None)
+        assert quickstart(finished, "--max_steps", "6") == 0
+    (said,) = (message for message in caplog.messages if "hf-mplm[report]" in message)
+    assert "no pictures" in said
+    page = report.read_text("utf-8")
+    assert "<img" not in page and page.count("<table>") == before.count("<table>")
+    report.write_text(before, "utf-8")
+
+
 def test_other_arguments_in_the_same_folder_are_refused(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert quickstart(finished, "--max_steps", "6", "--seed", "3") == 2
     error = capsys.readouterr().err

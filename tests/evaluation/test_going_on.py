@@ -14,7 +14,7 @@ from hf_mplm.cli.main import main
 from hf_mplm.evaluation.benchmarks.sib200 import LABELS, Sib200Corpus
 from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.kinds.classification import ClassificationTask
-from hf_mplm.evaluation.kinds.finetuned import finetune
+from hf_mplm.evaluation.kinds.finetuning import finetune
 from hf_mplm.evaluation.loading import model_revision
 from hf_mplm.evaluation.results import RESULT_FIELDS, read_results, write_results
 from hf_mplm.evaluation.runner import evaluate
@@ -119,7 +119,7 @@ def test_few_shot_settings_share_one_training(sib_data, model, monkeypatch):
     kwargs = {"languages": "swh_Latn", "finetuning": FAST}
     settings = ["few-shot-3", "few-shot-5", "zero-shot"]
     alone = [evaluate(model, "sib200", sib_data, transfer_settings=setting, **kwargs) for setting in settings]
-    monkeypatch.setattr("hf_mplm.evaluation.kinds.finetuned.finetune", count)
+    monkeypatch.setattr("hf_mplm.evaluation.kinds.source_run.finetune", count)
     rows = evaluate(model, "sib200", sib_data, transfer_settings=",".join(settings), **kwargs)
     assert sorted(map(repr, rows)) == sorted(repr(row) for run in alone for row in run)
     assert trained == ["sib200 eng_Latn", "sib200 swh_Latn", "sib200 swh_Latn"]

@@ -58,7 +58,7 @@ def test_finished_cells_are_not_computed_again(sib_data, tiny_encoder_folder, tm
     assert len(computed) == len(whole) - len(begun)
     assert sorted(map(repr, rows)) == sorted(map(repr, whole))
     monkeypatch.setattr(TransformerEncoder, "from_pretrained", None)
-    monkeypatch.setattr("hf_mplm.evaluation.kinds.finetuned.finetune", None)
+    monkeypatch.setattr("hf_mplm.evaluation.kinds.source_run.finetune", None)
     assert evaluate(tiny_encoder_folder, "flores,sib200", sib_data, output=run, **BOTH) == rows
 
 
@@ -95,7 +95,7 @@ def test_few_shot_starts_from_the_source_each_time(sib_data, tiny_encoder_folder
 
 
 def test_a_source_without_data_is_an_error_before_training(sib_data, tiny_encoder_folder, monkeypatch):
-    monkeypatch.setattr("hf_mplm.evaluation.kinds.finetuned.finetune", None)
+    monkeypatch.setattr("hf_mplm.evaluation.kinds.source_run.finetune", None)
     with pytest.raises(FileNotFoundError, match="no train sentences of yor_Latn"):
         evaluate(tiny_encoder_folder, "sib200", sib_data, source_languages=["yor_Latn"])
     (sib_data / "sib200/eng_Latn/dev.tsv").unlink()

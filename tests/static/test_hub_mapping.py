@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ import torch
 
 from hf_mplm.cli.main import main
 from hf_mplm.evaluation.files.records import DataError
-from hf_mplm.static.dictionaries import languages_of, locate_pairs, read_pairs
+from hf_mplm.jobs.digests import find_damage
+from hf_mplm.jobs.files import DamagedError
+from hf_mplm.static.dictionaries import languages_of, locate_pairs, read_pairs, seed_overlap
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.hub_mapping import MappingSettings, map_to_hub
 from hf_mplm.static.mapping import normalise_vectors
@@ -78,10 +82,61 @@ def test_few_pairs_serve_when_more_are_learnt(static: StaticEmbeddings) -> None:
     assert share(learnt) > 0.9 > share(plain)
 
 
+def test_two_extractions_of_the_same_words_map_onto_each_other() -> None:
+    """As two seeds of the training give them: the same words, turned, with noise of their own."""
+    words = make_words(N, WIDTH)
+    tables = []
+    for seed, language in ((11, "eng_Latn"), (12, "deu_Latn")):
+        noise = 0.2 * torch.randn(N, WIDTH, generator=torch.Generator().manual_seed(seed))
+        tables.append(table(language, "w", words @ rotation(WIDTH, seed) + noise))
+    settings = MappingSettings(mode="identical", self_learning=SelfLearning(patience=3))
+    mapped, (result,) = map_to_hub(StaticEmbeddings(tables), "eng_Latn", settings=settings)
+
+    def same(vectors: StaticEmbeddings) -> float:
+        found = [vectors.nearest(f"w{i}", "deu_Latn", in_language="eng_Latn", k=1)[0][0] for i in range(N)]
+        return float(np.mean([word == f"w{i}" for i, word in enumerate(found)]))
+
+    assert result.mapped and result.judged_by == "mutual neighbours"
+    assert same(mapped) > 0.99 and same(StaticEmbeddings(tables)) < 0.1
+
+
+def test_a_dictionary_judges_where_the_mode_needs_none(static: StaticEmbeddings) -> None:
+    small = StaticEmbeddings([static.table("eng_Latn"), static.table("deu_Latn")])
+    settings = MappingSettings(mode="unsupervised", self_learning=SelfLearning(patience=3))
+    mapped, (result,) = map_to_hub(small, "eng_Latn", {"deu_Latn": pairs("d")}, settings)
+    assert (result.judged_by, result.judged_on) == ("held-out pairs", 120)
+    # A dictionary that is wrong tells against the same map, which is then not made.
+    wrong = {"deu_Latn": [(f"d{i}", f"e{i + 7}") for i in range(120)]}
+    unmapped, (other,) = map_to_hub(small, "eng_Latn", wrong, settings)
+    assert result.mapped and result.after > 0.9 and not other.mapped and other.after <= other.before
+    assert (unmapped.table("deu_Latn").vectors != mapped.table("deu_Latn").vectors).any()
+
+
+def test_vectors_are_written_over_only_where_that_is_asked(static: StaticEmbeddings) -> None:
+    dictionaries = {"deu_Latn": pairs("d"), "tha_Thai": pairs("t")}
+    before = {code: one.vectors.copy() for code, one in static.tables.items()}
+    expected, _ = map_to_hub(static, "eng_Latn", dictionaries)
+    assert all((static.table(code).vectors == vectors).all() for code, vectors in before.items())
+    own = StaticEmbeddings([one.with_vectors(one.vectors.copy()) for one in static.tables.values()])
+    found, _ = map_to_hub(own, "eng_Latn", dictionaries, overwrite=True)
+    for code in static.languages:
+        assert (found.table(code).vectors == expected.table(code).vectors).all()
+        assert np.shares_memory(found.table(code).vectors, own.table(code).vectors)
+
+
+def test_pairs_that_a_language_was_mapped_by_are_known(static: StaticEmbeddings) -> None:
+    mapped, _ = map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d"), "tha_Thai": pairs("t")})
+    asked = [("D3", "e3"), ("d3", "e4"), ("d300", "e300")]
+    assert seed_overlap(mapped.config, "deu_Latn", asked) == [("D3", "e3")]
+    assert not seed_overlap(mapped.config, "tha_Thai", asked) and not seed_overlap({}, "deu_Latn", asked)
+
+
 def test_what_cannot_be_mapped_is_told_with_both_sides_words(static: StaticEmbeddings) -> None:
-    with pytest.raises(ValueError, match="no dictionary of deu_Latn and eng_Latn, which --mode supervised needs"):
+    with pytest.raises(
+        ValueError, match="no dictionary of deu_Latn, tha_Thai and eng_Latn, which --mode supervised needs"
+    ):
         map_to_hub(static, "eng_Latn")
-    cyrillic = {"deu_Latn": [("дом", "e0"), ("дым", "e1")]}
+    cyrillic = {"deu_Latn": [("дом", "e0"), ("дым", "e1")], "tha_Thai": pairs("t")}
     with pytest.raises(ValueError, match="has 'дом', 'дым' and no others, the vectors 'd0'.*the case, the script"):
         map_to_hub(static, "eng_Latn", cyrillic)
     with pytest.raises(ValueError, match="no word in common"):
@@ -92,6 +147,15 @@ def test_what_cannot_be_mapped_is_told_with_both_sides_words(static: StaticEmbed
         map_to_hub(static, "eng_Latn", settings=MappingSettings(method="multi-step"))
     with pytest.raises(ValueError, match="no language to map"):
         map_to_hub(StaticEmbeddings([static.table("eng_Latn")]), "eng_Latn")
+    with pytest.raises(ValueError, match="no word vectors of swh_Latn; .*--hub_language deu_Latn"):
+        map_to_hub(static, "swh_Latn")
+    with pytest.raises(ValueError, match="dictionaries of swh_Latn, of which there are no vectors"):
+        map_to_hub(static, "eng_Latn", {"swh_Latn": pairs("s")})
+    for device in ("mps", "magic"):
+        with pytest.raises(ValueError, match=f"{device}.*--device cpu"):
+            map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d"), "tha_Thai": pairs("t")}, device=device)
+    with pytest.raises(ValueError, match="ridge is -1"):
+        MappingSettings(ridge=-1)
     with pytest.raises(ValueError, match="choose of supervised"):
         MappingSettings(mode="magic")
 
@@ -125,8 +189,37 @@ def test_the_command_maps_what_it_reads(static: StaticEmbeddings, tmp_path: Path
     small.save_pretrained(tmp_path / "static")
     (tmp_path / "en-de.tsv").write_text("".join(f"{e}\t{d}\n" for d, e in pairs("d")), encoding="utf-8")
     command = ["static", "map", "--dictionary", str(tmp_path / "en-de.tsv"), "--output", str(tmp_path / "mapped")]
+    induced = str(tmp_path / "induced" / "seed.tsv")
+    assert main([*command, "--static", str(tmp_path / "static"), "--write_dictionary", induced]) == 0
+    assert re.search(r"deu_Latn -> eng_Latn: mapped \(120 pairs; \d+ held-out pairs", capsys.readouterr().out)
+    told = json.loads((tmp_path / "mapped" / "mapping.json").read_text())
+    (german,) = told["languages"]
+    assert (german["mapped"], german["method"], german["mode"]) == (True, "orthogonal", "supervised")
+    assert german["gain"] == german["after"] - german["before"] > 0.9 and "seed_pairs" not in told
+    assert find_damage(tmp_path / "mapped") == []
+    # What was induced knows the words that the dictionary lacked, and maps as the dictionary does.
+    path = tmp_path / "induced" / "seed.deu_Latn-eng_Latn.tsv"
+    found = read_pairs(path)
+    assert np.mean([word[1:] == other[1:] for word, other in found]) > 0.9 and ("d300", "e300") in found
+    assert (
+        main(
+            [
+                *command[:2],
+                "--dictionary",
+                str(path),
+                "--output",
+                str(tmp_path / "induced" / "mapped"),
+                "--static",
+                str(tmp_path / "static"),
+            ]
+        )
+        == 0
+    )
+    assert "1 of 1 mapped onto eng_Latn" in capsys.readouterr().out
+    (tmp_path / "mapped" / "mapping.json").write_text("{}")
+    with pytest.raises(DamagedError, match="mapping.json"):
+        StaticEmbeddings.from_pretrained(tmp_path / "mapped")
     assert main([*command, "--static", str(tmp_path / "static")]) == 0
-    assert "deu_Latn -> eng_Latn: mapped (120 pairs; held-out pairs" in capsys.readouterr().out
     assert main(["static", "export", "--static", str(tmp_path / "mapped"), "--output", str(tmp_path / "vec")]) == 0
     vectors = [f"{code}={tmp_path / 'vec' / code}.vec" for code in ("eng_Latn", "deu_Latn")]
     assert main([*command[:-1], str(tmp_path / "again"), "--word2vec", *vectors]) == 0

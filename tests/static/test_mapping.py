@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hf_mplm.static.mapping import fit_mapping, fit_multi_step, fit_orthogonal, normalise_vectors
+from hf_mplm.static.mapping import (
+    METHODS,
+    apply_map,
+    fit_mapping,
+    fit_multi_step,
+    fit_orthogonal,
+    normalise_vectors,
+)
 from hf_mplm.static.neighbours import Similarities
 from hf_mplm.static.self_learning import SelfLearning, initial_pairs, self_learn
 
@@ -31,6 +38,24 @@ def test_a_planted_rotation_is_found() -> None:
     found = fit_orthogonal(words[:100], words[:100] @ planted)
     assert (found - planted).abs().max() < 1e-5
     assert (fit_orthogonal(words[:100], (words @ planted)[100:200]) - planted).abs().max() > 0.1
+
+
+def test_pairs_in_blocks_are_the_rows_that_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = (normalise_vectors(make_words(80, 12, seed)) for seed in (0, 1))
+    order = torch.randperm(80, generator=torch.Generator().manual_seed(2))
+    pairs = torch.stack([order, order.roll(1)], dim=1)
+    whole = [fit_mapping(source[pairs[:, 0]], target[pairs[:, 1]], method) for method in METHODS]
+    monkeypatch.setattr("hf_mplm.static.mapping._ROWS", 7)
+    for method, expected in zip(METHODS, whole):
+        found = fit_mapping(source, target, method, pairs)
+        assert torch.allclose(found.source, expected.source, atol=1e-6)
+        assert not torch.allclose(fit_mapping(source, target, method).source, expected.source, atol=0.1)
+    # So are normalised vectors, written in place or not.
+    vectors = make_words(80, 12)
+    again = normalise_vectors(vectors)
+    assert torch.allclose(again, source, atol=1e-6) and (vectors == make_words(80, 12)).all()
+    assert normalise_vectors(vectors, in_place=True) is vectors and (vectors == again).all()
+    assert torch.allclose(apply_map(vectors, whole[0].source, in_place=True), again @ whole[0].source, atol=1e-6)
 
 
 def test_multi_step_equals_its_equations_in_float64() -> None:
@@ -67,6 +92,8 @@ def test_too_few_pairs_are_refused_with_the_way_out() -> None:
     assert torch.isfinite(fit_multi_step(words, words, ridge=0.01).source).all()
     with pytest.raises(ValueError, match="do not span all dimensions"):
         fit_multi_step(words[:10].repeat(5, 1), words[:10].repeat(5, 1))
+    with pytest.raises(ValueError, match="--dimensions 41 of vectors of 40"):
+        fit_multi_step(words, words, ridge=0.01, dimensions=41)
     with pytest.raises(ValueError, match="there is none"):
         fit_orthogonal(words[:0], words[:0])
     with pytest.raises(ValueError, match="orthogonal, multi-step"):
@@ -75,19 +102,52 @@ def test_too_few_pairs_are_refused_with_the_way_out() -> None:
 
 @pytest.mark.parametrize("neighbours", [0, 3, 100])
 def test_blocks_equal_the_dense_computation(monkeypatch: pytest.MonkeyPatch, neighbours: int) -> None:
-    source, target = normalise_vectors(make_words(60, 8)), normalise_vectors(make_words(47, 8, 5))
+    source, target = normalise_vectors(make_words(77, 8)), normalise_vectors(make_words(47, 8, 5))
     cosines = source @ target.T
-    score = 2 * cosines
+    penalty = [cosines.topk(min(neighbours, n), dim=dim).values.mean(dim) for n, dim in ((47, 1), (77, 0))]
+    score = 2 * cosines - (penalty[0][:, None] + penalty[1] if neighbours else 0)
+    monkeypatch.setattr("hf_mplm.static.neighbours._CPU_BLOCK", 47 * 32)
+    similarities = Similarities(source, target, neighbours)
+    assert similarities.step == 32
     if neighbours:
-        score -= cosines.topk(min(neighbours, 47), dim=1).values.mean(1, keepdim=True)
-        score -= cosines.topk(min(neighbours, 60), dim=0).values.mean(0)
-    monkeypatch.setattr("hf_mplm.static.neighbours._BLOCK", 47 * 7)
-    found = Similarities(source, target, neighbours).match()
-    rows, columns = torch.arange(60), torch.arange(47)
+        assert (similarities.source_penalty - penalty[0]).abs().max() < 1e-6
+        assert (similarities.target_penalty - penalty[1]).abs().max() < 2e-5
+    found = similarities.match()
+    rows, columns = torch.arange(77), torch.arange(47)
     assert torch.allclose(score[rows, found.forward], score.max(1).values, atol=7e-5)
     assert torch.allclose(score[found.backward, columns], score.max(0).values, atol=7e-5)
-    nearest = torch.cat([cosines.max(1).values, cosines.max(0).values]).mean()
-    assert found.objective == pytest.approx(float(nearest), abs=1e-6)
+    assert similarities.objective == pytest.approx(
+        float(torch.cat([cosines.amax(1), cosines.amax(0)]).mean()), abs=1e-6
+    )
+    mutual = similarities.mutual()
+    expected = [(i, int(score[i].argmax())) for i in range(77) if score[:, score[i].argmax()].argmax() == i]
+    assert [tuple(pair) for pair in mutual.pairs.tolist()] == expected
+    assert torch.allclose(mutual.scores, score[mutual.pairs[:, 0], mutual.pairs[:, 1]], atol=1e-4)
+    # In the memory of before, other vectors give what they give alone.
+    similarities.update(target[:1].repeat(77, 1))
+    again = Similarities(target[:1].repeat(77, 1), target, neighbours)
+    assert similarities.objective == again.objective != pytest.approx(float(cosines.amax(1).mean()), abs=0.01)
+    assert (similarities.match().backward == again.match().backward).all()
+
+
+def test_chance_keeps_the_share_that_it_is_told() -> None:
+    # The cosines of a row fall from left to right: the place of the best one that is kept says what was left out.
+    angles = torch.linspace(0, 1, 400, dtype=torch.float64)
+    target = torch.stack([angles.cos(), angles.sin()], dim=1).float()
+    similarities = Similarities(target[:1].repeat(5000, 1), target, 0)
+    for keep in (0.1, 0.4):
+        generator = torch.Generator().manual_seed(3)
+        forward = similarities.match(keep, generator).forward
+        share = round(keep * 256) / 256
+        for place in (0, 1, 4):
+            expected = share * (1 - share) ** place
+            assert float((forward == place).float().mean()) == pytest.approx(expected, abs=0.02)
+        assert (forward == similarities.match(keep, torch.Generator().manual_seed(3)).forward).all()
+        assert not (forward == similarities.match(keep, generator).forward).all()
+    # Where chance keeps nothing there is no pair, rather than a wrong one.
+    few = Similarities(target[:200], target[:3], 0).match(0.1, torch.Generator().manual_seed(1))
+    assert set(few.forward.tolist()) == {-1, 0, 1, 2} and 0.6 < float((few.forward < 0).float().mean()) < 0.85
+    assert (similarities.match().forward == 0).all()
 
 
 def test_a_planted_permutation_is_found_without_any_dictionary() -> None:
@@ -107,3 +167,20 @@ def test_a_planted_permutation_is_found_without_any_dictionary() -> None:
     blind = torch.stack([torch.arange(800), torch.randperm(800, generator=torch.Generator().manual_seed(9))], dim=1)
     lost = self_learn(source, target, blind, settings).pairs
     assert (truth[lost[:800, 0]] == lost[:800, 1]).float().mean() < 0.1
+
+
+def test_chance_is_that_of_the_seed() -> None:
+    source = normalise_vectors(make_words(120, 8))
+    target = normalise_vectors(source @ rotation(8) + 0.2 * make_words(120, 8, 6))
+    pairs = torch.arange(8)[:, None].expand(-1, 2)
+
+    def learn(seed: int) -> list[list[int]]:
+        settings = SelfLearning(patience=2, seed=seed)
+        result = self_learn(source, target, pairs, settings)
+        return [*result.pairs.tolist(), [result.iterations, 0]]
+
+    assert learn(1) == learn(1)
+    assert len({str(learn(seed)) for seed in (1, 2, 3)}) > 1
+    # Of four words chance often keeps no pair at all.
+    few = self_learn(source[:4], target[:4], pairs[:4], SelfLearning(patience=2, csls_neighbours=1))
+    assert len(few.pairs) == 8

@@ -28,7 +28,7 @@ def model_folder(tiny_encoder_folder, tmp_path):
     return tmp_path / "langsamp"
 
 
-def row(source, value, task="sib200", metric="macro_f1", language="tha_Thai"):
+def row(source, value, task="sib200", metric="macro_f1", language="tha_Thai", **more):
     return make_row(
         task=task,
         language=language,
@@ -39,6 +39,7 @@ def row(source, value, task="sib200", metric="macro_f1", language="tha_Thai"):
         source_language=source,
         setting="zero-shot",
         seed=1,
+        **more,
     )
 
 
@@ -57,10 +58,15 @@ def test_what_was_measured_comes_first(model_folder):
 
 def test_only_tasks_that_all_sources_have_are_averaged():
     results = [row("eng_Latn", 0.5), row("tur_Latn", 0.4), row("eng_Latn", 0.1, task="xnli", metric="accuracy")]
-    assert measured_transfer(results, "tha_Thai") == {"eng_Latn": (0.5, 1), "tur_Latn": (0.4, 1)}
+    assert measured_transfer(results, "tha_Thai") == {"eng_Latn": (0.5, 1, (-1,)), "tur_Latn": (0.4, 1, (-1,))}
     results.append(row("tur_Latn", 0.9, task="xnli", metric="accuracy"))
     scores = measured_transfer(results, "tha_Thai")
-    assert scores["tur_Latn"] == (pytest.approx(0.65), 2)
+    assert scores["tur_Latn"] == (pytest.approx(0.65), 2, (-1,))
+
+
+def test_layers_are_not_averaged_unless_all_sources_have_them():
+    results = [row("eng_Latn", 0.5, layer=8), row("tur_Latn", 0.4, layer=8), row("eng_Latn", 0.9, layer=12)]
+    assert measured_transfer(results, "tha_Thai") == {"eng_Latn": (0.5, 1, (8,)), "tur_Latn": (0.4, 1, (8,))}
 
 
 def test_languages_of_which_nothing_is_known_are_named(model_folder, caplog):
@@ -70,11 +76,13 @@ def test_languages_of_which_nothing_is_known_are_named(model_folder, caplog):
 
 
 def test_the_verb_prints_a_table(model_folder, tmp_path, capsys):
-    write_results(tmp_path / "run", [row("eng_Latn", 0.6)])
+    write_results(tmp_path / "run", [row("eng_Latn", 0.6, layer=8)])
     flags = ["--target", "tha_Thai", "--among", ",".join(CODES), "--model", str(model_folder)]
     assert run([*flags, "--results", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
     assert printed.index("eng_Latn") < printed.index("lao_Laoo") and "0.600" in printed
+    head, _, *lines = [line.split("|") for line in printed.split("\n") if "|" in line]
+    assert [line[head.index(" layer ")].strip() for line in lines] == ["8", "–", "–"]
 
 
 def test_wrong_arguments(tiny_encoder_folder):

@@ -107,15 +107,15 @@ def iter_corpus(
 
     Lines are split on `\\n` alone. One trailing carriage return, a byte order mark and NUL characters are removed and
     counted; blank lines and lines that are not UTF-8 are left out and counted; everything else is as in the file.
-    The text of a row of JSONL, Parquet or a Hub dataset is split into lines in the same way.
+    The text of a row of JSON, Parquet or a Hub dataset is split into lines in the same way.
 
     Args:
         source (`str`, `Path` or several of them): a folder, a file, or the id of a dataset on the Hub, which is
             streamed. Folders hold `CODE.txt` (one sentence a line), `CODE.tsv` (id, tab, sentence), `*.jsonl`,
-            `*.csv` or `*.tsv` with a line of column names, all of them also as `.gz`, `.bz2`, `.xz` or `.zst`, or
-            `*.parquet`. Anything else is passed over, and told.
+            `*.json`, `*.csv` or `*.tsv` with a line of column names, all of them also as `.gz`, `.bz2`, `.xz` or
+            `.zst`, or `*.parquet`. Anything else is passed over, and told.
         languages (`str` or `Sequence[str]`, *optional*): codes to read; all by default.
-        text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, CSV, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): column of JSON, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code. Without such a
             column the file's or configuration's name tells the language.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.

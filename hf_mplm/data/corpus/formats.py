@@ -31,8 +31,8 @@ _LIKE_TEXT = {
 }
 
 READABLE = (
-    "swh_Latn.txt (one sentence a line), swh_Latn.tsv (id, tab, sentence), *.jsonl, *.csv and *.tsv with a line of "
-    "column names, all of them also as .gz, .bz2, .xz or .zst, or *.parquet"
+    "swh_Latn.txt (one sentence a line), swh_Latn.tsv (id, tab, sentence), *.jsonl, *.json, *.csv and *.tsv with a "
+    "line of column names, all of them also as .gz, .bz2, .xz or .zst, or *.parquet"
 )
 
 
@@ -40,7 +40,7 @@ class Format(NamedTuple):
     """What a file is by its name.
 
     Args:
-        kind (`str`): `text`, `verses`, `table`, `jsonl`, `json` (which may hold JSON lines) or `parquet`.
+        kind (`str`): `text`, `verses`, `table`, `jsonl`, `json` (lines or an array) or `parquet`.
         compression (`str`, *optional*): `gzip`, `bzip2`, `xz` or `zstd`.
     """
 

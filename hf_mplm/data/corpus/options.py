@@ -15,7 +15,7 @@ class ReadOptions:
     Args:
         languages (`tuple[str, ...]`, *optional*): codes to read, all others are left alone; a code without a script
             (`srp`) takes all scripts of the language.
-        text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, CSV, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): column of JSON, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): split of a Hub dataset.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from hf_mplm.jobs.files import parse_json
 
 from .encodings import refuse_other_encodings
+from .json_arrays import NotAnArrayError, array_elements
 from .openers import open_binary
 from .options import ReadOptions
 from .parquet import need_column, sample_parquet
@@ -61,12 +63,12 @@ def look_into(path: Path, kind: str, script: str | None, options: ReadOptions) -
     with open_binary(path) as handle:
         sample = handle.read(_SAMPLE_BYTES)
         refuse_other_encodings(sample, path.name, script)
+        if kind == "json" and (array := _look_into_array(path, options)):
+            return array
         # The last line of the sample, whole.
         lines = (sample + handle.readline()).split(b"\n")
         if kind in ("json", "jsonl"):
-            return Sample(
-                "jsonl", *_look_into_json(itertools.chain(lines, itertools.islice(handle, _LINES)), kind, options)
-            )
+            return _look_into_json(itertools.chain(lines, itertools.islice(handle, _LINES)), kind, options)
     text = sample.decode("utf-8-sig", errors="ignore")
     first = next((line for line in lines if line.strip()), b"")
     if kind == "verses" and options.text_column in first.decode("utf-8-sig", errors="replace").split("\t"):
@@ -78,30 +80,47 @@ def look_into(path: Path, kind: str, script: str | None, options: ReadOptions) -
     return Sample(kind, None, text)
 
 
-def _look_into_json(lines: Iterable[bytes], kind: str, options: ReadOptions) -> tuple[frozenset[str], str]:
-    """The columns of the first rows, none if there are none, and their text."""
-    columns: set[str] = set()
-    texts: list[str] = []
-    first, number, commas = b"", 0, 0
-    for line in lines:
-        first = first or line.strip()[:1]
-        number += bool(line.strip())
-        commas += line.rstrip().endswith(b",")
-        try:
-            row = parse_json(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="ignore"))
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            columns |= set(row)
-            texts.append(str(row.get(options.text_column, ""))[:_SAMPLE_BYTES])
-            if len(texts) == _SAMPLE_ROWS:
+def _look_into_array(path: Path, options: ReadOptions) -> Sample | None:
+    """The first rows of a file that is one JSON array; None if it is no such array, or none of them has a text."""
+    with open_binary(path) as handle, suppress(NotAnArrayError):
+        # What is damaged further on is an error of reading.
+        rows = _Rows(options)
+        for _, element in itertools.islice(array_elements(handle), _LINES):
+            if rows.add(element):
                 break
-    if kind == "json":
-        # The last element of an array that is written in lines is a whole row.
-        if first == b"[" and (2 * commas >= number or options.text_column not in columns):
-            raise NotACorpusError("one JSON array, not a JSON object a line; write: jq -c '.[]' FILE > FILE.jsonl")
-        if options.text_column not in columns:
-            raise NotACorpusError(f"no JSON object a line with a column {options.text_column!r}")
-    if texts:
-        need_column(columns, options)
-    return frozenset(columns), "\n".join(texts)
+    return Sample("json_array", *rows.found()) if options.text_column in rows.columns else None
+
+
+def _look_into_json(lines: Iterable[bytes], kind: str, options: ReadOptions) -> Sample:
+    rows = _Rows(options)
+    for line in lines:
+        if rows.add(line.removeprefix(b"\xef\xbb\xbf")):
+            break
+    if kind == "json" and options.text_column not in rows.columns:
+        raise NotACorpusError(f"no JSON object with a column {options.text_column!r}, in an array or one a line")
+    if rows.texts:
+        need_column(rows.columns, options)
+    return Sample("jsonl", *rows.found())
+
+
+class _Rows:
+    """The columns of the first rows of a file, none if there are none, and their text."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self.column = options.text_column
+        self.columns: set[str] = set()
+        self.texts: list[str] = []
+
+    def add(self, raw: bytes) -> bool:
+        """Take a row, if it is one; whether there are enough of them."""
+        try:
+            row = parse_json(raw.decode("utf-8", errors="ignore"))
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            self.columns |= set(row)
+            self.texts.append(str(row.get(self.column, ""))[:_SAMPLE_BYTES])
+        return len(self.texts) == _SAMPLE_ROWS
+
+    def found(self) -> tuple[frozenset[str], str]:
+        return frozenset(self.columns), "\n".join(self.texts)

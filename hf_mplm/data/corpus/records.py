@@ -1,4 +1,4 @@
-"""Rows of a text and its language: of JSONL, CSV and TSV, Parquet and the Hub."""
+"""Rows of a text and its language: of JSON, CSV and TSV, Parquet and the Hub."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hf_mplm.jobs.files import parse_json
 
 from .cleaning import clean, decode, sentences_of
 from .hub_source import hub_rows
+from .json_arrays import raw_elements
 from .openers import name_damage
 from .options import ReadOptions
 from .parquet import parquet_rows
@@ -55,7 +56,9 @@ def read_records(
 def _rows(segment: Segment, options: ReadOptions, places: Places, extra: Sequence[str]) -> Iterator[dict[str, Any]]:
     kind = segment.file.kind
     if kind == "jsonl":
-        return _json_rows(segment, places)
+        return _json_rows(raw_lines(segment, places), places)
+    if kind == "json_array":
+        return _json_rows(raw_elements(segment, places), places)
     if kind == "table":
         return table_rows(segment, options, places, extra)
     if kind == "parquet":
@@ -63,9 +66,9 @@ def _rows(segment: Segment, options: ReadOptions, places: Places, extra: Sequenc
     return hub_rows(segment, options, places, extra)
 
 
-def _json_rows(segment: Segment, places: Places) -> Iterator[dict[str, Any]]:
-    hint = segment.file.language
-    for raw in raw_lines(segment, places):
+def _json_rows(raws: Iterator[bytes], places: Places) -> Iterator[dict[str, Any]]:
+    hint = places.segment.file.language
+    for raw in raws:
         line = decode(raw, hint, places)
         text = None if line is None else clean(line, hint, places)
         if text is None:

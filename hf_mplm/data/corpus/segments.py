@@ -26,7 +26,7 @@ class SourceFile:
     """One file of a corpus, or one configuration of a Hub dataset.
 
     Args:
-        kind (`str`): `text`, `verses`, `table`, `jsonl`, `parquet` or `hub`.
+        kind (`str`): `text`, `verses`, `table`, `jsonl`, `json_array`, `parquet` or `hub`.
         path (`str`): what is opened.
         name (`str`): how reports name it.
         size (`int`): bytes; shards for a Hub configuration.
@@ -65,7 +65,7 @@ class Segment:
 
 
 def split_into_segments(file: SourceFile, nominal_bytes: int) -> list[Segment]:
-    """Cut a file into pieces of about `nominal_bytes`; a compressed file and a table stay whole.
+    """Cut a file into pieces of about `nominal_bytes`; a compressed file, a table and a JSON array stay whole.
 
     Raises:
         DamagedError: if it is Parquet that cannot be read.
@@ -78,7 +78,7 @@ def split_into_segments(file: SourceFile, nominal_bytes: int) -> list[Segment]:
         with name_damage(file.name), pq.ParquetFile(file.path) as table:
             groups = [table.metadata.row_group(i).total_byte_size for i in range(table.metadata.num_row_groups)]
         return [Segment(file, i, i + 1, max(0, weight)) for i, weight in enumerate(groups)]
-    if file.kind == "table":  # a quoted field may hold ends of lines
+    if file.kind in ("table", "json_array"):  # a field may hold ends of lines
         return [Segment(file, 0, file.size, file.size)]
     n = max(1, math.ceil(file.size / nominal_bytes))
     cuts = [file.size * i // n for i in range(n + 1)]

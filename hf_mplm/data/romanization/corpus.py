@@ -65,7 +65,7 @@ def romanize_corpus(
         output_format (`"parquet"` or `"jsonl"`, *optional*, defaults to `"parquet"`): The kind of files.
         cache_file (`str` or `Path`, *optional*): Units that processes and runs share, see [`Romanizer`].
         languages (`str` or `Sequence[str]`, *optional*): Codes to read; all by default.
-        text_column (`str`, *optional*, defaults to `"text"`): Column of JSONL, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): Column of JSON, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): The same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): Write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): Split of a Hub dataset.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_mplm.jobs.engines import run_tasks, show_progress
-from hf_mplm.jobs.files import write_json
 
 from ..corpus.options import ReadOptions
 from ..corpus.report import CorpusReport
@@ -20,6 +19,7 @@ from ..corpus.resolver import CodeResolver
 from ..corpus.segments import SourceFile
 from ..tokenizing.sentencepiece_model import MODEL_FILE
 from ..tokenizing.tokenizers import load_tokenizer, save_tokenizer, tokenizer_fingerprint
+from .dataset_files import write_dataset_files
 from .packing import LanguagePlan, close_parts, plan_language, plan_shards, store_features, write_shard
 from .parts import LanguageCounts, PartResult
 from .token_store import STORE_FORMAT
@@ -84,7 +84,6 @@ def write_splits(
     Returns:
         `list[LanguagePlan]`: what each language has in each split, in the order of the labels.
     """
-    from datasets import DatasetInfo
     from tqdm import tqdm
 
     languages = sorted(merged.report.counts)
@@ -109,29 +108,23 @@ def write_splits(
         for done in run_tasks(write_shard, todo, **where):
             bar.update(done["tokens"])
     close_parts()
-    for split, written in shards.items():
-        DatasetInfo(features=store_features(languages)).write_to_directory(str(folder / split))
-        state: dict[str, Any] = {
-            "_data_files": [{"filename": Path(shard.path).name} for shard in written],
-            # Keyed by all that the content depends on: `datasets` finds its caches by it.
-            "_fingerprint": hashlib.blake2b(json.dumps([identity, split]).encode(), digest_size=8).hexdigest(),
-            "_format_columns": None,
-            "_format_kwargs": {},
-            "_format_type": None,
-            "_output_all_columns": False,
-            "_split": split,
-        }
-        write_json(folder / split / "state.json", state)
-    write_json(folder / "dataset_dict.json", {"splits": list(shards)})
+    names = {split: [Path(shard.path).name for shard in written] for split, written in shards.items()}
+    fingerprints = {
+        split: hashlib.blake2b(json.dumps([identity, split]).encode(), digest_size=8).hexdigest() for split in shards
+    }
+    write_dataset_files(folder, names, store_features(languages), fingerprints)
     return plans
 
 
-def keep_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def keep_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, Any]:
     """Keep the tokenizer's own files with the store.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): the tokenizer.
         folder (`Path`): receives the files.
+
+    Returns:
+        `dict[str, Any]`: what the store says of it: `fingerprint`, `name` and `vocab_size`.
 
     Raises:
         ValueError: if what was saved is not the same tokenizer when it is loaded.
@@ -154,6 +147,7 @@ def keep_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
             f"{tokenizer.name_or_path}: this tokenizer is not the same after it was saved and loaded again. Save it "
             "with save_pretrained, load it from there, and prepare with that one"
         )
+    return {"fingerprint": fingerprint, "name": str(tokenizer.name_or_path), "vocab_size": len(tokenizer)}
 
 
 def summarize(

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hf_mplm.jobs.files import atomic_write, write_json
+from hf_mplm.jobs.files import atomic_write
 
+from .dataset_files import write_dataset_files
 from .packing import choose_holdout
 from .pair_parts import COUNTED, PairCounts
 from .parts import Batch
@@ -124,25 +125,14 @@ def write_pairs(plans: Sequence[PairPlan], folder: Path, fingerprint: str) -> No
         folder (`Path`): where the store is put together.
         fingerprint (`str`): of all that the content depends on; `datasets` finds its caches by it.
     """
-    from datasets import DatasetInfo
-
     features = pair_features([plan.language for plan in plans])
     splits = ["train", "holdout"] if any(plan.num_held for plan in plans) else ["train"]
+    names = {}
     for split in splits:
         (folder / split).mkdir(parents=True, exist_ok=True)
-        names = _write_shards(_rows(plans, split == "holdout", features.arrow_schema), folder / split, features)
-        DatasetInfo(features=features).write_to_directory(str(folder / split))
-        state: dict[str, Any] = {
-            "_data_files": [{"filename": name} for name in names],
-            "_fingerprint": f"{fingerprint}{split}",
-            "_format_columns": None,
-            "_format_kwargs": {},
-            "_format_type": None,
-            "_output_all_columns": False,
-            "_split": split,
-        }
-        write_json(folder / split / "state.json", state)
-    write_json(folder / "dataset_dict.json", {"splits": splits})
+        rows = _rows(plans, split == "holdout", features.arrow_schema)
+        names[split] = _write_shards(rows, folder / split, features)
+    write_dataset_files(folder, names, features, {split: f"{fingerprint}{split}" for split in splits})
 
 
 def _write_shards(rows: Iterator[pa.RecordBatch], folder: Path, features: Any) -> list[str]:

@@ -102,7 +102,7 @@ def prepare_pair_store(
         seed (`int`, *optional*, defaults to 42): chooses the held-out pairs.
         use_language_codes (`bool`, *optional*, defaults to `False`): tell uroman the language, as the papers do not.
         languages (`str` or `Sequence[str]`, *optional*): codes to read; all by default.
-        text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): column of JSON, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): split of a Hub dataset.
@@ -170,12 +170,7 @@ def prepare_pair_store(
         check_content(report, options, corpus)
         plans = plan_pairs([batch for result in results for batch in result.batches], holdout)
         write_pairs(plans, work / "store", _fingerprint(plan["identity"]))
-        keep_tokenizer(tokenizer, work / "store" / "tokenizer")
-        about = {
-            "fingerprint": settings["tokenizer"],
-            "name": str(tokenizer.name_or_path),
-            "vocab_size": len(tokenizer),
-        }
+        about = keep_tokenizer(tokenizer, work / "store" / "tokenizer")
         info = _summary(results, plans, plan["identity"], about, report)
         job.finish(work / "store", {**info, **describe_files(work / "store")})
     return load_pair_store(output, verify=False)

@@ -77,7 +77,7 @@ def prepare_store(
         engine (`str`, *optional*, defaults to `"local"`): `"ray"` works on a Ray cluster.
         seed (`int`, *optional*, defaults to 42): chooses the held-out sentences.
         languages (`str` or `Sequence[str]`, *optional*): codes to read; all by default.
-        text_column (`str`, *optional*, defaults to `"text"`): column of JSONL, Parquet and Hub datasets.
+        text_column (`str`, *optional*, defaults to `"text"`): column of JSON, CSV, Parquet and Hub datasets.
         language_column (`str`, *optional*, defaults to `"language"`): the same for the language's code.
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): split of a Hub dataset.
@@ -147,12 +147,7 @@ def prepare_store(
         check_content(merged.report, options, corpus)
         folder = work / "store"
         plans = write_splits(merged, folder, plan["identity"], num_proc=num_proc, engine=engine)
-        keep_tokenizer(tokenizer, folder / "tokenizer")
-        about = {
-            "fingerprint": settings["tokenizer"],
-            "name": str(tokenizer.name_or_path),
-            "vocab_size": len(tokenizer),
-        }
+        about = keep_tokenizer(tokenizer, folder / "tokenizer")
         info = summarize(merged, plans, plan["identity"], about)
         job.finish(folder, {**info, **describe_files(folder)})
     return load_store(output, verify=False)

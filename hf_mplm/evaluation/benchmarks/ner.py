@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files.names import Meaning
 from ..files.tagged import TaggedSentence
-from ..kinds.finetuned import Features, Scores
+from ..kinds.examples import Features, Scores
 from ..kinds.tagging import TaggedCorpus, TaggingTask, named
 from ..metrics.entities import entity_f1
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..context import Context
+from ..encoder import encode_in
 from ..files.corpus import MissingDataError
 from ..files.reads import recorded_reads
 from ..kinds.options import with_options
@@ -183,7 +184,7 @@ class NeutralityTask:
 
     def _encode(self, context: Context, corpus: ParallelSentences, code: str, folder: Path) -> list[str]:
         sentences = self._chosen(corpus, code)
-        vectors = context.encoder.encode(list(sentences.values()), progress=context.progress)
+        vectors = encode_in(context.encoder, list(sentences.values()), code, progress=context.progress)
         np.save(folder / f"{code}.npy", np.asarray(vectors, dtype=np.float32))
         return list(sentences)
 

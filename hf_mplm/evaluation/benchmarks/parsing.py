@@ -17,7 +17,8 @@ from ..context import Context
 from ..files.layouts import DataError
 from ..files.parsing_corpus import ParsedSentence, ParsingCorpus
 from ..kinds.biaffine import BiaffineParser
-from ..kinds.finetuned import Features, Scores, TransferTask
+from ..kinds.examples import Features, Scores
+from ..kinds.finetuned import TransferTask
 from ..kinds.finetuning import Batch, FineTuningSettings, Row
 from ..kinds.trees import attachment_scores
 from ..kinds.words import WordTokenizer, pad_words

@@ -10,7 +10,7 @@ from typing import Any
 from ..files.layouts import DataError
 from ..files.tagged import TaggedSentence
 from ..files.treebanks import Treebanks
-from ..kinds.finetuned import Features, Scores
+from ..kinds.examples import Features, Scores
 from ..kinds.tagging import TaggedCorpus, TaggingTask, named
 from ..metrics.classification import accuracy, macro_f1
 from ..metrics.entities import entity_f1

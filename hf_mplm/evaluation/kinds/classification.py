@@ -13,14 +13,17 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from hf_mplm._lists import as_list
 
 from ..context import Context
+from ..encoder import encode_in
 from ..files.corpus import Corpus, MissingDataError
 from ..files.layouts import DataError, Record
 from ..metrics.classification import accuracy, macro_f1
 from ..results import ResultRow
 from ..task import Cell, training_free_cell
-from .finetuned import PROBE, Features, Scores, TransferTask
+from .examples import Features, Scores
+from .finetuned import TransferTask
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
 from .probe import LinearProbe
+from .transfer_settings import PROBE
 
 
 __all__ = ["ClassificationTask", "LabelledText", "label_index"]
@@ -166,9 +169,9 @@ class ClassificationTask(TransferTask[LabelledText]):
         corpus = self.corpus(context.data_dir)
         train, dev = corpus.examples(source, "train"), corpus.examples(source, "dev")
         probe = LinearProbe.fit(
-            self._vectors(context, train),
+            self._vectors(context, train, source),
             [example.label for example in train],
-            self._vectors(context, dev),
+            self._vectors(context, dev, source),
             [example.label for example in dev],
             num_labels=len(self.labels),
             metric=METRICS[self.selection_metric],
@@ -179,17 +182,16 @@ class ClassificationTask(TransferTask[LabelledText]):
             except MissingDataError as error:
                 context.skip(self.name, cell.language, error)
                 continue
-            scores = self.score(
-                test, Features([]), probe.predict(self._vectors(context, test)).tolist(), cell.language
-            )
+            predicted = probe.predict(self._vectors(context, test, cell.language)).tolist()
+            scores = self.score(test, Features([]), predicted, cell.language)
             yield context.rows(cell, scores.metrics, n=scores.n)
 
-    def _vectors(self, context: Context, examples: Sequence[LabelledText]) -> np.ndarray:
-        first = context.encoder.encode([example.text for example in examples])
+    def _vectors(self, context: Context, examples: Sequence[LabelledText], language: str) -> np.ndarray:
+        first = encode_in(context.encoder, [example.text for example in examples], language)
         if examples[0].pair is None:
             return first
         # A linear probe of two vectors side by side cannot compare them; their distance and product can be weighed.
-        second = context.encoder.encode([example.pair or "" for example in examples])
+        second = encode_in(context.encoder, [example.pair or "" for example in examples], language)
         return np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import random
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,26 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..context import Context
 from ..files.corpus import Corpus, Example, MissingDataError
-from ..files.reads import recorded_reads
-from ..loading import position_limit
-from ..results import NOT_APPLICABLE, ResultRow
+from ..files.splits import Splits
+from ..results import ResultRow
 from ..task import Cell
 from .examples import Features, Scores
-from .finetuning import Batch, FineTuningSettings, Row, finetune, finetuning_settings, predict, with_seed
+from .finetuning import Batch, FineTuningSettings, Row, finetuning_settings, with_seed
+from .source_run import SourceRun
+from .transfer_settings import IN_LANGUAGE, PROBE, few_shot_examples, finetuned_settings, transfer_cells
 
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-__all__ = ["Features", "Scores", "TransferTask"]
-
-ZERO_SHOT, IN_LANGUAGE, PROBE = "zero-shot", "in-language", "probe"
-FEW_SHOT = re.compile(r"few-shot-([1-9]\d*)")
+__all__ = ["TransferTask"]
 
 
 @dataclass
@@ -215,13 +211,7 @@ class TransferTask(ABC, Generic[Example]):
         Raises:
             ValueError: If a setting is not known.
         """
-        for setting in context.settings.transfer.settings:
-            if setting not in (ZERO_SHOT, IN_LANGUAGE, PROBE) and not FEW_SHOT.fullmatch(setting):
-                raise ValueError(
-                    f"transfer setting {setting!r} is not known; choose of zero-shot, few-shot-K (few-shot-10), "
-                    "in-language and probe"
-                )
-        return [setting for setting in context.settings.transfer.settings if setting != PROBE]
+        return finetuned_settings(context)
 
     def cells(self, context: Context, languages: Sequence[str]) -> list[Cell]:
         """List what there is to compute.
@@ -231,20 +221,9 @@ class TransferTask(ABC, Generic[Example]):
             languages (`Sequence[str]`): Codes of the languages to score.
 
         Returns:
-            `list[Cell]`: In the order of settings, sources, seeds and languages.
+            `list[Cell]`: In the order of settings, seeds, sources and languages.
         """
-        cells = []
-        for setting in self.settings(context):
-            pairs = [(source, target) for source in context.source_languages for target in languages]
-            if setting == IN_LANGUAGE:
-                pairs = [(language, language) for language in languages]
-            elif FEW_SHOT.fullmatch(setting):
-                pairs = [(source, target) for source, target in pairs if source != target]
-            for seed in context.settings.transfer.seeds:
-                cells += [
-                    Cell(self.name, target, source, "", setting, NOT_APPLICABLE, seed) for source, target in pairs
-                ]
-        return cells
+        return transfer_cells(self.name, self.settings(context), context, languages)
 
     def cell_settings(self, context: Context, cell: Cell) -> dict[str, Any]:
         """Tell which settings a score depends on that are no part of its row."""
@@ -268,14 +247,14 @@ class TransferTask(ABC, Generic[Example]):
         if not cells:
             asked = ", ".join(context.settings.transfer.settings)
             context.skip(self.name, "", f"there is nothing to compute with --transfer_settings {asked} in {languages}")
-        splits = _Splits(self, context)
+        splits = Splits(lambda: self.corpus(context.data_dir, context.settings.transfer.train_file))
         if list(context.settings.transfer.settings) != [IN_LANGUAGE]:
             for source in context.source_languages:
                 for split in ("train", "dev"):
                     splits.files(source, split)
         for cell in cells:
             needed = [(cell.source_language, "train"), (cell.source_language, "dev"), (cell.language, "test")]
-            if FEW_SHOT.fullmatch(cell.setting):
+            if few_shot_examples(cell.setting):
                 needed.append((cell.language, "train"))
             try:
                 files = frozenset().union(*(splits.files(*split) for split in needed))
@@ -299,127 +278,7 @@ class TransferTask(ABC, Generic[Example]):
             if cell.setting != PROBE and cell not in context.finished:
                 runs.setdefault((cell.source_language, cell.seed), []).append(cell)
         for (source, seed), cells in runs.items():
-            yield from self._run(context, source, seed, cells)
-
-    def _run(self, context: Context, source: str, seed: int, cells: Sequence[Cell]) -> Iterator[list[ResultRow]]:
-        """Train on one source, and score in all settings that begin with that: few-shot tuning starts from it."""
-        corpus = self.corpus(context.data_dir, context.settings.transfer.train_file)
-        readable = []
-        for cell in cells:
-            try:
-                corpus.examples(cell.language, "test")
-                if cell.setting == IN_LANGUAGE:
-                    corpus.examples(source, "train")
-                    corpus.examples(source, "dev")
-                if FEW_SHOT.fullmatch(cell.setting):
-                    corpus.examples(cell.language, "train")
-                readable.append(cell)
-            except MissingDataError as error:
-                context.skip(self.name, cell.language, error)
-        if not readable:
-            return
-        tokenizer = context.model.load_tokenizer()
-        settings = with_seed(self._hyperparameters(), seed)
-        # The head is drawn here: seeding after the model is built would leave it to chance.
-        set_seed(seed)
-        model = self.make_model(context)
-        settings = _within_window(settings, position_limit(model, tokenizer))
-        self._train(context, model, tokenizer, corpus, source, settings)
-        # What is scored as it is comes before what is tuned further.
-        readable.sort(key=lambda cell: FEW_SHOT.fullmatch(cell.setting) is not None)
-        start: dict[str, Tensor] = {}
-        if FEW_SHOT.fullmatch(readable[-1].setting):
-            start = {name: weight.clone() for name, weight in model.state_dict().items()}
-        for cell in readable:
-            few_shot = FEW_SHOT.fullmatch(cell.setting)
-            if few_shot:
-                train = corpus.examples(cell.language, "train")
-                model.load_state_dict(start)
-                chosen = random.Random(seed).sample(range(len(train)), min(int(few_shot[1]), len(train)))
-                self._tune(context, model, tokenizer, [train[index] for index in chosen], settings, cell.language)
-            scores = self._score(model, tokenizer, corpus.examples(cell.language, "test"), settings, cell.language)
-            yield context.rows(cell, scores.metrics, n=scores.n, n_skipped=scores.n_skipped)
+            yield from SourceRun(self, context, source, with_seed(self._hyperparameters(), seed)).score(cells)
 
     def _hyperparameters(self) -> FineTuningSettings:
         return finetuning_settings(self.name, own=self.finetuning)
-
-    def _train(
-        self,
-        context: Context,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        corpus: Corpus[Example],
-        source: str,
-        settings: FineTuningSettings,
-    ) -> None:
-        dev = corpus.examples(source, "dev")
-        dev_features = self.features(dev, tokenizer, settings, train=False)
-
-        def score(tuned: PreTrainedModel) -> dict[str, float]:
-            return dict(self._score(tuned, tokenizer, dev, settings, source, dev_features).metrics)
-
-        self._tune(context, model, tokenizer, corpus.examples(source, "train"), settings, source, score)
-
-    def _tune(
-        self,
-        context: Context,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        examples: Sequence[Example],
-        settings: FineTuningSettings,
-        language: str,
-        score: Any = None,
-    ) -> None:
-        finetune(
-            model,
-            self.features(examples, tokenizer, settings, train=True).rows,
-            settings,
-            collate=lambda rows: self.collate(rows, tokenizer),
-            loss=self.loss,
-            count=self.count,
-            score=score,
-            metric=self.selection_metric,
-            description=f"{self.name} {language}",
-            progress=context.progress,
-        )
-
-    def _score(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        examples: Sequence[Example],
-        settings: FineTuningSettings,
-        language: str,
-        features: Features | None = None,
-    ) -> Scores:
-        features = features or self.features(examples, tokenizer, settings, train=False)
-        predictions = predict(
-            model, features.rows, collate=lambda rows: self.collate(rows, tokenizer), decode=self.decode
-        )
-        return self.score(examples, features, predictions, language)
-
-
-def _within_window(settings: FineTuningSettings, limit: int) -> FineTuningSettings:
-    return replace(settings, max_length=min(settings.max_length, limit))
-
-
-class _Splits:
-    """Reads each split once, and tells which files it stands in."""
-
-    def __init__(self, task: TransferTask[Any], context: Context) -> None:
-        with recorded_reads() as self.common:
-            self.corpus = task.corpus(context.data_dir, context.settings.transfer.train_file)
-        self.found: dict[tuple[str, str], frozenset[Path] | MissingDataError] = {}
-
-    def files(self, language: str, split: str) -> frozenset[Path]:
-        if (language, split) not in self.found:
-            with recorded_reads() as files:
-                try:
-                    self.corpus.examples(language, split)
-                    self.found[language, split] = frozenset(self.common | files)
-                except MissingDataError as error:
-                    self.found[language, split] = error
-        found = self.found[language, split]
-        if isinstance(found, MissingDataError):
-            raise found
-        return found

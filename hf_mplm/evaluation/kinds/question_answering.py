@@ -15,9 +15,11 @@ from ..context import Context
 from ..files.question_corpus import QuestionCorpus
 from ..files.squad import Question
 from ..metrics.squad import answer_scores, normalize_mlqa, normalize_squad
-from .finetuned import ZERO_SHOT, Features, Scores, TransferTask
+from .examples import Features, Scores
+from .finetuned import TransferTask
 from .finetuning import Batch, FineTuningSettings, Row, pad_rows
 from .spans import Spans, best_spans, best_text, question_windows, target_span
+from .transfer_settings import ZERO_SHOT
 
 
 __all__ = ["QuestionAnsweringTask"]

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..context import Context
-from ..encoder import Encoder
+from ..encoder import Encoder, encode_in, needs_language
 from ..files.corpus import MissingDataError
 from ..files.layouts import DataError
 from ..files.reads import recorded_reads
@@ -226,9 +226,9 @@ class RetrievalTask:
                 for group in _grouped(self._pairs(context, source, wanted)):
                     if vectors is None:
                         break
-                    vectors.add(group, shared_source=self.shared_source)
+                    vectors.add(group, source, shared_source=self.shared_source)
                     for language, text in group.items():
-                        one, other = vectors.of(text.source), vectors.of(text.target)
+                        one, other = vectors.of(text.source, source), vectors.of(text.target, language)
                         for cell in self._open_cells(context, source, language):
                             accuracy = retrieval_accuracy(
                                 one,
@@ -294,20 +294,32 @@ class _Vectors:
     def __init__(self, encoder: Encoder, progress: bool) -> None:
         self.encoder = encoder
         self.progress = progress
-        self.kept: dict[str, np.ndarray] = {}
-        self.current: dict[str, np.ndarray] = {}
+        # An encoder that asks for the language may give one sentence two vectors.
+        self.by_language = needs_language(encoder)
+        self.kept: dict[tuple[str, str], np.ndarray] = {}
+        self.current: dict[tuple[str, str], np.ndarray] = {}
 
-    def add(self, group: Mapping[str, ParallelText], *, shared_source: bool) -> None:
-        sources = {text: None for pair in group.values() for text in pair.source}
-        texts = {**sources, **{text: None for pair in group.values() for text in pair.target}}
-        new = [text for text in texts if text not in self.kept]
-        self.current = dict(zip(new, self.encoder.encode(new, progress=self.progress))) if new else {}
+    def add(self, group: Mapping[str, ParallelText], source: str, *, shared_source: bool) -> None:
+        sources = {self._key(text, source): None for pair in group.values() for text in pair.source}
+        targets = {self._key(text, code): None for code, pair in group.items() for text in pair.target}
+        calls: dict[str, list[str]] = {}
+        for language, text in {**sources, **targets}:
+            if (language, text) not in self.kept:
+                calls.setdefault(language, []).append(text)
+        self.current = {}
+        for language, texts in calls.items():
+            vectors = encode_in(self.encoder, texts, language, progress=self.progress)
+            self.current.update(zip([(language, text) for text in texts], vectors))
         if shared_source:
             # Copies, because a row of the group's matrix would keep the whole matrix.
-            self.kept.update({text: self.current[text].copy() for text in sources if text in self.current})
+            self.kept.update({key: self.current[key].copy() for key in sources if key in self.current})
 
-    def of(self, texts: Sequence[str]) -> np.ndarray:
-        return np.stack([self.kept[text] if text in self.kept else self.current[text] for text in texts])
+    def of(self, texts: Sequence[str], language: str) -> np.ndarray:
+        keys = [self._key(text, language) for text in texts]
+        return np.stack([self.kept[key] if key in self.kept else self.current[key] for key in keys])
+
+    def _key(self, text: str, language: str) -> tuple[str, str]:
+        return (language if self.by_language else "", text)
 
 
 def _grouped(pairs: Iterator[tuple[str, ParallelText]]) -> Iterator[dict[str, ParallelText]]:

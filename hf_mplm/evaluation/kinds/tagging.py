@@ -19,7 +19,8 @@ from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
 from ..files.layouts import DataError, read_lines
 from ..files.tagged import TaggedSentence, read_tagged_files, read_words
-from .finetuned import Features, TransferTask
+from .examples import Features
+from .finetuned import TransferTask
 from .finetuning import Batch, FineTuningSettings, Row
 from .words import WordTokenizer, gather_words, pad_words
 

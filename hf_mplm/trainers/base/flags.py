@@ -34,11 +34,17 @@ _EVALUATION = Refusal(
 _UPLOADING = Refusal(
     "uploading during training would publish resume files too", "train first, then call `trainer.push_to_hub()`"
 )
-_SHARDED = Refusal(
-    "the masked-LM loss reads the tied embeddings as one tensor, and a checkpoint holds every weight whole, neither "
-    "of which sharded weights allow",
-    "start one process a device without it: torchrun --nproc_per_node 2 -m hf_mplm ...",
+_ONE_EACH = "start one process a device without it: torchrun --nproc_per_node 2 -m hf_mplm ..."
+# Seen with torch 2.13 and accelerate 1.15, made to shard on CPU processes; transformers' own masked LMs end so, too.
+# ModernBERT's, whose bias is its decoder's alone, did train. No CPU run as accelerate has it would keep that tested.
+_FSDP = Refusal(
+    "torch's fully_shard refuses the masked LMs of XLM-R and BERT as accelerate hands them over (\"Parameter "
+    "'lm_head.decoder.bias' is shared with a parameter already managed by another FSDP group\"), and on CPU processes "
+    "accelerate shards nothing, without a word",
+    _ONE_EACH,
 )
+_DEEPSPEED = Refusal("it was not tried; accelerate uses it on GPUs only", _ONE_EACH)
+_SPLIT = Refusal("a model whose layers or sequences are split over devices was not tried", _ONE_EACH)
 _OLD_PRECISION = Refusal("apex is not used", "give --fp16 or --bf16 alone")
 _TPU = Refusal("nothing was tried on a TPU", "leave it out")
 _LIGER = Refusal("the masked-LM loss is fused already, at masked positions only", "leave it out")
@@ -93,13 +99,13 @@ REFUSED: dict[str, Refusal] = {
     "push_to_hub_token": _UPLOADING,
     "save_safetensors": Refusal("weights are safetensors always", "leave it on"),
     # Processes and devices.
-    "fsdp": _SHARDED,
-    "fsdp_config": _SHARDED,
-    "fsdp_min_num_params": _SHARDED,
-    "fsdp_transformer_layer_cls_to_wrap": _SHARDED,
-    "deepspeed": _SHARDED,
-    "parallelism_config": _SHARDED,
-    "mp_parameters": _SHARDED,
+    "fsdp": _FSDP,
+    "fsdp_config": _FSDP,
+    "fsdp_min_num_params": _FSDP,
+    "fsdp_transformer_layer_cls_to_wrap": _FSDP,
+    "deepspeed": _DEEPSPEED,
+    "parallelism_config": _SPLIT,
+    "mp_parameters": _SPLIT,
     "fp16_opt_level": _OLD_PRECISION,
     "fp16_backend": _OLD_PRECISION,
     "tpu_num_cores": _TPU,
@@ -168,15 +174,15 @@ def refuse_ignored(args: Any) -> None:
     Raises:
         ValueError: naming the argument, the reason and what to give instead.
     """
-    for variable, name in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
-        if os.environ.get(variable, "false").lower() in ("1", "true"):
+    for name, refusal in (("FSDP", _FSDP), ("DeepSpeed", _DEEPSPEED)):
+        if os.environ.get(f"ACCELERATE_USE_{name.upper()}", "false").lower() in ("1", "true"):
             raise ValueError(
-                f"{name}, which accelerate launch asks for, is not taken: {_SHARDED.reason}; {_SHARDED.instead}"
+                f"{name}, which accelerate launch asks for, is not taken: {refusal.reason}; {refusal.instead}"
             )
     for field in dataclasses.fields(args):
-        refusal = REFUSED.get(field.name)
-        if refusal is None:
+        if field.name not in REFUSED:
             continue
+        refusal = REFUSED[field.name]
         value = getattr(args, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
         if value == default or value in (None, "", [], {}) or _filled_in(args, field.name, value):

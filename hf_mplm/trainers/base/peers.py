@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .processes import are_several
 
 __all__ = ["LostProcessError", "telling_of_lost_processes"]
 
+_TELLING: ContextVar[bool] = ContextVar("telling of lost processes", default=False)
 # A process closes its connections a little before the system calls it dead.
 _DYING_SECONDS = 3.0
 # What gloo and NCCL say where they raise no error of torch.distributed's own.
@@ -37,22 +39,28 @@ class _EndedByLauncher(RuntimeError):
 
 
 @contextmanager
-def telling_of_lost_processes(output_dir: str | Path) -> Iterator[None]:
+def telling_of_lost_processes(output_dir: str | Path, again: str = "repeat the same command") -> Iterator[None]:
     """Tell which process died and where the run goes on, instead of a collective's failure in each of the others.
 
-    One of the processes that are left raises; the others end silently, so that it is told once.
+    One of the processes that are left raises; the others end silently, so that it is told once. Within another of its
+    kind, nothing is done.
 
     Args:
         output_dir (`str` or `Path`): the folder of the run, whose last whole checkpoint is named.
+        again (`str`, *optional*, defaults to `"repeat the same command"`): what to do to go on.
 
     Raises:
         LostProcessError: in the first process that is left.
         SystemExit: in the others, with status 2.
     """
+    if _TELLING.get():
+        yield
+        return
     peers: list[tuple[str, int]] = []
     if are_several():
         peers = [("", 0)] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(peers, (socket.gethostname(), os.getpid()))
+    token = _TELLING.set(True)
     try:
         with _outliving_the_launcher(peers):
             yield
@@ -71,8 +79,10 @@ def telling_of_lost_processes(output_dir: str | Path) -> Iterator[None]:
         where = f"it goes on from {last}" if last else "there is no whole checkpoint yet, so that it begins anew"
         raise LostProcessError(
             f"{who} of {len(peers)} died, and the others cannot go on without it; what the launcher and it have "
-            f"printed says why. Then repeat the same command: {where}"
+            f"printed says why. Then {again}: {where}"
         ) from error
+    finally:
+        _TELLING.reset(token)
 
 
 @contextmanager
@@ -81,6 +91,7 @@ def _outliving_the_launcher(peers: list[tuple[str, int]]) -> Iterator[None]:
     if not peers or threading.current_thread() is not threading.main_thread():
         yield
         return
+    telling = False
 
     def ask(number: int, _frame: Any) -> None:
         if not _dead(peers, wait=False):
@@ -89,14 +100,16 @@ def _outliving_the_launcher(peers: list[tuple[str, int]]) -> Iterator[None]:
             return
         signal.signal(number, signal.SIG_IGN)
         # A collective's failure that is on its way says the same.
-        if sys.exc_info()[0] is None:
+        if not telling and sys.exc_info()[0] is None:
             raise _EndedByLauncher("the launcher ends this process, because another one has died")
 
-    before = signal.signal(signal.SIGTERM, ask)
+    # None is a handler that was not set from Python, and cannot be set back from there.
+    before = signal.signal(signal.SIGTERM, ask) or signal.SIG_DFL
     try:
         yield
     except RuntimeError:
-        raise  # the line is yet to be printed, and the launcher's signal may be yet to come
+        telling = True  # the line is yet to be printed, and the launcher's signal may be yet to come
+        raise
     except BaseException:
         signal.signal(signal.SIGTERM, before)
         raise

@@ -32,6 +32,7 @@ from .checkpoints import (
     write_manifest,
 )
 from .finished import STAGING, publish_model, stage_model
+from .peers import telling_of_lost_processes
 from .processes import decided_by_first, hold_output
 from .run_record import changed_settings, origin_differences, read_run, write_run
 from .stopping import StopCallback, TrainingStopped
@@ -107,10 +108,13 @@ class ResumableTrainer(Trainer):
                 another store or model.
             FolderInUseError: when another run writes to the output folder.
             DamagedError: when a file of the checkpoint cannot be read.
+            LostProcessError: in the first of the processes that are left, when another has died.
             NonFiniteLossError: when the loss or its gradient is not finite.
             TrainingStopped: (a `SystemExit`) when SIGTERM or SIGUSR1 was received; the step's checkpoint is whole.
         """
-        with hold_output(self.args.output_dir, "training"):
+        output_dir = self.args.output_dir
+        again = f"train again with resume_from_checkpoint=find_last_checkpoint({output_dir!r})"
+        with telling_of_lost_processes(output_dir, again), hold_output(output_dir, "training"):
             found = decided_by_first(lambda: _text(self._checkpoint_to_resume(resume_from_checkpoint)))
             checkpoint = None if found is None else Path(found)
             self._start_draw, self._start_step = 0, 0

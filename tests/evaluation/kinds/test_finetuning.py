@@ -122,7 +122,7 @@ def test_seeds_draw_the_head_and_repeat(sib_data, tiny_encoder_folder, monkeypat
         tuned.append(model.classifier.out_proj.weight.clone())
         return outcome
 
-    monkeypatch.setattr("hf_mplm.evaluation.kinds.finetuned.finetune", spy)
+    monkeypatch.setattr("hf_mplm.evaluation.kinds.source_run.finetune", spy)
     first = evaluate(tiny_encoder_folder, "sib200", sib_data, seeds=[1, 2], finetuning={"sib200": FAST})
     again = evaluate(tiny_encoder_folder, "sib200", sib_data, seeds=[2], finetuning={"sib200": FAST})
     assert [row for row in first if row.seed == 2] == again

@@ -11,7 +11,7 @@ from transformers import AutoModelForTokenClassification
 from hf_mplm.evaluation.benchmarks import ner, pos
 from hf_mplm.evaluation.files.layouts import DataError
 from hf_mplm.evaluation.files.tagged import TaggedSentence
-from hf_mplm.evaluation.kinds.finetuned import Features
+from hf_mplm.evaluation.kinds.examples import Features
 from hf_mplm.evaluation.kinds.finetuning import FineTuningSettings, predict
 from hf_mplm.evaluation.loading import load_model
 from hf_mplm.evaluation.runner import evaluate

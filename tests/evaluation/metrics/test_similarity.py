@@ -3,11 +3,20 @@ from __future__ import annotations
 import faiss
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import f1_score
 
 from hf_mplm.evaluation.kinds.retrieval import retrieval_accuracy
 from hf_mplm.evaluation.metrics import similarity
-from hf_mplm.evaluation.metrics.similarity import centre, csls_penalty, mining_f1, normalise, retrieval_ranks, retrieve
+from hf_mplm.evaluation.metrics.similarity import (
+    best_ranks,
+    centre,
+    csls_penalty,
+    mining_f1,
+    normalise,
+    retrieval_ranks,
+    retrieve,
+)
 
 
 def faiss_ranks(queries: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -138,3 +147,39 @@ def test_only_the_plain_setting_has_the_f1(vectors):
     plain = retrieval_accuracy(*vectors)
     assert plain["f1"] <= plain["accuracy@1"]
     assert "f1" not in retrieval_accuracy(*vectors, setting="csls")
+
+
+def test_tensors_give_what_arrays_give(vectors, monkeypatch):
+    queries, index = (normalise(side) for side in vectors)
+    tensors = [normalise(torch.from_numpy(side)) for side in vectors]
+    np.testing.assert_allclose(tensors[0].numpy(), queries, atol=1e-6)
+    assert not normalise(torch.zeros(1, 4)).any()
+    for k in (1, 10, 1000):
+        expected = csls_penalty(queries, index, k)
+        np.testing.assert_allclose(csls_penalty(*tensors, k).numpy(), expected, atol=1e-6)
+        monkeypatch.setattr(similarity, "SCORES_PER_CHUNK", 7 * len(index))
+        np.testing.assert_allclose(csls_penalty(*tensors, k).numpy(), expected, atol=1e-6)
+        monkeypatch.undo()
+    own = [[row] for row in range(len(queries))]
+    penalty = csls_penalty(tensors[1], tensors[0], 10)
+    np.testing.assert_array_equal(best_ranks(*tensors, own), retrieval_ranks(*vectors))
+    np.testing.assert_array_equal(best_ranks(*tensors, own, penalty), retrieval_ranks(*vectors, csls=10))
+    assert (retrieval_ranks(*vectors) != retrieval_ranks(*vectors, csls=10)).any()
+
+
+@pytest.mark.parametrize("per_chunk", [50, 4_000_000])
+def test_the_best_of_several_answers_counts_and_ties_go_to_the_smaller_position(per_chunk, monkeypatch):
+    monkeypatch.setattr(similarity, "SCORES_PER_CHUNK", per_chunk)
+    generator = np.random.default_rng(3)
+    distinct = normalise(generator.normal(size=(9, 33)).astype(np.float32))
+    members = generator.integers(0, 9, 40)
+    index, queries = torch.from_numpy(distinct[members]), torch.from_numpy(distinct[generator.integers(0, 9, 25)])
+    gold = [sorted(set(generator.integers(0, 40, 3).tolist())) for _ in range(25)]
+    expected = []
+    for query, answers in zip(queries.numpy(), gold):
+        by_kind = [float(distinct[kind].astype(np.float64) @ query) for kind in range(9)]
+        order = sorted(range(40), key=lambda place: (-by_kind[members[place]], place))
+        expected.append(min(order.index(answer) for answer in answers))
+    assert best_ranks(queries, index, gold).tolist() == expected
+    # Neither the first of the answers alone nor the last would do.
+    assert best_ranks(queries, index, [answers[:1] for answers in gold]).tolist() != expected
