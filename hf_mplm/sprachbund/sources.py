@@ -75,7 +75,10 @@ class EncoderSource:
 
 @dataclass(frozen=True)
 class CharacterSource:
-    """Frequencies of character n-grams, hashed: what spelling alone tells, as a control.
+    """Which character n-grams a sentence has, hashed: what spelling alone tells, as a control.
+
+    The vector of a language is the share of its sentences in which each n-gram stands. That finds relatives better than
+    counts do, of which a few letters make up most.
 
     Args:
         longest (`int`, *optional*, defaults to 3): letters of the longest n-gram.
@@ -86,11 +89,17 @@ class CharacterSource:
     dimension: int = 2048
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Encode sentences, each as a vector of length 1."""
+        """Encode sentences, each as a vector of ones and zeros."""
         from sklearn.feature_extraction.text import HashingVectorizer
 
         vectorizer = HashingVectorizer(
-            analyzer="char", ngram_range=(1, self.longest), n_features=self.dimension, dtype=np.float64
+            analyzer="char",
+            ngram_range=(1, self.longest),
+            n_features=self.dimension,
+            norm=None,
+            alternate_sign=False,
+            binary=True,
+            dtype=np.float64,
         )
         return np.ones(len(texts), dtype=bool), {CHARACTERS: vectorizer.transform(texts).toarray()}
 
