@@ -77,8 +77,8 @@ class EncoderSource:
 class CharacterSource:
     """Which character n-grams a sentence has, hashed: what spelling alone tells, as a control.
 
-    The vector of a language is the share of its sentences in which each n-gram stands. That finds relatives better than
-    counts do, of which a few letters make up most.
+    The vector of a language is the share of its sentences in which each n-gram stands. That finds relatives better
+    than counts do, of which a few letters make up most.
 
     Args:
         longest (`int`, *optional*, defaults to 3): letters of the longest n-gram.
