@@ -13,12 +13,14 @@ from hf_mplm.report.table import text_table
 if TYPE_CHECKING:
     import numpy as np
 
+    from hf_mplm.report.page import Page
     from hf_mplm.sprachbund import LanguageVectors
     from hf_mplm.sprachbund.clustering import Tree
     from hf_mplm.sprachbund.sprachbunds import Sprachbunds
 
 logger = logging.getLogger(__name__)
 
+PAGE_FILE = "map.html"
 _SHOWN = 12
 
 
@@ -87,7 +89,8 @@ def run(arguments: ClusterArguments) -> int:
     with hold_folder(output, "hf-mplm sprachbund cluster"):
         found.save(output)
         drawn = draw(found, tree, vectors, view, arguments, output)
-        write_digests(output, [SPRACHBUNDS_FILE, *drawn])
+        make_page(found, vectors, view, arguments).write(output / PAGE_FILE)
+        write_digests(output, [SPRACHBUNDS_FILE, PAGE_FILE, *drawn])
     print("\n".join(summary(found)))
     print(f"\n{len(found.clusters)} clusters of {len(found.cluster_of)} languages, by {view}, are in {output}")
     return 0
@@ -142,6 +145,55 @@ def summary(found: Sprachbunds) -> list[str]:
     if found.left_out:
         lines.append(f"In no cluster: {len(found.left_out)} languages")
     return lines
+
+
+def make_page(found: Sprachbunds, vectors: LanguageVectors, view: str, arguments: ClusterArguments) -> Page:
+    """The map of the languages as a page: by cluster, family, script and the like, at several places.
+
+    Args:
+        found (`Sprachbunds`): the clusters.
+        vectors (`LanguageVectors`): the languages.
+        view (`str`): the view that was clustered.
+        arguments ([`ClusterArguments`]): the flags.
+    """
+    import numpy as np
+
+    from hf_mplm.languages import branch, coordinates, family_name, language_name, parse_code, resource
+    from hf_mplm.report.language_page import language_page
+    from hf_mplm.sprachbund.word_order import WORD_ORDERS, word_order
+
+    codes = vectors.languages
+    groups: dict[str, list[str | None]] = {"cluster": [_name(found, code) for code in codes]}
+    groups["family"] = [family_name(code) for code in codes]
+    groups["branch"] = [branch(code) for code in codes]
+    groups["script"] = [parse_code(code).script for code in codes]
+    groups["head or tail"] = [resource(code) for code in codes]
+    groups.update({feature: word_order(codes, feature) for feature in WORD_ORDERS})
+    layouts = {}
+    if len(codes) > 2:
+        for method in dict.fromkeys((arguments.projection, "tsne", "pca")):
+            name = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}[method]
+            layouts[name] = vectors.project(method, view=view, center=arguments.center, seed=arguments.seed)
+    places = [coordinates(code) or (np.nan, np.nan) for code in codes]
+    layouts["longitude and latitude"] = np.array([(east, north) for north, east in places])
+    page = language_page(
+        f"{len(found.clusters)} clusters of {len(codes)} languages",
+        codes,
+        [language_name(code) for code in codes],
+        groups=groups,
+        layouts=layouts,
+        cosines=vectors.cosine(view, arguments.center),
+        errors=vectors.standard_errors(view),
+        first=found.pivots,
+    )
+    made_of = ", ".join(f"{key} `{value}`" for key, value in found.settings["vectors"].items() if value)
+    page.paragraph(f"View `{view}`, {'centred' if arguments.center else 'not centred'}; {made_of}.")
+    page.heading("Clusters")
+    page.table(
+        ["cluster", "languages", "pivot"],
+        [[str(number), len(own), pivot] for number, (own, pivot) in enumerate(zip(found.clusters, found.pivots), 1)],
+    )
+    return page
 
 
 def draw(

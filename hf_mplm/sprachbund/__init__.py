@@ -12,19 +12,28 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .analysis import analyse
+    from .compute import compute_language_vectors
     from .findings import Analysis, Finding
     from .language_vectors import LanguageVectors
+    from .sprachbunds import Sprachbunds, cluster_languages, read_clusters
 
 __all__ = [
     "Analysis",
     "Finding",
     "LanguageVectors",
+    "Sprachbunds",
     "analyse",
+    "cluster_languages",
+    "compute_language_vectors",
+    "read_clusters",
 ]
 
 _NAMES = {
     "analysis": [
         "analyse",
+    ],
+    "compute": [
+        "compute_language_vectors",
     ],
     "findings": [
         "Analysis",
@@ -32,6 +41,11 @@ _NAMES = {
     ],
     "language_vectors": [
         "LanguageVectors",
+    ],
+    "sprachbunds": [
+        "Sprachbunds",
+        "cluster_languages",
+        "read_clusters",
     ],
 }
 

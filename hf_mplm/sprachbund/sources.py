@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -151,7 +151,11 @@ def check_views(layers: Sequence[int], poolings: Sequence[str]) -> tuple[tuple[V
 
 @lru_cache(maxsize=2)
 def _load(source: EncoderSource) -> TransformerEncoder:
-    settings = {"tokens_per_batch": source.tokens_per_batch, "device": source.device, "special_tokens": False}
+    settings: dict[str, Any] = {
+        "tokens_per_batch": source.tokens_per_batch,
+        "device": source.device,
+        "special_tokens": False,
+    }
     if source.random_seed is None:
         return TransformerEncoder.from_pretrained(
             source.model, hub_revision=source.revision, trust_remote_code=source.trust_remote_code, **settings
@@ -164,4 +168,4 @@ def _load(source: EncoderSource) -> TransformerEncoder:
         torch.manual_seed(source.random_seed)
         model = AutoModel.from_config(config, trust_remote_code=source.trust_remote_code)
     tokenizer = load_tokenizer(source.model, revision=source.revision, trust_remote_code=source.trust_remote_code)
-    return TransformerEncoder(model.float(), tokenizer, name=source.model, **settings)  # type: ignore[arg-type]
+    return TransformerEncoder(model.float(), tokenizer, name=source.model, **settings)

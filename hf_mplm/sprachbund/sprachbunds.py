@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError, read_json, write_json
 from hf_mplm.languages import branch, family_name, parse_code
 
@@ -182,7 +183,8 @@ def cluster_languages(
     }
     selection: list[Selection] = []
     left_out: list[str] = []
-    drawn_codes, drawn = codes, {}
+    drawn_codes: list[str] = codes
+    drawn: dict[int, np.ndarray] = {}
     if by is not None or clusters is not None:
         labels, left_out = _given_labels(codes, clusters if clusters is not None else _groups(codes, by))
     else:
@@ -212,7 +214,7 @@ def cluster_languages(
                 both = codes[row] in place and codes[pivot] in place
                 same = own[:, place[codes[row]]] == own[:, place[codes[pivot]]] if both else None
                 stability[codes[row]] = None if same is None else float(same.mean())
-    means = {codes[row]: _mean_cosines(cosines[row], row, groups) for group in groups for row in group}
+    means = {codes[row]: _mean_cosines(cosines[row], int(row), groups) for group in groups for row in group}
     found = Sprachbunds(
         [[codes[row] for row in sorted(group, key=lambda row: codes[row])] for group in groups],
         [codes[pivot] for pivot in pivots],
@@ -319,7 +321,7 @@ def _groups(codes: Sequence[str], by: str | None) -> dict[str, list[str]]:
 
 def _given_labels(codes: Sequence[str], clusters: Mapping[str, Sequence[str]]) -> tuple[np.ndarray, list[str]]:
     """The cluster of each language, -1 for none; the languages without one."""
-    number_of = {code: number for number, own in enumerate(clusters.values()) for code in own}
+    number_of = {code: number for number, own in enumerate(clusters.values()) for code in as_list(own)}
     raw = np.array([number_of.get(code, -1) for code in codes])
     if (raw < 0).all():
         raise ValueError(f"none of the {len(number_of)} languages of the clusters has a vector")
