@@ -30,7 +30,7 @@ from hf_mplm.data.corpus.corpora import iter_corpus
 from hf_mplm.evaluation.encoder import TransformerEncoder, View
 from hf_mplm.sprachbund import LanguageVectors
 from hf_mplm.sprachbund.block_sums import BlockSums
-from hf_mplm.sprachbund.sprachbunds import cluster_languages
+from hf_mplm.sprachbund.cluster import cluster_languages
 
 
 def main() -> None:

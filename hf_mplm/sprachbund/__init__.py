@@ -12,10 +12,11 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .analysis import analyse
+    from .cluster import cluster_languages
     from .compute import compute_language_vectors
     from .findings import Analysis, Finding
     from .language_vectors import LanguageVectors
-    from .sprachbunds import Sprachbunds, cluster_languages, read_clusters
+    from .sprachbunds import Sprachbunds, read_clusters
 
 __all__ = [
     "Analysis",
@@ -32,6 +33,9 @@ _NAMES = {
     "analysis": [
         "analyse",
     ],
+    "cluster": [
+        "cluster_languages",
+    ],
     "compute": [
         "compute_language_vectors",
     ],
@@ -44,7 +48,6 @@ _NAMES = {
     ],
     "sprachbunds": [
         "Sprachbunds",
-        "cluster_languages",
         "read_clusters",
     ],
 }

@@ -103,7 +103,7 @@ def test_vectors_equal_a_plain_loop_over_the_distinct_long_sentences(model_folde
 
 
 @pytest.mark.usefixtures("small_rounds")
-def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_change_anything(
+def test_neither_order_nor_batches_nor_the_cut_of_the_corpus_change_anything(
     model_folder: Path, tmp_path: Path
 ) -> None:
     lines = small_corpus()
@@ -117,7 +117,6 @@ def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_chang
         "batches": {"tokens_per_batch": 64},
         "shuffled": {"corpus": corpus},
         "small parts": {"part_bytes": 500},
-        "processes": {"num_proc": 2},
     }
     for name, way in ways.items():
         options = {"corpus": CORPUS, **settings, **way}
@@ -127,6 +126,15 @@ def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_chang
     other = compute_language_vectors(model_folder, CORPUS, tmp_path / "seed", seed=7, **settings)
     view = "layer1-mean"
     assert np.abs(other.matrix(view, center=False) - first.matrix(view, center=False)).max() > 1e-3
+
+
+@pytest.mark.usefixtures("small_rounds")
+def test_two_processes_give_the_vectors_of_one(model_folder: Path, tmp_path: Path) -> None:
+    # One round, because every round of so little text costs the start of two processes.
+    compute = partial(compute_language_vectors, model_folder, CORPUS, max_sentences=2, **SMALL)
+    one, two = compute(tmp_path / "one"), compute(tmp_path / "two", num_proc=2)
+    assert_same(one, two)
+    assert one.counts("layer1-mean").sum() > 2 * 10, "there must be several parts to share"
 
 
 def test_halves_of_the_corpus_merge_into_the_whole(model_folder: Path, tmp_path: Path) -> None:
