@@ -28,9 +28,6 @@ from .word_order import WORD_ORDERS, word_order
 
 __all__ = ["analyse", "language_labels"]
 
-# Similarities that are permuted against at once: more would take more memory, and hardly less time.
-_AT_ONCE = 6
-
 
 def analyse(
     vectors: LanguageVectors,
@@ -74,7 +71,9 @@ def analyse(
     similarities: dict[tuple[str, bool], np.ndarray] = {}
     for view in dict.fromkeys([*asked, *(one for one in vectors.views if one == CHARACTERS)]):
         try:
-            similarities.update({(view, center): vectors.cosine(view, center) for center in (True, False)})
+            for center in (True, False):
+                # Single precision is more than their errors warrant, and two thousand languages fit in memory.
+                similarities[view, center] = vectors.cosine(view, center).astype(np.float32)
         except ValueError as error:
             if view not in vectors.views:
                 raise
@@ -84,8 +83,9 @@ def analyse(
     if not similarities:
         raise ValueError("; ".join(analysis.left_out.values()))
     labels = language_labels(codes, depth)
+    questions = _questions(codes, labels)
     for (view, centred), similarity in similarities.items():
-        analysis.findings += _neighbours(view, centred, codes, similarity, labels)
+        analysis.findings += _neighbours(view, centred, codes, similarity, questions)
         analysis.findings.append(_lexical(view, centred, codes, similarity, seed))
     analysis.findings += _mantel(codes, similarities, characters, permutations, seed)
     others = {what: [other.get(code) for code in codes] for what, other in (against or {}).items()}
@@ -135,17 +135,17 @@ def _lexical(view: str, centred: bool, codes: Sequence[str], similarity: np.ndar
     )
 
 
-def _neighbours(
-    view: str, centred: bool, codes: Sequence[str], similarity: np.ndarray, labels: Mapping[str, list[str | None]]
-) -> list[Finding]:
-    languages: list[str | None] = [parse_code(code).language for code in codes]
-    another_language = ~same_label(languages)
+def _questions(
+    codes: Sequence[str], labels: Mapping[str, list[str | None]]
+) -> list[tuple[str, list[str | None], str, np.ndarray | None]]:
+    """What is asked of a language's nearest one: the subject, its labels, and which languages may be the nearest."""
+    another_language = ~same_label([parse_code(code).language for code in codes])
+    another_script = ~same_label(labels["script"])
     another_family = another_language & ~same_label(labels["family"])
     # Of a language without a family it is not known which languages are of another one.
     without_family = np.array([one is None for one in labels["family"]])
     another_family[without_family] = False
     another_family[:, without_family] = False
-    another_script = ~same_label(labels["script"])
     whole = {"all": None, "another script": another_script, "another language": another_language}
     questions: list[tuple[str, list[str | None], str, np.ndarray | None]] = [
         (of, own, among, allowed)
@@ -156,6 +156,16 @@ def _neighbours(
     for of in WORD_ORDERS:
         own = word_order(codes, of)
         questions += [(of, own, "another language", another_language), (of, own, "another family", another_family)]
+    return questions
+
+
+def _neighbours(
+    view: str,
+    centred: bool,
+    codes: Sequence[str],
+    similarity: np.ndarray,
+    questions: Sequence[tuple[str, list[str | None], str, np.ndarray | None]],
+) -> list[Finding]:
     findings = []
     for of, own, among, allowed in questions:
         found = nearest_agreement(similarity, own, allowed)
@@ -187,16 +197,10 @@ def _mantel(
     permutations: int,
     seed: int,
 ) -> list[Finding]:
-    targets = {
-        "genealogy": genealogical_similarity(codes),
-        "geography": geographical_similarity(codes),
-        **{domain: typological_similarity(codes, domain) for domain in DOMAINS},
-    }
-    if characters is not None:
-        targets[CHARACTERS] = characters
     script = same_script(codes)
     findings = []
-    for of, target in targets.items():
+    for of in ("genealogy", "geography", *DOMAINS, *([CHARACTERS] if characters is not None else [])):
+        target = _target(of, codes) if of != CHARACTERS or characters is None else characters
         known = ~np.isnan(target)
         np.fill_diagonal(known, False)
         used = known.any(axis=1)
@@ -208,20 +212,19 @@ def _mantel(
             if characters is not None and not own and of != CHARACTERS:
                 given[CHARACTERS] = characters
             tests: list[tuple[tuple[str, bool], str, str, MantelTest]] = []
-            for some in (keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)):
-                if used.sum() >= 3:
-                    square = np.ix_(used, used)
-                    plain, partial = mantel_tests(
-                        [similarities[key][square] for key in some],
-                        target[square],
-                        [matrix[square] for matrix in given.values()],
-                        permutations=permutations,
-                        seed=seed,
-                    )
-                else:
-                    plain = partial = [MantelTest(float("nan"), float("nan"), 0)] * len(some)
-                tests += [(key, "all", "spearman", test) for key, test in zip(some, plain)]
-                tests += [(key, " and ".join(given), "partial spearman", test) for key, test in zip(some, partial)]
+            if used.sum() >= 3 and keys:
+                square = np.ix_(used, used)
+                plain, partial = mantel_tests(
+                    [similarities[key][square] for key in keys],
+                    target[square],
+                    [matrix[square] for matrix in given.values()],
+                    permutations=permutations,
+                    seed=seed,
+                )
+            else:
+                plain = partial = [MantelTest(float("nan"), float("nan"), 0)] * len(keys)
+            tests += [(key, "all", "spearman", test) for key, test in zip(keys, plain)]
+            tests += [(key, " and ".join(given), "partial spearman", test) for key, test in zip(keys, partial)]
             for (view, centred), among, statistic, test in tests:
                 findings.append(
                     Finding.over(
@@ -240,6 +243,12 @@ def _mantel(
                     )
                 )
     return findings
+
+
+def _target(of: str, codes: Sequence[str]) -> np.ndarray:
+    if of == "genealogy":
+        return genealogical_similarity(codes)
+    return geographical_similarity(codes) if of == "geography" else typological_similarity(codes, of)
 
 
 def _clusters(
