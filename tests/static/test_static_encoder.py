@@ -164,3 +164,31 @@ def test_the_hub_gets_the_folder_and_gives_it_back(data: Path, tmp_path: Path, m
     (tmp_path / "snapshot" / "README.md").write_text("# mine")
     again.save_pretrained(tmp_path / "snapshot")
     assert (tmp_path / "snapshot" / "README.md").read_text() == "# mine"
+
+
+def test_an_encoder_that_asks_is_told_the_language_and_another_is_not(data: Path) -> None:
+    class Plain:
+        name, revision, layer = "plain", "", -1
+
+        def __init__(self) -> None:
+            self.calls: list[tuple[int, str | None]] = []
+
+        def encode(self, texts: list[str], *, progress: bool = False) -> np.ndarray:
+            self.calls.append((len(texts), None))
+            return np.stack([np.eye(26)[[ord(c) % 26 for c in text]].sum(0) for text in texts]).astype(np.float32)
+
+    class Asking(Plain):
+        needs_language, languages = True, ("eng_Latn", "swh_Latn")
+
+        def encode(self, texts: list[str], *, progress: bool = False, language: str | None = None) -> np.ndarray:
+            found = super().encode(texts)
+            self.calls[-1] = (len(texts), language)
+            return found
+
+    plain, asking = Plain(), Asking()
+    rows = [evaluate(encoder, "flores", data) for encoder in (plain, asking)]
+    assert {language for _, language in asking.calls} == {"eng_Latn", "swh_Latn"}
+    assert {language for _, language in plain.calls} == {None} and len(plain.calls) == 1
+    assert {row.language for row in rows[0]} == {"swh_Latn", "tha_Thai"}
+    same = [[row.value for row in found if row.language == "swh_Latn"] for found in rows]
+    assert same[0] == same[1] and 0 < max(same[0])
