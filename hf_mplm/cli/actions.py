@@ -33,7 +33,12 @@ def verb_parser(verb: str, purpose: str, actions: Mapping[str, str]) -> MplmArgu
 
 
 def action_parser(
-    verb: str, action: str, does: str, arguments: Any, renamed: Mapping[str, str] | None = None
+    verb: str,
+    action: str,
+    does: str,
+    arguments: Any,
+    renamed: Mapping[str, str] | None = None,
+    positional: str | None = None,
 ) -> MplmArgumentParser:
     """The parser of one action.
 
@@ -43,10 +48,14 @@ def action_parser(
         does (`str`): what it does, as a clause.
         arguments (`type` or a sequence of them): the dataclasses of its flags.
         renamed (`Mapping[str, str]`, *optional*): flags of before, with what to type now.
+        positional (`str`, *optional*): the field that the words take that stand behind no flag.
     """
-    description = f"{does[0].upper()}{does[1:]}."
     return MplmArgumentParser(
-        arguments, prog=f"hf-mplm {verb} {action}", description=description, renamed=dict(renamed) if renamed else None
+        arguments,
+        prog=f"hf-mplm {verb} {action}",
+        description=f"{does[0].upper()}{does[1:]}.",
+        renamed=dict(renamed) if renamed else None,
+        positional=positional,
     )
 
 

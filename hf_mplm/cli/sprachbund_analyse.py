@@ -67,6 +67,8 @@ def run(arguments: AnalyseArguments) -> int:
                 f"{folder} holds neither vectors nor clusters; make them with: hf-mplm sprachbund vectors, and cluster"
             )
     vectors, lost = gather_vectors(places)
+    if arguments.map_view is not None:
+        vectors.blocks(arguments.map_view)  # refused here rather than after the permutations
     for place, codes in lost.items():
         if codes:
             logger.warning("%d languages of %s are not in all folders: %s", len(codes), place, ", ".join(codes[:10]))
@@ -102,9 +104,13 @@ def run(arguments: AnalyseArguments) -> int:
 
 def _clusters(folders: Sequence[str], files: Sequence[str]) -> dict[str, dict[str, str]]:
     """Sets of clusters by where they stand: code to cluster."""
+    from hf_mplm.jobs.digests import refuse_damage
     from hf_mplm.sprachbund.sprachbunds import SPRACHBUNDS_FILE
 
     found = {folder: Path(folder) / SPRACHBUNDS_FILE for folder in folders}
+    for folder, path in found.items():
+        if path.is_file():
+            refuse_damage(Path(folder), "Make it again.", SPRACHBUNDS_FILE)
     paths = {**{name: path for name, path in found.items() if path.is_file()}, **{file: Path(file) for file in files}}
     return {name: _read(path) for name, path in paths.items()}
 
@@ -124,20 +130,20 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _maps(vectors: LanguageVectors, view: str, seed: int) -> Mapping[str, bytes]:
-    """The languages of a view, coloured by each of the paper's features of word order, and by script."""
+    """The languages of a view, coloured by each of the paper's features of word order (Figure 3)."""
     from hf_mplm.report import plots
     from hf_mplm.sprachbund.word_order import WORD_ORDERS, word_order
 
     if why := plots.missing():
         logger.warning("analysis.html has the tables and no pictures: %s", why)
         return {}
-    matrix = vectors.matrix(view)
+    places = vectors.project("tsne", view=view, seed=seed)
     figures = {}
     for feature in WORD_ORDERS:
         classes = word_order(vectors.languages, feature)
         rows = [row for row, name in enumerate(classes) if name is not None]
-        if len(rows) >= 3:
-            groups = [str(classes[row]) for row in rows]
-            picture = plots.language_map(matrix[rows], [vectors.languages[row] for row in rows], groups)
-            figures[f"The {len(rows)} languages whose {feature} URIEL knows, in the view {view}."] = picture
+        if rows:
+            codes, groups = zip(*((vectors.languages[row], str(classes[row])) for row in rows))
+            caption = f"The {len(rows)} languages whose {feature} URIEL knows, by t-SNE of the view {view}, centred."
+            figures[caption] = plots.language_map(places[rows], codes, groups, axes_names=("t-SNE 1", "t-SNE 2"))
     return figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,13 +14,17 @@ from hf_mplm.report.table import text_table
 if TYPE_CHECKING:
     import numpy as np
 
+    from hf_mplm.report.page import Page
     from hf_mplm.sprachbund import LanguageVectors
-    from hf_mplm.sprachbund.clustering import Tree
+    from hf_mplm.sprachbund.projection import Projection
     from hf_mplm.sprachbund.sprachbunds import Sprachbunds
+    from hf_mplm.sprachbund.tree import Tree
 
 logger = logging.getLogger(__name__)
 
+PAGE_FILE = "map.html"
 _SHOWN = 12
+_PROJECTIONS: dict[Projection, str] = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 
 
 @dataclass
@@ -63,7 +68,8 @@ def run(arguments: ClusterArguments) -> int:
     from hf_mplm.jobs.digests import write_digests
     from hf_mplm.jobs.lock import hold_folder
     from hf_mplm.sprachbund import LanguageVectors
-    from hf_mplm.sprachbund.sprachbunds import SPRACHBUNDS_FILE, cluster_languages, read_clusters
+    from hf_mplm.sprachbund.cluster import cluster_languages
+    from hf_mplm.sprachbund.sprachbunds import SPRACHBUNDS_FILE, read_clusters
 
     vectors = LanguageVectors.load(arguments.vectors)
     view = choose_view(vectors, arguments)
@@ -86,8 +92,10 @@ def run(arguments: ClusterArguments) -> int:
         raise ValueError(f"{output} exists and holds no clusters, so it is not replaced; give another --output")
     with hold_folder(output, "hf-mplm sprachbund cluster"):
         found.save(output)
-        drawn = draw(found, tree, vectors, view, arguments, output)
-        write_digests(output, [SPRACHBUNDS_FILE, *drawn])
+        layouts = lay_out(vectors, view, arguments)
+        drawn = draw(found, tree, vectors, view, arguments, layouts, output)
+        make_page(found, vectors, view, arguments, layouts).write(output / PAGE_FILE)
+        write_digests(output, [SPRACHBUNDS_FILE, PAGE_FILE, *drawn])
     print("\n".join(summary(found)))
     print(f"\n{len(found.clusters)} clusters of {len(found.cluster_of)} languages, by {view}, are in {output}")
     return 0
@@ -144,8 +152,78 @@ def summary(found: Sprachbunds) -> list[str]:
     return lines
 
 
+def lay_out(vectors: LanguageVectors, view: str, arguments: ClusterArguments) -> dict[str, np.ndarray]:
+    """Where the languages may stand on a map, the projection that was asked for first."""
+    import numpy as np
+
+    from hf_mplm.languages import coordinates
+
+    layouts = {}
+    if len(vectors.languages) > 2:
+        for method in dict.fromkeys((arguments.projection, "tsne", "pca")):
+            layouts[_PROJECTIONS[method]] = vectors.project(
+                method, view=view, center=arguments.center, seed=arguments.seed
+            )
+    places = [coordinates(code) or (np.nan, np.nan) for code in vectors.languages]
+    layouts["longitude and latitude"] = np.array([(east, north) for north, east in places])
+    return layouts
+
+
+def make_page(
+    found: Sprachbunds,
+    vectors: LanguageVectors,
+    view: str,
+    arguments: ClusterArguments,
+    layouts: Mapping[str, np.ndarray],
+) -> Page:
+    """The map of the languages as a page: by cluster, family, script and the like, at several places.
+
+    Args:
+        found (`Sprachbunds`): the clusters.
+        vectors (`LanguageVectors`): the languages.
+        view (`str`): the view that was clustered.
+        arguments ([`ClusterArguments`]): the flags.
+        layouts (`Mapping[str, np.ndarray]`): where they may stand. Shapes: (languages, 2).
+    """
+    from hf_mplm.languages import branch, family_name, language_name, parse_code, resource
+    from hf_mplm.report.language_page import language_page
+    from hf_mplm.sprachbund.word_order import WORD_ORDERS, word_order
+
+    codes = vectors.languages
+    groups: dict[str, list[str | None]] = {"cluster": [_name(found, code) for code in codes]}
+    groups["family"] = [family_name(code) for code in codes]
+    groups["branch"] = [branch(code) for code in codes]
+    groups["script"] = [parse_code(code).script for code in codes]
+    groups["head or tail"] = [resource(code) for code in codes]
+    groups.update({feature: word_order(codes, feature) for feature in WORD_ORDERS})
+    page = language_page(
+        f"{len(found.clusters)} clusters of {len(codes)} languages",
+        codes,
+        [language_name(code) for code in codes],
+        groups=groups,
+        layouts=layouts,
+        cosines=vectors.cosine(view, arguments.center),
+        errors=vectors.standard_errors(view),
+        first=found.pivots,
+    )
+    made_of = ", ".join(f"{key} `{value}`" for key, value in found.settings["vectors"].items() if value)
+    page.paragraph(f"View `{view}`, {'centred' if arguments.center else 'not centred'}; {made_of}.")
+    page.heading("Clusters")
+    page.table(
+        ["cluster", "languages", "pivot"],
+        [[str(number), len(own), pivot] for number, (own, pivot) in enumerate(zip(found.clusters, found.pivots), 1)],
+    )
+    return page
+
+
 def draw(
-    found: Sprachbunds, tree: Tree, vectors: LanguageVectors, view: str, arguments: ClusterArguments, output: Path
+    found: Sprachbunds,
+    tree: Tree,
+    vectors: LanguageVectors,
+    view: str,
+    arguments: ClusterArguments,
+    layouts: Mapping[str, np.ndarray],
+    output: Path,
 ) -> list[str]:
     """Draw tree, map and similarities, each as SVG and PNG; returns the names of the files."""
     from hf_mplm.jobs.files import atomic_write
@@ -180,13 +258,12 @@ def draw(
             ),
         }
         if len(codes) > 2:
-            points = vectors.project(arguments.projection, view=view, center=arguments.center, seed=arguments.seed)
-            names = (f"{arguments.projection} 1", f"{arguments.projection} 2")
+            name = _PROJECTIONS[arguments.projection]
             pictures["map"] = language_map(
-                points,
+                layouts[name],
                 codes,
                 groups,
-                axes_names=names,
+                axes_names=(f"{name} 1", f"{name} 2"),
                 first=found.pivots,
                 file_format=kind,  # type: ignore[arg-type]
             )

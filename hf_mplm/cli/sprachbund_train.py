@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 
 if TYPE_CHECKING:
-    from hf_mplm.sprachbund.collection import Collection
-    from hf_mplm.sprachbund.members import Member
+    from hf_mplm.sprachbund.collection.collection import Collection
+    from hf_mplm.sprachbund.collection.members import Member
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ def run(arguments: TrainArguments, args: Any) -> int:
 
 
 def _train(arguments: TrainArguments, args: Any, output: Path) -> int:
-    from hf_mplm.sprachbund.collection import VECTORS_FOLDER, finished_digest
-    from hf_mplm.sprachbund.processes import Outcome, train_members
+    from hf_mplm.sprachbund.collection.collection import VECTORS_FOLDER, finished_digest
+    from hf_mplm.sprachbund.collection.processes import Outcome, train_members
 
     collection, vectors = _plan(arguments, args)
     _take_up(collection, output)
@@ -109,10 +109,10 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
     from hf_mplm.data.store.token_store import load_store
     from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
     from hf_mplm.evaluation.loading import model_revision
-    from hf_mplm.sprachbund.arms import choose_arm
-    from hf_mplm.sprachbund.collection import Collection
+    from hf_mplm.sprachbund.collection.arms import choose_arm
+    from hf_mplm.sprachbund.collection.collection import Collection
     from hf_mplm.sprachbund.language_vectors import LanguageVectors
-    from hf_mplm.sprachbund.members import plan_members
+    from hf_mplm.sprachbund.collection.members import plan_members
     from hf_mplm.sprachbund.sprachbunds import Sprachbunds
 
     vectors = None if arguments.vectors is None else LanguageVectors.load(arguments.vectors)
@@ -158,7 +158,7 @@ def _take_up(collection: Collection, output: Path) -> None:
 
 def _digest_of_finished(folder: Path, steps: int) -> str | None:
     from hf_mplm.jobs.files import DamagedError, read_json
-    from hf_mplm.sprachbund.collection import finished_digest
+    from hf_mplm.sprachbund.collection.collection import finished_digest
 
     try:
         state = read_json(folder / "trainer_state.json")

@@ -1,7 +1,7 @@
 """Language-script codes (`eng_Latn`) and what is known of a language: script, family, head or tail,
 place in the tree of languages and on the globe, features of grammar and sound.
 
-Imports nothing of the package.
+Imports no other room.
 """
 
 from __future__ import annotations

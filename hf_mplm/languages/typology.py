@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hf_mplm._lists import as_list
+
 from . import tables
 from .codes import LanguageScript, resolve_language
 
@@ -138,11 +140,11 @@ def feature_names(domain: str) -> tuple[str, ...]:
     return tuple(name for (name,) in tables.rows("typology_features.tsv") if name.startswith(DOMAINS[domain]))
 
 
-def feature_states(codes: Sequence[str | LanguageScript], domain: str) -> np.ndarray:
+def feature_states(codes: str | Sequence[str | LanguageScript], domain: str) -> np.ndarray:
     """The features of many languages as numbers.
 
     Args:
-        codes (`Sequence[str]`): Codes that `parse_code` takes; scripts may be missing.
+        codes (`str` or `Sequence[str]`): Codes that `parse_code` takes; scripts may be missing.
         domain (`str`): `"syntax"`, `"phonology"` or `"inventory"`.
 
     Shapes:
@@ -152,6 +154,7 @@ def feature_states(codes: Sequence[str | LanguageScript], domain: str) -> np.nda
         ValueError: Not a code, or another domain.
     """
     count, column = len(feature_names(domain)), list(DOMAINS).index(domain)
+    codes = as_list(codes)
     states = np.full((len(codes), count), -1, dtype=np.int8)
     for row, code in zip(states, codes):
         if packed := _entry(code).packed[column]:

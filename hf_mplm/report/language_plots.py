@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .labels import group_colours
+from .labels import REST, group_colours
 from .plots import PictureFormat, _figure, _plain, _render
 
 
@@ -57,7 +57,7 @@ def dendrogram(
             [(distance[one], place[one]), (length, place[one]), (length, place[two]), (distance[two], place[two])]
         )
         group = owner[node]
-        inks.append(_JOINT if group is None else colours.get(group, colours.get("other", _JOINT)))
+        inks.append(_JOINT if group is None else colours.get(group, colours.get(REST, _JOINT)))
     axes.add_collection(LineCollection(lines, colors=inks, linewidths=1.0))
     axes.set_xlim(float(distance.max()) * 1.03 or 1.0, 0)
     axes.set_ylim(count - 0.3, -0.7)
@@ -106,7 +106,7 @@ def similarity_map(
     colours = group_colours(groups)
     middles, names = [], []
     for start, stop in zip(starts, [*starts[1:], count]):
-        colour = colours.get(groups[start], colours.get("other", "black"))
+        colour = colours.get(groups[start], colours.get(REST, "black"))
         frame = Rectangle((start - 0.5, start - 0.5), stop - start, stop - start, fill=False, edgecolor=colour, lw=1.6)
         axes.add_patch(frame)
         # A name takes about a fiftieth of the side.

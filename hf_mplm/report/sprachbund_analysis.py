@@ -20,7 +20,8 @@ _NAMED = 12
 _NOTES = {
     "nearest neighbour": "The share of languages whose most similar language has the same label. Chance is the share "
     "to be expected were the neighbour drawn from those that may be it. Another script and another language show what "
-    "is left when letters, or texts of one language in two scripts, cannot do it alone.",
+    "is left when letters, or texts of one language in two scripts, cannot do it alone. In brackets are Wilson's 95 % "
+    "intervals over languages.",
     "word order": "The share of languages whose word order, as URIEL knows it, is that of the most similar one of "
     "another language; and of another family. The majority is the share of the most frequent order.",
     "mantel": "Spearman's correlation of similarities over pairs of languages, with p by permutations of the "
@@ -88,8 +89,8 @@ def _settings(analysis: Analysis) -> str:
     settings = analysis.settings
     return (
         f"Lineages are cut at depth {settings.get('depth')} into branches; there are {settings.get('permutations')} "
-        f"permutations of languages, seed {settings.get('seed')}. The Parquet table beside this has every number, with "
-        "the languages that it rests on."
+        f"permutations of languages, seed {settings.get('seed')}. The Parquet table beside this has every number, "
+        "with the languages that it rests on."
     )
 
 
@@ -123,8 +124,8 @@ def _neighbours(of: str, findings: Sequence[Finding]) -> _Table:
     views = _grouped(findings, "view", "centred")
     rows: list[list[Any]] = []
     for own in views.values():
-        value_of = {finding.among: finding.value for finding in own}
-        rows.append([_name(own[0]), *(value_of.get(one) for one in among)])
+        found = {finding.among: finding for finding in own}
+        rows.append([_name(own[0]), *(_with_interval(found.get(one)) for one in among)])
     # What may be the nearest of which does not depend on the view.
     first = {finding.among: finding for finding in findings}
     order = "all" not in among
@@ -180,6 +181,12 @@ def _grouped(findings: Sequence[Finding], *names: str) -> dict[Any, list[Finding
 
 def _name(finding: Finding) -> str:
     return f"{finding.view}, {'centred' if finding.centred else 'raw'}"
+
+
+def _with_interval(finding: Finding | None) -> str | None:
+    if finding is None or finding.value is None:
+        return None
+    return f"{format_cell(finding.value)} ({format_cell(finding.low)} to {format_cell(finding.high)})"
 
 
 def _with_p(finding: Finding | None) -> str | None:

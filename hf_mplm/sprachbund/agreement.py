@@ -10,6 +10,9 @@ import numpy as np
 
 __all__ = ["Agreement", "majority_share", "nearest_agreement", "nearest_neighbours"]
 
+# Standard deviations within which 95 % of a normal distribution lie.
+_NORMAL = 1.959963984540054
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -24,6 +27,19 @@ class Agreement:
     value: float
     chance: float
     used: np.ndarray
+
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the share over languages; NaN where there is none.
+
+        Related languages are no independent draws, so that it is too narrow if anything.
+        """
+        count, square = int(self.used.sum()), _NORMAL**2
+        if not count:
+            return float("nan"), float("nan")
+        centre = (self.value + square / (2 * count)) / (1 + square / count)
+        spread = self.value * (1 - self.value) / count + square / (4 * count**2)
+        reach = _NORMAL * spread**0.5 / (1 + square / count)
+        return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
 def nearest_neighbours(similarities: np.ndarray, candidates: np.ndarray | None = None) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hf_mplm._lists import as_codes
 from hf_mplm.languages import family, lineage, parse_code, resource
 from hf_mplm.languages.typology import DOMAINS
 
@@ -33,7 +34,7 @@ def analyse(
     clusters: Mapping[str, Mapping[str, str]] | None = None,
     *,
     against: Mapping[str, Mapping[str, str]] | None = None,
-    views: Sequence[str] | None = None,
+    views: str | Sequence[str] | None = None,
     depth: int = 3,
     permutations: int = 999,
     label_permutations: int = 1000,
@@ -47,7 +48,7 @@ def analyse(
         clusters (`Mapping[str, Mapping[str, str]]`, *optional*): sets of clusters by name: code to cluster.
         against (`Mapping[str, Mapping[str, str]]`, *optional*): other divisions that these are compared with, such as
             Table 1.
-        views (`Sequence[str]`, *optional*): which; all by default.
+        views (`str` or `Sequence[str]`, *optional*): which; all by default.
         depth (`int`, *optional*, defaults to 3): at which lineages are cut into branches.
         permutations (`int`, *optional*, defaults to 999): of the languages, for Mantel tests.
         label_permutations (`int`, *optional*, defaults to 1,000): of the labels, for clusters.
@@ -57,17 +58,22 @@ def analyse(
         [`Analysis`]: its findings.
 
     Raises:
-        ValueError: for fewer than three languages, no view that differs between languages, or an unknown view.
+        ValueError: for fewer than three languages, no view that differs between languages, an unknown view, or a depth
+            below 1.
     """
+    if depth < 1:
+        raise ValueError(f"lineages are cut at depth 1 (the family) or deeper, not at {depth}")
     codes = vectors.languages
     if len(codes) < 3:
         raise ValueError(f"an analysis needs at least three languages; there are {len(codes)}: {', '.join(codes)}")
     analysis = Analysis(settings={"depth": depth, "permutations": permutations, "seed": seed})
-    asked = list(views or vectors.views)
+    asked = list(as_codes(views) or vectors.views)
     similarities: dict[tuple[str, bool], np.ndarray] = {}
     for view in dict.fromkeys([*asked, *(one for one in vectors.views if one == CHARACTERS)]):
         try:
-            similarities.update({(view, center): vectors.cosine(view, center) for center in (True, False)})
+            for center in (True, False):
+                # Single precision is more than their errors warrant, and two thousand languages fit in memory.
+                similarities[view, center] = vectors.cosine(view, center).astype(np.float32)
         except ValueError as error:
             if view not in vectors.views:
                 raise
@@ -77,8 +83,9 @@ def analyse(
     if not similarities:
         raise ValueError("; ".join(analysis.left_out.values()))
     labels = language_labels(codes, depth)
+    questions = _questions(codes, labels)
     for (view, centred), similarity in similarities.items():
-        analysis.findings += _neighbours(view, centred, codes, similarity, labels)
+        analysis.findings += _neighbours(view, centred, codes, similarity, questions)
         analysis.findings.append(_lexical(view, centred, codes, similarity, seed))
     analysis.findings += _mantel(codes, similarities, characters, permutations, seed)
     others = {what: [other.get(code) for code in codes] for what, other in (against or {}).items()}
@@ -128,17 +135,17 @@ def _lexical(view: str, centred: bool, codes: Sequence[str], similarity: np.ndar
     )
 
 
-def _neighbours(
-    view: str, centred: bool, codes: Sequence[str], similarity: np.ndarray, labels: Mapping[str, list[str | None]]
-) -> list[Finding]:
-    languages: list[str | None] = [parse_code(code).language for code in codes]
-    another_language = ~same_label(languages)
+def _questions(
+    codes: Sequence[str], labels: Mapping[str, list[str | None]]
+) -> list[tuple[str, list[str | None], str, np.ndarray | None]]:
+    """What is asked of a language's nearest one: the subject, its labels, and which languages may be the nearest."""
+    another_language = ~same_label([parse_code(code).language for code in codes])
+    another_script = ~same_label(labels["script"])
     another_family = another_language & ~same_label(labels["family"])
     # Of a language without a family it is not known which languages are of another one.
     without_family = np.array([one is None for one in labels["family"]])
     another_family[without_family] = False
     another_family[:, without_family] = False
-    another_script = ~same_label(labels["script"])
     whole = {"all": None, "another script": another_script, "another language": another_language}
     questions: list[tuple[str, list[str | None], str, np.ndarray | None]] = [
         (of, own, among, allowed)
@@ -149,10 +156,21 @@ def _neighbours(
     for of in WORD_ORDERS:
         own = word_order(codes, of)
         questions += [(of, own, "another language", another_language), (of, own, "another family", another_family)]
+    return questions
+
+
+def _neighbours(
+    view: str,
+    centred: bool,
+    codes: Sequence[str],
+    similarity: np.ndarray,
+    questions: Sequence[tuple[str, list[str | None], str, np.ndarray | None]],
+) -> list[Finding]:
     findings = []
     for of, own, among, allowed in questions:
         found = nearest_agreement(similarity, own, allowed)
         majority = majority_share([label for label, used in zip(own, found.used) if used])
+        low, high = found.interval()
         findings.append(
             Finding.over(
                 codes,
@@ -165,6 +183,8 @@ def _neighbours(
                 statistic="share",
                 value=found.value,
                 baseline=majority if of in WORD_ORDERS else found.chance,
+                low=low,
+                high=high,
             )
         )
     return findings
@@ -177,30 +197,22 @@ def _mantel(
     permutations: int,
     seed: int,
 ) -> list[Finding]:
-    targets = {
-        "genealogy": genealogical_similarity(codes),
-        "geography": geographical_similarity(codes),
-        **{domain: typological_similarity(codes, domain) for domain in DOMAINS},
-    }
-    if characters is not None:
-        targets[CHARACTERS] = characters
     script = same_script(codes)
     findings = []
-    for of, target in targets.items():
+    for of in ("genealogy", "geography", *DOMAINS, *([CHARACTERS] if characters is not None else [])):
+        target = _target(of, codes) if of != CHARACTERS or characters is None else characters
         known = ~np.isnan(target)
         np.fill_diagonal(known, False)
         used = known.any(axis=1)
         lacking = [code for code, one in zip(codes, used) if not one]
         # Characters have nothing beside themselves, neither as what is asked of nor as what is given.
         for own in (True, False):
-            keys = [key for key in similarities if (key[0] == CHARACTERS) == own]
-            if not keys or (own and of == CHARACTERS):
-                continue
+            keys = [key for key in similarities if (key[0] == CHARACTERS) == own and not (own and of == CHARACTERS)]
             given = {"script": script}
             if characters is not None and not own and of != CHARACTERS:
                 given[CHARACTERS] = characters
             tests: list[tuple[tuple[str, bool], str, str, MantelTest]] = []
-            if used.sum() >= 3:
+            if used.sum() >= 3 and keys:
                 square = np.ix_(used, used)
                 plain, partial = mantel_tests(
                     [similarities[key][square] for key in keys],
@@ -233,6 +245,12 @@ def _mantel(
     return findings
 
 
+def _target(of: str, codes: Sequence[str]) -> np.ndarray:
+    if of == "genealogy":
+        return genealogical_similarity(codes)
+    return geographical_similarity(codes) if of == "geography" else typological_similarity(codes, of)
+
+
 def _clusters(
     name: str,
     own: Sequence[str | None],
@@ -246,7 +264,8 @@ def _clusters(
         both = [(one, label) for one, label in zip(own, labels) if one is not None and label is not None]
         lacking = [code for code, one, label in zip(codes, own, labels) if one is None or label is None]
         nothing = PartitionAgreement(*[float("nan")] * 5)
-        found = compare_partitions(*zip(*both), permutations, seed) if both else nothing
+        groups, names = [one for one, _ in both], [label for _, label in both]
+        found = compare_partitions(groups, names, permutations, seed) if both else nothing
         for statistic, value, baseline, p in (
             ("ari", found.ari, 0.0, found.ari_p),
             ("purity", found.purity, found.purity_chance, found.purity_p),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_mplm._lists import as_codes
+from hf_mplm._lists import as_codes, as_list
 from hf_mplm.jobs.digests import refuse_damage, write_digests
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json, write_json
 from hf_mplm.languages import parse_code
@@ -65,10 +65,10 @@ class LanguageVectors:
     ) -> None:
         if not languages or not views:
             raise ValueError("there are no vectors: give at least one language and one view")
-        if len(set(languages)) < len(languages):
-            twice = sorted({code for code in languages if list(languages).count(code) > 1})
+        self._languages: list[str] = as_list(languages)
+        if len(set(self._languages)) < len(self._languages):
+            twice = sorted({code for code in self._languages if self._languages.count(code) > 1})
             raise ValueError(f"{', '.join(twice)} stands twice; merge what belongs together")
-        self._languages = list(languages)
         self._row = {code: row for row, code in enumerate(self._languages)}
         self._views = dict(views)
         self.config: dict[str, Any] = dict(config or {})

@@ -6,7 +6,9 @@ partial test asks what is left when other similarities are taken off both (Smous
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,11 +86,12 @@ def mantel_tests(
 
     whole = np.stack([target, left, *basis]) if len(given) else target[None]
     # Permuted, every pair of the similarities may meet a known one, so that all of them have ranks here.
-    everything = np.ones_like(known)
-    rows = np.stack([_standard_ranks(matrix[upper], everything) for matrix in similarities])
+    if not known.all():
+        rows = np.stack([_standard_ranks(matrix[upper], np.ones_like(known)) for matrix in similarities])
     start = rows @ whole.T
     fixed = np.zeros((len(rows), count, count), dtype=np.float32)
     fixed[:, upper[0], upper[1]] = rows
+    del rows
     full = np.zeros((count, count, len(whole)), dtype=np.float32)
     full[upper] = whole.T
     full += full.transpose(1, 0, 2)
@@ -125,13 +128,18 @@ def _permuted_products(fixed: np.ndarray, full: np.ndarray, permutations: int, s
         for start in range(0, count, _ROWS)
     ]
     generator = np.random.default_rng(seed)
-    products = np.zeros((permutations, views, width))
-    for number in range(permutations):
-        order = generator.permutation(count)
+    orders = [generator.permutation(count) for _ in range(permutations)]
+
+    def product(order: np.ndarray) -> np.ndarray:
+        total = np.zeros((views, width))
         for start, stop, block in blocks:
             permuted = full[order[start:stop]].take(order[start:], axis=1)
-            products[number] += block.reshape(views, -1) @ permuted.reshape(-1, width)
-    return products
+            total += block.reshape(views, -1) @ permuted.reshape(-1, width)
+        return total
+
+    # numpy lets go of the interpreter's lock; a sum's order, and so the result, does not depend on the threads.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return np.array(list(pool.map(product, orders)))
 
 
 def _standard_ranks(values: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ class RoundPart:
         round (`int`): the round, from 0.
         folder (`str`): where its result is written.
         selected (`str`): the file of sentences.
-        batches (`tuple[tuple[str, int, int], ...]`): language, record batch and rows.
+        batches (`tuple[tuple[str, int, int, int], ...]`): language, record batch, rows and bytes.
         sources (`tuple[SentenceSource, ...]`): what gives the sentences vectors.
         threads (`int`, *optional*): of torch; as they are by default.
     """
@@ -44,14 +44,14 @@ class RoundPart:
     round: int
     folder: str
     selected: str
-    batches: tuple[tuple[str, int, int], ...]
+    batches: tuple[tuple[str, int, int, int], ...]
     sources: tuple[SentenceSource, ...]
     threads: int | None = None
 
     @property
     def weight(self) -> int:
-        """Its number of sentences."""
-        return sum(rows for _, _, rows in self.batches)
+        """Bytes of text."""
+        return sum(size for *_, size in self.batches)
 
     @property
     def path(self) -> Path:
@@ -160,11 +160,11 @@ def make_parts(
         sources (`Sequence[SentenceSource]`): what gives the sentences vectors.
         threads (`int`, *optional*): of torch.
     """
-    groups: list[list[tuple[str, int, int]]] = [[]]
+    groups: list[list[tuple[str, int, int, int]]] = [[]]
     for code, batches in sorted(selected.batches.items()):
         if code in stopped or len(batches) <= number:
             continue
-        if groups[-1] and sum(rows for _, _, rows in groups[-1]) + batches[number][1] > _PART_SENTENCES:
+        if groups[-1] and sum(rows for _, _, rows, _ in groups[-1]) + batches[number][1] > _PART_SENTENCES:
             groups.append([])
         groups[-1].append((code, *batches[number]))
     return [
@@ -188,12 +188,12 @@ def encode_part(part: RoundPart) -> dict[str, int]:
     """
     from safetensors.numpy import save
 
-    languages = sorted({code for code, _, _ in part.batches})
+    languages = sorted({code for code, *_ in part.batches})
     row_of = {code: row for row, code in enumerate(languages)}
     texts: list[str] = []
     hashes, rows = [], []
-    read = read_batches(Path(part.selected), [number for _, number, _ in part.batches])
-    for (code, _, _), batch in zip(part.batches, read):
+    read = read_batches(Path(part.selected), [number for _, number, *_ in part.batches])
+    for (code, *_), batch in zip(part.batches, read):
         texts += batch["text"].to_pylist()
         hashes.append(batch["hash"].to_numpy())
         rows.append(np.full(batch.num_rows, row_of[code]))

@@ -72,17 +72,18 @@ class SelectedSentences:
 
     Args:
         path (`Path`): an Arrow file whose record batches hold sentences of one language each, by rising hash.
-        batches (`dict[str, list[tuple[int, int]]]`): language to its record batches: their number, and their rows.
+        batches (`dict[str, list[tuple[int, int, int]]]`): language to its record batches: their number, their rows and
+            their bytes.
         report (`CorpusReport`): what was read and left out.
     """
 
     path: Path
-    batches: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    batches: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
     report: CorpusReport = field(default_factory=CorpusReport)
 
     def size(self, language: str) -> int:
         """Sentences of a language."""
-        return sum(rows for _, rows in self.batches[language])
+        return sum(rows for _, rows, _ in self.batches[language])
 
 
 def select_sentences(part: SentencePart) -> dict[str, int]:
@@ -114,8 +115,9 @@ def select_sentences(part: SentencePart) -> dict[str, int]:
     with atomic_write(part.path) as handle, pa.ipc.new_file(handle, _SCHEMA) as writer:
         for language in sorted(code for code, own in kept.items() if own):
             numbers = sorted(kept[language])
-            found.batches[language] = [(len(found.batches), len(numbers))]
-            writer.write_batch(_record_batch(numbers, [kept[language][number] for number in numbers]))
+            batch = _record_batch(numbers, [kept[language][number] for number in numbers])
+            found.batches[language] = [(len(found.batches), len(numbers), batch.nbytes)]
+            writer.write_batch(batch)
     _write_found(found)
     return {"sentences": sum(report.counts.values()), "weight": part.weight}
 
@@ -151,8 +153,8 @@ def write_selected(parts: Sequence[SelectedSentences], path: Path, bounds: Seque
         for language in sorted({code for part in parts for code in part.batches}):
             chosen: dict[int, str] = {}
             for part in parts:
-                for batch in read_batches(part.path, [number for number, _ in part.batches.get(language, ())]):
-                    numbers, texts = batch["hash"].to_pylist(), batch["text"].to_pylist()
+                for read in read_batches(part.path, [number for number, *_ in part.batches.get(language, ())]):
+                    numbers, texts = read["hash"].to_pylist(), read["text"].to_pylist()
                     _leave_out(total.report, language, "duplicate", sum(number in chosen for number in numbers))
                     chosen.update(zip(numbers, texts))
                 if len(chosen) > bounds[-1]:
@@ -161,8 +163,9 @@ def write_selected(parts: Sequence[SelectedSentences], path: Path, bounds: Seque
             batches = total.batches.setdefault(language, [])
             for start, stop in zip([0, *bounds[:-1]], bounds):
                 if numbers := order[start:stop]:
-                    writer.write_batch(_record_batch(numbers, [chosen[number] for number in numbers]))
-                    batches.append((count, len(numbers)))
+                    batch = _record_batch(numbers, [chosen[number] for number in numbers])
+                    writer.write_batch(batch)
+                    batches.append((count, len(numbers), batch.nbytes))
                     count += 1
     _write_found(total)
     return total
@@ -209,5 +212,5 @@ def _read_found(path: Path, verify: bool) -> SelectedSentences | None:
     found = read_result(path.with_suffix(".json"), path, ("batches", "report"), verify=verify)
     if found is None:
         return None
-    batches = {code: [(number, rows) for number, rows in own] for code, own in found["batches"].items()}
+    batches = {code: [(number, rows, size) for number, rows, size in own] for code, own in found["batches"].items()}
     return SelectedSentences(path, batches, CorpusReport.from_dict(found["report"]))

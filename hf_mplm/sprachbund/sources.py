@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -76,7 +76,10 @@ class EncoderSource:
 
 @dataclass(frozen=True)
 class CharacterSource:
-    """Frequencies of character n-grams, hashed: what spelling alone tells, as a control.
+    """Which character n-grams a sentence has, hashed: what spelling alone tells, as a control.
+
+    The vector of a language is the share of its sentences in which each n-gram stands. That finds relatives better
+    than counts do, of which a few letters make up most.
 
     Args:
         longest (`int`, *optional*, defaults to 3): letters of the longest n-gram.
@@ -87,11 +90,17 @@ class CharacterSource:
     dimension: int = 2048
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Encode sentences, each as a vector of length 1."""
+        """Encode sentences, each as a vector of ones and zeros."""
         from sklearn.feature_extraction.text import HashingVectorizer
 
         vectorizer = HashingVectorizer(
-            analyzer="char", ngram_range=(1, self.longest), n_features=self.dimension, dtype=np.float64
+            analyzer="char",
+            ngram_range=(1, self.longest),
+            n_features=self.dimension,
+            norm=None,
+            alternate_sign=False,
+            binary=True,
+            dtype=np.float64,
         )
         return np.ones(len(texts), dtype=bool), {CHARACTERS: vectorizer.transform(texts).toarray()}
 
@@ -164,7 +173,11 @@ def check_views(layers: Sequence[int], poolings: Sequence[str]) -> tuple[tuple[V
 
 @lru_cache(maxsize=2)
 def _load(source: EncoderSource) -> TransformerEncoder:
-    settings = {"tokens_per_batch": source.tokens_per_batch, "device": source.device, "special_tokens": False}
+    settings: dict[str, Any] = {
+        "tokens_per_batch": source.tokens_per_batch,
+        "device": source.device,
+        "special_tokens": False,
+    }
     if source.random_seed is None:
         return TransformerEncoder.from_pretrained(
             source.model, hub_revision=source.revision, trust_remote_code=source.trust_remote_code, **settings
@@ -177,4 +190,4 @@ def _load(source: EncoderSource) -> TransformerEncoder:
         torch.manual_seed(source.random_seed)
         model = AutoModel.from_config(config, trust_remote_code=source.trust_remote_code)
     tokenizer = load_tokenizer(source.model, revision=source.revision, trust_remote_code=source.trust_remote_code)
-    return TransformerEncoder(model.float(), tokenizer, name=source.model, **settings)  # type: ignore[arg-type]
+    return TransformerEncoder(model.float(), tokenizer, name=source.model, **settings)

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 
-from hf_mplm.sprachbund.agreement import majority_share, nearest_agreement, nearest_neighbours, same_label
+from hf_mplm.sprachbund.agreement import Agreement, majority_share, nearest_agreement, nearest_neighbours, same_label
 
 
 SIMILARITIES = np.array(
@@ -41,6 +42,14 @@ def test_shares_and_chance_by_hand() -> None:
     assert another.value == pytest.approx(3 / 4) and another.chance == 0.5
     nothing = nearest_agreement(SIMILARITIES, ["a", "b", "a", "b"], np.zeros((4, 4), dtype=bool))
     assert math.isnan(nothing.value) and math.isnan(nothing.chance) and not nothing.used.any()
+
+
+def test_the_interval_is_wilson_s() -> None:
+    for hits, count in [(0, 5), (3, 7), (40, 41), (100, 100)]:
+        found = Agreement(hits / count, 0.5, np.ones(count, dtype=bool))
+        expected = binomtest(hits, count).proportion_ci(method="wilson")
+        assert found.interval() == pytest.approx((expected.low, expected.high))
+    assert all(map(math.isnan, Agreement(float("nan"), float("nan"), np.zeros(3, dtype=bool)).interval()))
 
 
 def test_leave_one_out_equals_scikit_learn() -> None:

@@ -13,8 +13,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from hf_mplm.sprachbund import LanguageVectors
 from hf_mplm.sprachbund.block_sums import BlockSums
-from hf_mplm.sprachbund.clustering import bootstrap_labels, build_tree, select_num_clusters
-from hf_mplm.sprachbund.sprachbunds import Sprachbunds, cluster_languages, pivot_of, read_clusters
+from hf_mplm.sprachbund.cluster import cluster_languages, pivot_of
+from hf_mplm.sprachbund.sprachbunds import Sprachbunds, read_clusters
+from hf_mplm.sprachbund.tree import bootstrap_labels, build_tree, select_num_clusters
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -120,6 +121,8 @@ def test_the_pivot_is_the_largest_sum_of_cosines_with_the_others() -> None:
     assert pivot_of(cosines, np.array([1, 2, 3])) == 1 and pivot_of(cosines, np.array([3])) == 3
     vectors, _ = planted(3)
     found, _ = cluster_languages(vectors, num_clusters=3)
+    backwards, _ = cluster_languages(vectors.select(vectors.languages[::-1]), num_clusters=3)
+    assert sorted(backwards.clusters) == sorted(found.clusters) and sorted(backwards.pivots) == sorted(found.pivots)
     for cluster, pivot in zip(found.clusters, found.pivots):
         sums = {
             code: sum(vectors.cosine()[vectors.row(code), vectors.row(other)] for other in cluster if other != code)

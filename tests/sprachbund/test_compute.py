@@ -103,7 +103,7 @@ def test_vectors_equal_a_plain_loop_over_the_distinct_long_sentences(model_folde
 
 
 @pytest.mark.usefixtures("small_rounds")
-def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_change_anything(
+def test_neither_order_nor_batches_nor_the_cut_of_the_corpus_change_anything(
     model_folder: Path, tmp_path: Path
 ) -> None:
     lines = small_corpus()
@@ -117,7 +117,6 @@ def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_chang
         "batches": {"tokens_per_batch": 64},
         "shuffled": {"corpus": corpus},
         "small parts": {"part_bytes": 500},
-        "processes": {"num_proc": 2},
     }
     for name, way in ways.items():
         options = {"corpus": CORPUS, **settings, **way}
@@ -127,6 +126,26 @@ def test_neither_order_nor_batches_nor_processes_nor_the_cut_of_the_corpus_chang
     other = compute_language_vectors(model_folder, CORPUS, tmp_path / "seed", seed=7, **settings)
     view = "layer1-mean"
     assert np.abs(other.matrix(view, center=False) - first.matrix(view, center=False)).max() > 1e-3
+
+
+@pytest.mark.usefixtures("small_rounds")
+def test_two_processes_give_the_vectors_of_one(model_folder: Path, tmp_path: Path) -> None:
+    # One round, because every round of so little text costs the start of two processes.
+    compute = partial(compute_language_vectors, model_folder, CORPUS, max_sentences=2, **SMALL)
+    one, two = compute(tmp_path / "one"), compute(tmp_path / "two", num_proc=2)
+    assert_same(one, two)
+    assert one.counts("layer1-mean").sum() > 2 * 10, "there must be several parts to share"
+
+
+@pytest.mark.slow
+@pytest.mark.allow_network  # Ray finds itself by this machine's own address, which is none of the loopback's
+def test_ray_gives_the_same_vectors(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    compute = partial(compute_language_vectors, model_folder, CORPUS, **SMALL)
+    assert_same(compute(tmp_path / "local"), compute(tmp_path / "ray", engine="ray"))
 
 
 def test_halves_of_the_corpus_merge_into_the_whole(model_folder: Path, tmp_path: Path) -> None:
@@ -219,6 +238,20 @@ def test_what_has_little_text_is_kept_and_marked_or_left_out_and_counted(model_f
     with pytest.raises(ValueError, match="no sentence is left to encode.*1 shorter than --min_characters"):
         compute_language_vectors(model_folder, only, tmp_path / "none", **SMALL)
     assert not (tmp_path / "none").exists()
+
+
+def test_one_language_in_two_files_is_one_vector_that_cannot_be_centred(model_folder: Path, tmp_path: Path) -> None:
+    text = [line for _, line in small_corpus("deu_Latn")]
+    folder = tmp_path / "text"
+    folder.mkdir()
+    (folder / "de.txt").write_text("\n".join(text[:4]), encoding="utf-8")
+    (folder / "deu_Latn.txt").write_text("\n".join(text[3:]), encoding="utf-8")
+    vectors = compute_language_vectors(model_folder, folder, tmp_path / "out", **SMALL)
+    expected = plain_vectors(model_folder, [("deu_Latn", line) for line in text])["layer1-mean"]["deu_Latn"]
+    assert vectors.languages == ["deu_Latn"]
+    assert vectors.matrix("layer1-mean", center=False)[0] == pytest.approx(expected.mean(axis=0), abs=1e-6)
+    with pytest.raises(ValueError, match="one language, deu_Latn"):
+        vectors.cosine("layer1-mean")
 
 
 def break_weights(model: torch.nn.Module) -> None:

@@ -20,9 +20,9 @@ from hf_mplm.cli.main import main
 from hf_mplm.data.batches.columns import language_labels
 from hf_mplm.data.batches.sampling import LanguageSampler
 from hf_mplm.data.store.token_store import load_store
-from hf_mplm.sprachbund.arms import choose_arm
-from hf_mplm.sprachbund.collection import Collection
-from hf_mplm.sprachbund.members import plan_members
+from hf_mplm.sprachbund.collection.arms import choose_arm
+from hf_mplm.sprachbund.collection.collection import Collection
+from hf_mplm.sprachbund.collection.members import plan_members
 from hf_mplm.sprachbund.sprachbunds import Sprachbunds
 
 from .collections import make_clusters, make_start, make_store, make_vectors

@@ -17,9 +17,9 @@ from hf_mplm.jobs.files import DamagedError
 from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
 
 from .collection import VECTORS_FOLDER, Collection, finished_digest
-from .language_vectors import LanguageVectors
+from ..language_vectors import LanguageVectors
 from .members import Member
-from .sources import EncoderSource, parse_view
+from ..sources import EncoderSource, parse_view
 
 
 __all__ = ["Route", "SprachbundRouter"]

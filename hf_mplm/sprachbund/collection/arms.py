@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from .language_vectors import LanguageVectors
-from .sprachbunds import Sprachbunds, mean_cosines, pivot_of
+from ..language_vectors import LanguageVectors
+from ..cluster import mean_cosines, pivot_of
+from ..sprachbunds import Sprachbunds
 
 
 __all__ = ["Arm", "choose_arm"]

@@ -13,7 +13,7 @@ from hf_mplm.jobs.digests import DIGESTS_FILE, find_damage
 from hf_mplm.jobs.files import DamagedError, read_json, write_json
 
 from .members import Member
-from .sprachbunds import SPRACHBUNDS_FILE, Sprachbunds
+from ..sprachbunds import SPRACHBUNDS_FILE, Sprachbunds
 
 
 __all__ = ["VECTORS_FOLDER", "Collection", "finished_digest"]
