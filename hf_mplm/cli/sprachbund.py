@@ -1,4 +1,4 @@
-"""`hf-mplm sprachbund ACTION`: vectors of languages, clusters of similar ones, what they mean, and a model for each."""
+"""`hf-mplm sprachbund ACTION`: vectors of languages, clusters of similar ones, what they mean, a model for each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def make_parser(action: str | None = None) -> MplmArgumentParser:
     """
     if action is None:
         return verb_parser("sprachbund", "Languages that belong together, by what an encoder knows of them.", ACTIONS)
-    return action_parser("sprachbund", action, ACTIONS[action], _dataclasses(action), positional=_POSITIONAL.get(action))
+    return action_parser(
+        "sprachbund", action, ACTIONS[action], _dataclasses(action), positional=_POSITIONAL.get(action)
+    )
 
 
 def run(argv: Sequence[str]) -> int:

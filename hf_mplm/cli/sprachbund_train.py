@@ -111,8 +111,8 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
     from hf_mplm.evaluation.loading import model_revision
     from hf_mplm.sprachbund.collection.arms import choose_arm
     from hf_mplm.sprachbund.collection.collection import Collection
-    from hf_mplm.sprachbund.language_vectors import LanguageVectors
     from hf_mplm.sprachbund.collection.members import plan_members
+    from hf_mplm.sprachbund.language_vectors import LanguageVectors
     from hf_mplm.sprachbund.sprachbunds import Sprachbunds
 
     vectors = None if arguments.vectors is None else LanguageVectors.load(arguments.vectors)

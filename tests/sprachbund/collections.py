@@ -38,7 +38,9 @@ def make_start(folder: Path, tokenizer: Path) -> None:
 def make_vectors(codes: Sequence[str], dimension: int = 32) -> LanguageVectors:
     """Random vectors of languages."""
     generator = np.random.default_rng(0)
-    vectors = generator.normal(size=(len(codes), 40, dimension)) + 3 * generator.normal(size=(len(codes), 1, dimension))
+    vectors = generator.normal(size=(len(codes), 40, dimension)) + 3 * generator.normal(
+        size=(len(codes), 1, dimension)
+    )
     sums = BlockSums.zeros(len(codes), dimension)
     for row in range(len(codes)):
         sums.add(row, np.arange(40) % 16, vectors[row])

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..language_vectors import LanguageVectors
 from ..cluster import mean_cosines, pivot_of
+from ..language_vectors import LanguageVectors
 from ..sprachbunds import Sprachbunds
 
 

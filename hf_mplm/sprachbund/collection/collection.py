@@ -12,8 +12,8 @@ import xxhash
 from hf_mplm.jobs.digests import DIGESTS_FILE, find_damage
 from hf_mplm.jobs.files import DamagedError, read_json, write_json
 
-from .members import Member
 from ..sprachbunds import SPRACHBUNDS_FILE, Sprachbunds
+from .members import Member
 
 
 __all__ = ["VECTORS_FOLDER", "Collection", "finished_digest"]

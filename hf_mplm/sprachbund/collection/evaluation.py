@@ -55,7 +55,7 @@ def evaluate_collection(
         folder (`str` or `Path`): what `hf-mplm sprachbund train` wrote.
         tasks (`str`, `Task` or `Iterable`): as for [`~hf_mplm.evaluate`].
         data_dir (`str` or `Path`): as for [`~hf_mplm.evaluate`].
-        languages (`str` or `Sequence[str]`, *optional*, defaults to `"all"`): the languages to score; one that is in no
+        languages (`str` or `Sequence[str]`, *optional*, defaults to `"all"`): the languages to score; one in no
             cluster goes where the router sends it.
         output (`str` or `Path`, *optional*): folder for the table; each model's own stands in `members/` beneath it,
             and is gone on with.

@@ -16,10 +16,10 @@ from hf_mplm.evaluation.loading import load_model
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
 
-from .collection import VECTORS_FOLDER, Collection, finished_digest
 from ..language_vectors import LanguageVectors
-from .members import Member
 from ..sources import EncoderSource, parse_view
+from .collection import VECTORS_FOLDER, Collection, finished_digest
+from .members import Member
 
 
 __all__ = ["Route", "SprachbundRouter"]
@@ -44,7 +44,7 @@ class SprachbundRouter:
 
     Args:
         folder (`str` or `Path`): what `hf-mplm sprachbund train` wrote.
-        max_loaded (`int`, *optional*, defaults to 2): models in memory at most; the one that was used longest ago goes.
+        max_loaded (`int`, *optional*, defaults to 2): models in memory at most; the one used longest ago goes.
 
     Raises:
         FileNotFoundError: if there is no collection.
