@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         tokenizer_fingerprint,
         train_tokenizer,
     )
+    from .word_vectors import WordVectors
 
 __all__ = [
     "CorpusReport",
@@ -51,6 +52,7 @@ __all__ = [
     "SampledDataset",
     "Schedule",
     "TokenStore",
+    "WordVectors",
     "extend_tokenizer",
     "iter_corpus",
     "language_labels",
@@ -123,6 +125,9 @@ _NAMES = {
         "save_tokenizer",
         "tokenizer_fingerprint",
         "train_tokenizer",
+    ],
+    "word_vectors": [
+        "WordVectors",
     ],
 }
 
