@@ -16,8 +16,10 @@ from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.kinds.finetuned import TransferTask
 from hf_mplm.evaluation.results import ResultRow, Results, run_metadata, write_results
 from hf_mplm.evaluation.runner import evaluate
+from hf_mplm.evaluation.settings import EvaluationSettings
 from hf_mplm.evaluation.task import Task
 from hf_mplm.evaluation.tasks import find_tasks
+from hf_mplm.evaluation.vocabulary import Vocabulary
 from hf_mplm.jobs.lock import hold_folder
 from hf_mplm.languages import parse_code
 
@@ -44,7 +46,9 @@ def evaluate_collection(
     output: str | Path | None = None,
     *,
     source_languages: str | Sequence[str] = ("eng_Latn",),
-    **keywords: Any,
+    vocabulary: Vocabulary | None = None,
+    progress: bool = False,
+    **settings: Any,
 ) -> Results:
     """Measure a collection (Fan et al., 2021, section 5.1): each target by the model of its cluster.
 
@@ -61,7 +65,9 @@ def evaluate_collection(
             and is gone on with.
         source_languages (`str` or `Sequence[str]`, *optional*, defaults to `("eng_Latn",)`): codes, and `pivot`: the
             pivot of the cluster, or the next by the sum of its cosines that has training data for the task.
-        **keywords: what else [`~hf_mplm.evaluate`] takes.
+        vocabulary (`Vocabulary`, *optional*): as for [`~hf_mplm.evaluate`].
+        progress (`bool`, *optional*, defaults to `False`): whether to show progress bars.
+        **settings: the flat keywords of [`~hf_mplm.evaluate`].
 
     Returns:
         `Results`: one table, whose rows name the collection as their model.
@@ -77,7 +83,7 @@ def evaluate_collection(
     sources = list(as_list(source_languages))
     asked = [parse_code(code).code for code in as_list(languages)] if languages != "all" else None
     rows: list[ResultRow] = []
-    skipped: list[dict[str, Any]] = []
+    skipped: list[Any] = []
     missing: list[str] = []
     revision = collection_revision(router.folder)
     with hold_folder(place, "hf-mplm evaluate") if place is not None else nullcontext():
@@ -93,13 +99,16 @@ def evaluate_collection(
                     codes,
                     None if place is None else place / _MEMBERS / collection.members[member].folder,
                     source_languages=own,
-                    **keywords,
+                    vocabulary=vocabulary,
+                    progress=progress,
+                    **settings,
                 )
                 rows += [replace(row, model=str(folder), revision=revision) for row in found if row.task == task.name]
                 skipped += found.skipped
                 missing += [line for line in found.missing if line not in missing]
         if place is not None:
-            arguments = {"model": str(folder), "data_dir": str(data_dir), "source_languages": sources, **keywords}
+            told = EvaluationSettings().with_keywords(settings).keywords()
+            arguments = {"model": str(folder), "data_dir": str(data_dir), **told, "source_languages": sources}
             write_results(place, rows, {**run_metadata(arguments), "missing": missing})
     return Results(rows, skipped, missing)
 
@@ -112,7 +121,7 @@ def collection_revision(folder: str | Path) -> str:
 
 
 def _by_member(
-    router: SprachbundRouter, codes: Sequence[str], task: str, skipped: list[dict[str, Any]]
+    router: SprachbundRouter, codes: Sequence[str], task: str, skipped: list[Any]
 ) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for code in codes:
