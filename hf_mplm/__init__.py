@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from .trainers.masked_lm.trainer import MaskedLMTrainer, MaskedLMTrainingArguments
     from .trainers.script_alignment.arguments import ScriptAlignmentArguments
     from .trainers.script_alignment.trainer import ScriptAlignmentTrainer
+    from .trainers.static_alignment.arguments import StaticAlignmentArguments
+    from .trainers.static_alignment.trainer import StaticAlignmentTrainer
 
 __all__ = [
     "BertForLangScriptMLM",
@@ -72,6 +74,8 @@ __all__ = [
     "ResultRow",
     "ScriptAlignmentArguments",
     "ScriptAlignmentTrainer",
+    "StaticAlignmentArguments",
+    "StaticAlignmentTrainer",
     "TokenStore",
     "XLMRobertaForLangScriptMLM",
     "XLMRobertaLangScriptConfig",
@@ -161,6 +165,12 @@ _NAMES = {
     ],
     "trainers.script_alignment.trainer": [
         "ScriptAlignmentTrainer",
+    ],
+    "trainers.static_alignment.arguments": [
+        "StaticAlignmentArguments",
+    ],
+    "trainers.static_alignment.trainer": [
+        "StaticAlignmentTrainer",
     ],
 }
 

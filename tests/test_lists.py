@@ -9,11 +9,19 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import hf_mplm
 from hf_mplm._lists import as_codes, as_list, split_list
-from hf_mplm.data import DataCollatorForMaskedLM, Romanizer, extend_tokenizer, iter_corpus, list_languages
+from hf_mplm.data import (
+    DataCollatorForMaskedLM,
+    Romanizer,
+    WordVectors,
+    extend_tokenizer,
+    iter_corpus,
+    list_languages,
+)
 from hf_mplm.evaluation import DownstreamEvaluationCallback, group_mean
 from hf_mplm.modeling import split_codes
 from hf_mplm.report.table import markdown_table
@@ -51,6 +59,7 @@ HANDLED = {
     "LanguageVectors.select.views",
     "Page.table.header",
     "Romanizer.__call__.languages",
+    "WordVectors.__init__.languages",
     "analyse.views",
     "cluster_languages.clusters",
     "compute_language_vectors.corpus",
@@ -63,6 +72,8 @@ HANDLED = {
     "export_mteb.limited",
     "extend_for_romanized.corpus",
     "extend_tokenizer.new_pieces",
+    "extract_static.corpus",
+    "extract_static.languages",
     "find_damage.names",
     "feature_states.codes",
     "group_mean.languages",
@@ -108,6 +119,8 @@ EXEMPT = {
     "Sprachbunds.__init__.left_out": "filled by the package",
     "Sprachbunds.__init__.pivots": "filled by the package",
     "train_tokenizer.texts": TEXT,
+    "WordVectors.__init__.words": TEXT,
+    "WordVectors.from_languages.tables": TEXT,
     "CorpusReport.__init__.where": "filled by the package: lists within a mapping",
     "CorpusReport.__init__.files": "filled by the package: lists within a mapping",
     "Finding.over.codes": "filled by the package",
@@ -122,7 +135,12 @@ EXEMPT = {
     "read_records.columns": "names of columns, which a task writes down",
 } | {
     f"{name}.__init__.{field}": why
-    for name in ("MplmTrainingArguments", "MaskedLMTrainingArguments", "ScriptAlignmentArguments")
+    for name in (
+        "MplmTrainingArguments",
+        "MaskedLMTrainingArguments",
+        "ScriptAlignmentArguments",
+        "StaticAlignmentArguments",
+    )
     for field, why in (
         ("include_for_metrics", "refused, whatever it is"),
         ("label_names", "refused, whatever it is"),
@@ -256,7 +274,19 @@ def test_new_pieces(tmp_path, tiny_tokenizer):
     assert len(extended) == len(tiny_tokenizer) + 2
 
 
+def test_of_words():
+    vectors = np.eye(2, dtype=np.float32)
+    assert WordVectors(["a", "b"], "deu_Latn,eng_Latn", np.array([0, 1]), vectors).languages == [
+        "deu_Latn",
+        "eng_Latn",
+    ]
+
+
 def test_one_text_is_not_taken_for_many(tmp_path):
+    with pytest.raises(ValueError, match="one string was given"):
+        WordVectors("ab", ["deu_Latn"], np.array([0, 0]), np.eye(2, dtype=np.float32))
+    with pytest.raises(ValueError, match="one string was given"):
+        WordVectors.from_languages({"deu_Latn": ("ab", np.eye(2, dtype=np.float32))})
     with pytest.raises(ValueError, match="one string was given"):
         hf_mplm.train_tokenizer("one sentence", tmp_path / "tokenizer", vocab_size=100)
     with pytest.raises(ValueError, match="one string was given"):

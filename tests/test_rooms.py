@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "data": {"languages", "jobs"},
     "trainers": {"languages", "jobs", "data", "modeling", "losses"},
     "evaluation": {"languages", "jobs", "modeling", "losses", "data", "recipes"},
-    "static": {"languages", "jobs", "data", "evaluation", "hub"},
+    "static": {"languages", "jobs", "data", "modeling", "evaluation", "hub"},
     "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
     "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},
@@ -44,10 +44,12 @@ WITHIN = {
     "trainers.base": set(),
     "trainers.masked_lm": {"trainers.base"},
     "trainers.script_alignment": {"trainers.base", "trainers.masked_lm"},
+    "trainers.static_alignment": {"trainers.base", "trainers.masked_lm"},
     "evaluation.files": set(),
     "evaluation.metrics": set(),
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
+    "static.extraction": {"static"},
 }
 # A card is what training writes at the end of a run, so that the trainer hands over to the hub.
 EXCEPTIONS = {("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards")}

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         tokenizer_fingerprint,
         train_tokenizer,
     )
+    from .word_vectors import WordVectors
 
 __all__ = [
     "CorpusReport",
@@ -49,6 +50,7 @@ __all__ = [
     "SampledDataset",
     "Schedule",
     "TokenStore",
+    "WordVectors",
     "extend_tokenizer",
     "iter_corpus",
     "language_labels",
@@ -118,6 +120,9 @@ _NAMES = {
         "save_tokenizer",
         "tokenizer_fingerprint",
         "train_tokenizer",
+    ],
+    "word_vectors": [
+        "WordVectors",
     ],
 }
 

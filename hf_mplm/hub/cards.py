@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _BEGIN, _END = "<!-- hf_mplm: results -->", "<!-- hf_mplm: end of results -->"
 _RESULTS = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
-_TEMPLATES = ("align", "pretrain")
+_TEMPLATES = ("align", "align-static", "pretrain")
 RESULTS = "Means over languages, as fractions; a source language's own score stands apart."
 _PACKAGES = ("hf-mplm", "transformers", "torch", "datasets", "tokenizers")
 
@@ -46,12 +46,21 @@ _TOLD = {
     "seq_weight": "weight of the sentence contrast",
     "tlm_weight": "weight of masked LM on both joined",
     "token_weight": "weight of the alignment of words",
+    "loss": "alignment of words with static vectors",
+    "align_weight": "weight of the alignment",
+    "words_per_step": "words a step",
+    "words": "words drawn from",
+    "pool_special_tokens": "special tokens pooled with a word",
+    "target_scale": "length of the vectors",
+    "components": "principal axes of the vectors",
+    "ridge": "ridge, as a share of the mean eigenvalue",
+    "subspace_batch": "words compared at a time",
     "temperature": "temperature of the sentence contrast",
     "similarity": "similarity of sentences",
     "max_length": "longest text in tokens",
     "alpha": "language sampling exponent",
     "seed": "seed",
-    "layer": "layer that sentences are pooled at",
+    "layer": "layer that is pooled",
     "processes": "processes",
 }
 

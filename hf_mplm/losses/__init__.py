@@ -8,25 +8,37 @@ from hf_mplm._lazy import lazy_names
 
 
 if TYPE_CHECKING:
+    from .canonical_correlation import CanonicalCorrelation, canonical_correlation_loss
     from .gathering import gather_rows
     from .sequence_contrast import SequenceContrastLoss, sequence_contrast_loss
+    from .subspace_alignment import subspace_alignment_loss
     from .token_alignment import TokenAlignmentLoss, token_alignment_loss
 
 __all__ = [
+    "CanonicalCorrelation",
     "SequenceContrastLoss",
     "TokenAlignmentLoss",
+    "canonical_correlation_loss",
     "gather_rows",
     "sequence_contrast_loss",
+    "subspace_alignment_loss",
     "token_alignment_loss",
 ]
 
 _NAMES = {
+    "canonical_correlation": [
+        "CanonicalCorrelation",
+        "canonical_correlation_loss",
+    ],
     "gathering": [
         "gather_rows",
     ],
     "sequence_contrast": [
         "SequenceContrastLoss",
         "sequence_contrast_loss",
+    ],
+    "subspace_alignment": [
+        "subspace_alignment_loss",
     ],
     "token_alignment": [
         "TokenAlignmentLoss",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
+from hf_mplm.data.word_vectors import WordVectors
 from hf_mplm.evaluation.vocabulary import STATIC_MODEL_TYPE as MODEL_TYPE
 from hf_mplm.jobs.digests import DIGESTS_FILE, refuse_damage, write_digests
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json, write_json
@@ -176,6 +177,12 @@ class StaticEmbeddings:
         """The mean vector of a language. Shape: (dimensions,), float32."""
         mean: np.ndarray = self.table(language).vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mean
+
+    def word_vectors(self) -> WordVectors:
+        """All words with their vectors, as [`~hf_mplm.StaticAlignmentTrainer`] takes them."""
+        tables = {code: (table.words, table.vectors) for code, table in self.tables.items()}
+        encoder = self.config.get("encoder")
+        return WordVectors.from_languages(tables, encoder=None if encoder is None else str(encoder))
 
     def words(self, language: str) -> Sequence[str]:
         """The words of a language, the most frequent first."""

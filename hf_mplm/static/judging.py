@@ -94,7 +94,7 @@ def induce_dictionary(
         `list[tuple[str, str, float]]`: a word, its translation and their CSLS, in the order of the first language.
     """
     place = choose_device(device)
-    sides = (torch.from_numpy(side.vectors[:cutoff]).to(place) for side in (table, hub))
-    found = mutual_neighbours(*sides, neighbours=neighbours, cutoff=cutoff)
+    source, target = (torch.from_numpy(side.vectors[:cutoff]).to(place) for side in (table, hub))
+    found = mutual_neighbours(source, target, neighbours=neighbours, cutoff=cutoff)
     rows = zip(found.pairs.tolist(), found.scores.tolist())
     return [(table.words[row], hub.words[column], score) for (row, column), score in rows]

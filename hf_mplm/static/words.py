@@ -10,7 +10,14 @@ from hf_mplm._imports import require
 from hf_mplm.languages import parse_code
 
 
-__all__ = ["DICTIONARY_LANGUAGES", "DOTTED_LANGUAGES", "lower_case", "segment_words", "segmenter_name"]
+__all__ = [
+    "DICTIONARY_LANGUAGES",
+    "DOTTED_LANGUAGES",
+    "lower_case",
+    "segment_words",
+    "segmenter_name",
+    "word_spans",
+]
 
 # Languages that are written without blanks between words, by the locale of the dictionary in ICU.
 DICTIONARY_LANGUAGES = {"tha": "th", "lao": "lo", "khm": "km", "mya": "my", "zho": "zh", "yue": "zh", "jpn": "ja"}
@@ -39,11 +46,31 @@ def segment_words(text: str, language: str, *, lower: bool = True) -> list[str]:
     text = unicodedata.normalize("NFC", text)
     if lower:
         text = lower_case(text, language)
+    return [text[start:stop] for start, stop in word_spans(text, language)]
+
+
+def word_spans(text: str, language: str) -> list[tuple[int, int]]:
+    """Where the words of a sentence begin and end, in characters.
+
+    Args:
+        text (`str`): a sentence, which is taken as it is.
+        language (`str`): its code.
+
+    Raises:
+        ImportError: if the language needs ICU's dictionaries and `icu4py` is not installed.
+    """
     locale = DICTIONARY_LANGUAGES.get(_language(language))
     if locale is None:
-        return [piece for piece in _boundaries().split(text) if _is_word(piece)]
-    breaker = require("icu4py.breakers", "static").WordBreaker(text, locale)
-    return [piece for piece in breaker if _is_word(piece)]
+        pieces = _boundaries().split(text)
+    else:
+        pieces = require("icu4py.breakers", "static").WordBreaker(text, locale)
+    spans, start = [], 0
+    for piece in map(str, pieces):
+        stop = start + len(piece)
+        if _is_word(piece):
+            spans.append((start, stop))
+        start = stop
+    return spans
 
 
 def lower_case(text: str, language: str) -> str:

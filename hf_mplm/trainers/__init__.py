@@ -1,4 +1,4 @@
-"""Trainers: a folder a method (`masked_lm`, `script_alignment`), over one small `base`.
+"""Trainers: a folder a method (`masked_lm`, `script_alignment`, `static_alignment`), over one small `base`.
 
 May import `languages`, `jobs`, `data`, `modeling` and `losses`, and `hub.cards` for the card at the end of a run.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from . import base as base
     from . import masked_lm as masked_lm
     from . import script_alignment as script_alignment
+    from . import static_alignment as static_alignment
     from .base.arguments import MplmTrainingArguments
     from .base.checkpoints import find_last_checkpoint
     from .base.guard import NonFiniteLossError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .script_alignment.arguments import ScriptAlignmentArguments
     from .script_alignment.romanized_vocabulary import extend_for_romanized
     from .script_alignment.trainer import ScriptAlignmentTrainer
+    from .static_alignment.arguments import StaticAlignmentArguments
+    from .static_alignment.trainer import StaticAlignmentTrainer
 
 __all__ = [
     "MaskedLMTrainer",
@@ -33,6 +36,8 @@ __all__ = [
     "NonFiniteLossError",
     "ScriptAlignmentArguments",
     "ScriptAlignmentTrainer",
+    "StaticAlignmentArguments",
+    "StaticAlignmentTrainer",
     "build_encoder",
     "extend_for_romanized",
     "find_last_checkpoint",
@@ -70,6 +75,12 @@ _NAMES = {
     ],
     "script_alignment.trainer": [
         "ScriptAlignmentTrainer",
+    ],
+    "static_alignment.arguments": [
+        "StaticAlignmentArguments",
+    ],
+    "static_alignment.trainer": [
+        "StaticAlignmentTrainer",
     ],
 }
 

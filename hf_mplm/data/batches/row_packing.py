@@ -21,7 +21,9 @@ class PackedRows(NamedTuple):
     positions: np.ndarray
 
 
-def pack_rows(lengths: Sequence[int] | np.ndarray, multiple_of: int = 8, widest: int | None = None) -> PackedRows:
+def pack_rows(
+    lengths: Sequence[int] | np.ndarray, multiple_of: int = 8, widest: int | None = None, narrowest: int = 1
+) -> PackedRows:
     """Lay texts side by side, in rows as wide as the longest, so that hardly any place stays empty.
 
     Best-fit decreasing: the longest text first, each into the row that it fills best. No text is cut.
@@ -30,12 +32,13 @@ def pack_rows(lengths: Sequence[int] | np.ndarray, multiple_of: int = 8, widest:
         lengths (`Sequence[int]`): length of each text. Shape: (texts,).
         multiple_of (`int`, *optional*, defaults to 8): the width is rounded up to a multiple of this.
         widest (`int`, *optional*): but not beyond this, which no text is longer than.
+        narrowest (`int`, *optional*, defaults to 1): nor is it less than this, where all texts are short.
 
     Returns:
         `PackedRows`: where each text stands; the same for the same lengths.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
-    width = -(-int(sizes.max(initial=1)) // multiple_of) * multiple_of
+    width = -(-int(sizes.max(initial=narrowest)) // multiple_of) * multiple_of
     width = width if widest is None else min(width, widest)
     room = np.zeros(len(sizes), dtype=np.int64)
     n_rows = 0

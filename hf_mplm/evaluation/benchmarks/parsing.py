@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm.data.tokenizing.word_tokenizer import WordTokenizer
+
 from ..context import Context
 from ..files.layouts import DataError
 from ..files.parsing_corpus import ParsedSentence, ParsingCorpus
@@ -21,7 +23,7 @@ from ..kinds.examples import Features, Scores
 from ..kinds.finetuned import TransferTask
 from ..kinds.finetuning import Batch, FineTuningSettings, Row
 from ..kinds.trees import attachment_scores
-from ..kinds.words import WordTokenizer, pad_words
+from ..kinds.words import pad_words
 
 
 __all__ = ["TASK", "ParsingTask"]

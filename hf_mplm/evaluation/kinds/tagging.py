@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm.data.tokenizing.word_tokenizer import WordTokenizer
+
 from ..context import Context
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
@@ -22,7 +24,7 @@ from ..files.tagged import TaggedSentence, read_tagged_files, read_words
 from .examples import Features
 from .finetuned import TransferTask
 from .finetuning import Batch, FineTuningSettings, Row
-from .words import WordTokenizer, gather_words, pad_words
+from .words import gather_words, pad_words
 
 
 __all__ = ["TaggedCorpus", "TaggingTask", "named"]

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from transformers import PreTrainedModel
 
-from hf_mplm._compat import TRANSFORMERS_5, segment_attention_mask
-from hf_mplm.modeling.architectures import find_architecture
-from hf_mplm.modeling.final_layer import is_recomputed
-from hf_mplm.modeling.pooling import without_peft
-from hf_mplm.modeling.segment_attention import SegmentAttention
+from ..masked_lm.token_rows import TokenRows
 
 
-__all__ = ["RowEncoding", "StreamRows", "segment_means", "stream_rows"]
+__all__ = ["StreamRows", "stream_rows"]
 
 
 @dataclass
-class StreamRows:
-    """Rows of tokens, each of which holds one text or several side by side.
+class StreamRows(TokenRows):
+    """The rows of the streams of sentence pairs; a text's number is its stream times the batch plus its row.
 
     Args:
-        input_ids (`torch.Tensor`): tokens. Shapes: (rows, width), as all that follow.
-        labels (`torch.Tensor`): -100 where nothing is predicted.
-        segments (`torch.Tensor`): number of the text, stream times batch plus row; -1 at padding.
-        positions (`torch.Tensor`): place within the text.
-        sentences (`torch.Tensor`): number of the sentence that a token is pooled into, -1 for none.
+        sentences (`torch.Tensor`): number of the sentence that a token is pooled into, -1 for none. Shapes: (rows,
+            width), as of the words.
         words (`torch.Tensor`, *optional*): number of the word that it is pooled into, -1 for none.
         batch_size (`int`): sentence pairs.
-        packed (`bool`): whether a row may hold several texts.
     """
 
-    input_ids: torch.Tensor
-    labels: torch.Tensor
-    segments: torch.Tensor
-    positions: torch.Tensor
     sentences: torch.Tensor
     words: torch.Tensor | None
     batch_size: int
-    packed: bool
 
     @property
     def streams(self) -> torch.Tensor:
@@ -127,65 +111,3 @@ def stream_rows(
         batch_size=batch_size,
         packed=packed,
     )
-
-
-def segment_means(states: torch.Tensor, numbers: torch.Tensor, count: int) -> torch.Tensor:
-    """The mean of the states of each segment; zeros for one that has none here.
-
-    Args:
-        states (`torch.Tensor`): Shapes: (rows, width, hidden).
-        numbers (`torch.Tensor`): the segment that each state counts for, -1 for none. Shapes: (rows, width).
-        count (`int`): segments.
-
-    Returns:
-        `torch.Tensor`: Shapes: (count, hidden), in float32 at least.
-    """
-    precise = torch.promote_types(states.dtype, torch.float32)
-    # What counts for none is added to one more segment, which is left off.
-    index = numbers.where(numbers >= 0, count).flatten()
-    sums = torch.zeros((count + 1, states.shape[-1]), dtype=precise, device=states.device)
-    sums = sums.index_add(0, index, states.flatten(0, 1).to(precise))[:count]
-    sizes = torch.zeros(count + 1, dtype=precise, device=states.device)
-    sizes = sizes.index_add(0, index, torch.ones_like(index, dtype=precise))[:count]
-    return sums / sizes.clamp(min=1)[:, None]
-
-
-class RowEncoding:
-    """How an architecture is told which tokens of a row belong together.
-
-    Args:
-        model (`transformers.PreTrainedModel`): the model, not wrapped.
-    """
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._model = without_peft(model)
-        self.config: Any = model.config
-        self.implementation: str = model.config._attn_implementation or "eager"
-        known = find_architecture(model.config.model_type)
-        self._shift = self.config.pad_token_id + 1 if known is not None and known.counts_from_padding else 0
-        self._has_local_layers = known is not None and known.has_local_layers
-        # The attention of every known architecture takes a mask for every two tokens; that of local and of global
-        # layers needs two, which 4.57 does not take. Flash attention takes none, and leaves padding out by itself.
-        takes_masks = known is not None and (TRANSFORMERS_5 or not known.has_local_layers)
-        self.packs = takes_masks and self.implementation in ("sdpa", "eager")
-
-    def __call__(self, rows: StreamRows) -> dict[str, Any]:
-        """The encoder's keyword arguments: `input_ids`, `attention_mask`, and `position_ids` for packed rows."""
-        if not rows.packed:
-            return {"input_ids": rows.input_ids, "attention_mask": (rows.segments >= 0).long()}
-        # Padding sees padding, so that no softmax is empty.
-        together = rows.segments[:, :, None] == rows.segments[:, None, :]
-        positions = rows.positions + self._shift
-        mask: Any = segment_attention_mask(together, self.implementation, self._model.dtype)
-        if self._has_local_layers:
-            near = (positions[:, :, None] - positions[:, None, :]).abs() <= self.config.sliding_window
-            local = segment_attention_mask(together & near, self.implementation, self._model.dtype)
-            mask = {"full_attention": mask, "sliding_attention": local}
-        return {"input_ids": rows.input_ids, "attention_mask": mask, "position_ids": positions}
-
-    def attention(self, rows: StreamRows) -> AbstractContextManager[Any]:
-        """What to call the encoder in: on a CPU, attention over packed rows goes text by text."""
-        by_text = rows.packed and rows.segments.device.type == "cpu" and self.implementation == "sdpa"
-        if not by_text or self._has_local_layers or is_recomputed(self._model):
-            return nullcontext()
-        return SegmentAttention(rows.segments)

@@ -20,10 +20,11 @@ from hf_mplm.modeling.stock import masked_only
 
 from ..base.arguments import MplmTrainingArguments
 from ..base.meters import SumMeter
+from ..masked_lm.token_rows import RowEncoding, longest_text, segment_means
 from ..masked_lm.trainer import MaskedLMTrainer
 from .arguments import ScriptAlignmentArguments
 from .stream_losses import StreamLosses
-from .stream_rows import RowEncoding, StreamRows, segment_means, stream_rows
+from .stream_rows import StreamRows, stream_rows
 
 
 __all__ = ["ScriptAlignmentTrainer", "check_settings"]
@@ -103,7 +104,7 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         check_settings(model, args)
         return {
             **super().collator_arguments(args, model, processing_class),
-            "max_length": args.max_length or min(512, _longest_text(model)),
+            "max_length": args.max_length or min(512, longest_text(model)),
             "tlm": args.tlm_weight > 0,
             "pack": args.pack_texts and self._encoding.packs,
             "align_words": args.token_weight > 0,
@@ -314,7 +315,7 @@ def check_settings(model: PreTrainedModel, args: ScriptAlignmentArguments) -> in
     Raises:
         ValueError: if there is no such layer, or texts of `max_length` are too long.
     """
-    longest = _longest_text(model)
+    longest = longest_text(model)
     if args.max_length is not None and args.max_length > longest:
         raise ValueError(
             f"max_length is {args.max_length}, and the model has positions for {longest} tokens; give {longest} "
@@ -356,9 +357,3 @@ def _check_pairs(rows: Any) -> None:
         )
     if codes and all(code.endswith(f"_{_LATIN}") for code in codes):
         logger.warning("all languages are written in Latin script already, so that pairs are nearly the same twice")
-
-
-def _longest_text(model: PreTrainedModel) -> int:
-    config: Any = model.config
-    behind_padding = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-    return config.max_position_embeddings - behind_padding

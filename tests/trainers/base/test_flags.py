@@ -136,7 +136,7 @@ def test_both_names_of_length_grouping_are_one(tiny_tokenizer, tmp_path) -> None
         make_args(tmp_path, train_sampling_strategy="sequential")
 
 
-@pytest.mark.parametrize("verb", ["pretrain", "align_scripts"])
+@pytest.mark.parametrize("verb", ["pretrain", "align_scripts", "align_static"])
 def test_the_command_line_offers_no_flag_that_does_nothing(verb, capsys) -> None:
     import importlib
 
