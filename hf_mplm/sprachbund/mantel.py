@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 
 __all__ = ["MantelTest", "mantel_tests"]
@@ -137,8 +138,9 @@ def _permuted_products(fixed: np.ndarray, full: np.ndarray, permutations: int, s
             total += block.reshape(views, -1) @ permuted.reshape(-1, width)
         return total
 
-    # numpy lets go of the interpreter's lock; a sum's order, and so the result, does not depend on the threads.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    # numpy lets go of the interpreter's lock, so that permutations go on side by side. The products are too narrow for
+    # the matrix library's own threads, which would wait for one another most of the time.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return np.array(list(pool.map(product, orders)))
 
 
