@@ -27,6 +27,7 @@ import torch
 from benchmarks._encoders import DATA_DIR, make_encoder, make_tokenizer
 from benchmarks._report import report
 from hf_mplm.data.corpus.corpora import iter_corpus
+from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
 from hf_mplm.evaluation.encoder import TransformerEncoder, View
 from hf_mplm.sprachbund import LanguageVectors
 from hf_mplm.sprachbund.block_sums import BlockSums
@@ -115,9 +116,8 @@ def memory(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         texts = [row["text"] for row in iter_corpus(DATA_DIR / "udhr", languages=["eng_Latn", "swh_Latn"])]
-        tokenizer = make_tokenizer(texts)
-        make_encoder(len(tokenizer), 2, 64).save_pretrained(folder / "model")
-        tokenizer.save_pretrained(folder / "model")
+        train_tokenizer(texts, folder / "model", vocab_size=800)
+        make_encoder(800, 2, 64).save_pretrained(folder / "model")
         for count in (10_000, 1_000_000):
             corpus = folder / f"corpus-{count}"
             corpus.mkdir()
@@ -125,7 +125,6 @@ def memory(args: argparse.Namespace) -> None:
                 with open(corpus / f"{code}.txt", "w", encoding="utf-8") as handle:
                     for line in range(count // 4):
                         handle.write(f"{texts[(line + number) % len(texts)][:60]} {line} {code}\n")
-            (corpus / "done").touch()
             command = [sys.executable, "-m", "benchmarks.sprachbund", "one-memory", "--folder", str(corpus)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             rows.append({"sentences": count, "peak MiB": float(done.stdout.split()[-1])})
