@@ -30,8 +30,8 @@ from hf_mplm.data.corpus.corpora import iter_corpus
 from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
 from hf_mplm.evaluation.encoder import TransformerEncoder, View
 from hf_mplm.sprachbund import LanguageVectors
-from hf_mplm.sprachbund.block_sums import BlockSums
-from hf_mplm.sprachbund.cluster import cluster_languages
+from hf_mplm.sprachbund.clusters.cluster import cluster_languages
+from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 
 
 def main() -> None:
@@ -133,7 +133,7 @@ def memory(args: argparse.Namespace) -> None:
 
 def one_memory(args: argparse.Namespace) -> None:
     """One run; prints its peak in MiB."""
-    from hf_mplm.sprachbund.compute import compute_language_vectors
+    from hf_mplm.sprachbund.vectors.compute import compute_language_vectors
 
     files = sorted(args.folder.glob("*.txt"))
     output = args.folder.with_name(f"{args.folder.name}-out")

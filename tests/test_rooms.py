@@ -50,6 +50,10 @@ WITHIN = {
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
     "static.extraction": {"static"},
+    "sprachbund.vectors": set(),
+    "sprachbund.clusters": {"sprachbund.vectors"},
+    "sprachbund.linguistics": {"sprachbund.vectors", "sprachbund.clusters"},
+    "sprachbund.collection": {"sprachbund.vectors", "sprachbund.clusters"},
 }
 # A card is what training writes at the end of a run, so that the trainer hands over to the hub.
 EXCEPTIONS = {("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards")}

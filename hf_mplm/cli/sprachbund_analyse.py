@@ -54,8 +54,8 @@ def run(arguments: AnalyseArguments) -> int:
     from hf_mplm.jobs.files import atomic_write
     from hf_mplm.jobs.lock import hold_folder
     from hf_mplm.report.sprachbund_analysis import analysis_markdown, analysis_page
-    from hf_mplm.sprachbund.analysis import analyse
-    from hf_mplm.sprachbund.gathering import gather_vectors, paths_of_vectors
+    from hf_mplm.sprachbund.linguistics.analysis import analyse
+    from hf_mplm.sprachbund.linguistics.gathering import gather_vectors, paths_of_vectors
 
     if arguments.permutations < 1 or arguments.label_permutations < 1:
         raise ValueError("--permutations and --label_permutations must be 1 or more")
@@ -105,7 +105,7 @@ def run(arguments: AnalyseArguments) -> int:
 def _clusters(folders: Sequence[str], files: Sequence[str]) -> dict[str, dict[str, str]]:
     """Sets of clusters by where they stand: code to cluster."""
     from hf_mplm.jobs.digests import refuse_damage
-    from hf_mplm.sprachbund.sprachbunds import SPRACHBUNDS_FILE
+    from hf_mplm.sprachbund.clusters.sprachbunds import SPRACHBUNDS_FILE
 
     found = {folder: Path(folder) / SPRACHBUNDS_FILE for folder in folders}
     for folder, path in found.items():
@@ -117,14 +117,14 @@ def _clusters(folders: Sequence[str], files: Sequence[str]) -> dict[str, dict[st
 
 def _division(name: str) -> dict[str, str]:
     if name.lower() == _TABLE_1:
-        from hf_mplm.sprachbund.paper_tables import paper_clusters
+        from hf_mplm.sprachbund.linguistics.paper_tables import paper_clusters
 
         return paper_clusters()
     return _read(Path(name))
 
 
 def _read(path: Path) -> dict[str, str]:
-    from hf_mplm.sprachbund.sprachbunds import read_clusters
+    from hf_mplm.sprachbund.clusters.sprachbunds import read_clusters
 
     return {code: name for name, codes in read_clusters(path).items() for code in codes}
 
@@ -132,7 +132,7 @@ def _read(path: Path) -> dict[str, str]:
 def _maps(vectors: LanguageVectors, view: str, seed: int) -> Mapping[str, bytes]:
     """The languages of a view, coloured by each of the paper's features of word order (Figure 3)."""
     from hf_mplm.report import plots
-    from hf_mplm.sprachbund.word_order import WORD_ORDERS, word_order
+    from hf_mplm.sprachbund.linguistics.word_order import WORD_ORDERS, word_order
 
     if why := plots.missing():
         logger.warning("analysis.html has the tables and no pictures: %s", why)

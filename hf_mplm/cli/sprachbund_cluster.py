@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from hf_mplm.report.page import Page
     from hf_mplm.sprachbund import LanguageVectors
-    from hf_mplm.sprachbund.projection import Projection
-    from hf_mplm.sprachbund.sprachbunds import Sprachbunds
-    from hf_mplm.sprachbund.tree import Tree
+    from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
+    from hf_mplm.sprachbund.clusters.tree import Tree
+    from hf_mplm.sprachbund.vectors.projection import Projection
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ def run(arguments: ClusterArguments) -> int:
     from hf_mplm.jobs.digests import write_digests
     from hf_mplm.jobs.lock import hold_folder
     from hf_mplm.sprachbund import LanguageVectors
-    from hf_mplm.sprachbund.cluster import cluster_languages
-    from hf_mplm.sprachbund.sprachbunds import SPRACHBUNDS_FILE, read_clusters
+    from hf_mplm.sprachbund.clusters.cluster import cluster_languages
+    from hf_mplm.sprachbund.clusters.sprachbunds import SPRACHBUNDS_FILE, read_clusters
 
     vectors = LanguageVectors.load(arguments.vectors)
     view = choose_view(vectors, arguments)
@@ -107,7 +107,7 @@ def choose_view(vectors: LanguageVectors, arguments: ClusterArguments) -> str:
     Raises:
         ValueError: if there is no such view.
     """
-    from hf_mplm.sprachbund.sources import resolve_layers
+    from hf_mplm.sprachbund.vectors.sources import resolve_layers
 
     if arguments.view is not None:
         if arguments.view not in vectors.views:
@@ -187,7 +187,7 @@ def make_page(
     """
     from hf_mplm.languages import branch, family_name, language_name, parse_code, resource
     from hf_mplm.report.language_page import language_page
-    from hf_mplm.sprachbund.word_order import WORD_ORDERS, word_order
+    from hf_mplm.sprachbund.linguistics.word_order import WORD_ORDERS, word_order
 
     codes = vectors.languages
     groups: dict[str, list[str | None]] = {"cluster": [_name(found, code) for code in codes]}

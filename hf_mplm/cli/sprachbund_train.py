@@ -109,11 +109,11 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
     from hf_mplm.data.store.token_store import load_store
     from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
     from hf_mplm.evaluation.loading import model_revision
+    from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
     from hf_mplm.sprachbund.collection.arms import choose_arm
     from hf_mplm.sprachbund.collection.collection import Collection
     from hf_mplm.sprachbund.collection.members import plan_members
-    from hf_mplm.sprachbund.language_vectors import LanguageVectors
-    from hf_mplm.sprachbund.sprachbunds import Sprachbunds
+    from hf_mplm.sprachbund.vectors.language_vectors import LanguageVectors
 
     vectors = None if arguments.vectors is None else LanguageVectors.load(arguments.vectors)
     sprachbunds = choose_arm(
@@ -141,7 +141,7 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
 def _take_up(collection: Collection, output: Path) -> None:
     """Go on with a collection of the same clusters and settings, refuse one of others, or begin."""
     from hf_mplm.jobs.plan import plan_differences
-    from hf_mplm.sprachbund.sprachbunds import SPRACHBUNDS_FILE
+    from hf_mplm.sprachbund.clusters.sprachbunds import SPRACHBUNDS_FILE
 
     if (output / SPRACHBUNDS_FILE).is_file():
         before = type(collection).load(output)

@@ -84,7 +84,7 @@ def run(arguments: VectorsArguments) -> int:
         )
     if arguments.model is None or not arguments.corpus:
         raise ValueError("give the encoder by --model MODEL and the text by --corpus FOLDER")
-    from hf_mplm.sprachbund.compute import compute_language_vectors
+    from hf_mplm.sprachbund.vectors.compute import compute_language_vectors
 
     settings: dict[str, Any] = asdict(arguments)
     for name in ("model", "corpus", "output", "source"):
@@ -127,7 +127,7 @@ def precision_table(vectors: LanguageVectors) -> list[str]:
 
 def _take(kind: str, place: list[str], arguments: VectorsArguments) -> int:
     from hf_mplm.jobs.lock import hold_folder
-    from hf_mplm.sprachbund.other_sources import from_langsamp, from_words
+    from hf_mplm.sprachbund.vectors.other_sources import from_langsamp, from_words
 
     path = place[0] if place else arguments.model
     if path is None or len(place) > 1:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hf_mplm.sprachbund.findings import Analysis, Finding
+from hf_mplm.sprachbund.linguistics.findings import Analysis, Finding
 
 from .page import Page
 from .table import format_cell, markdown_escape, markdown_table

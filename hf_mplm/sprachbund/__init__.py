@@ -1,6 +1,7 @@
-"""Representation sprachbunds: vectors of languages, clusters of similar languages, and what linguistics says of both.
+"""Representation sprachbunds: languages that belong together by what an encoder knows of them.
 
-May import `languages`, `jobs`, `data`, `modeling` and `evaluation`.
+`vectors` are made of text, `clusters` of vectors; `linguistics` judges both, and a `collection` has a model for each
+cluster. May import `languages`, `jobs`, `data`, `modeling` and `evaluation`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from hf_mplm._lazy import lazy_names
 
 
 if TYPE_CHECKING:
-    from .analysis import analyse
-    from .cluster import cluster_languages
+    from .clusters.cluster import cluster_languages
+    from .clusters.sprachbunds import Sprachbunds, read_clusters
     from .collection.evaluation import evaluate_collection
     from .collection.router import SprachbundRouter
-    from .compute import compute_language_vectors
-    from .findings import Analysis, Finding
-    from .language_vectors import LanguageVectors
-    from .sprachbunds import Sprachbunds, read_clusters
+    from .linguistics.analysis import analyse
+    from .linguistics.findings import Analysis, Finding
+    from .vectors.compute import compute_language_vectors
+    from .vectors.language_vectors import LanguageVectors
 
 __all__ = [
     "Analysis",
@@ -34,10 +35,10 @@ __all__ = [
 ]
 
 _NAMES = {
-    "analysis": [
+    "linguistics.analysis": [
         "analyse",
     ],
-    "cluster": [
+    "clusters.cluster": [
         "cluster_languages",
     ],
     "collection.evaluation": [
@@ -46,17 +47,17 @@ _NAMES = {
     "collection.router": [
         "SprachbundRouter",
     ],
-    "compute": [
+    "vectors.compute": [
         "compute_language_vectors",
     ],
-    "findings": [
+    "linguistics.findings": [
         "Analysis",
         "Finding",
     ],
-    "language_vectors": [
+    "vectors.language_vectors": [
         "LanguageVectors",
     ],
-    "sprachbunds": [
+    "clusters.sprachbunds": [
         "Sprachbunds",
         "read_clusters",
     ],

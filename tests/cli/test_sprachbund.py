@@ -11,7 +11,7 @@ from hf_mplm.cli.main import main
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from hf_mplm.jobs.digests import find_damage
 from hf_mplm.sprachbund import LanguageVectors
-from hf_mplm.sprachbund.sprachbunds import Sprachbunds
+from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.word_table import WordTable
 from tests.fixtures import CORPUS, tiny_xlm_roberta

@@ -10,7 +10,7 @@ import pytest
 
 from hf_mplm.cli.main import main
 from hf_mplm.jobs.digests import find_damage
-from hf_mplm.sprachbund.paper_tables import paper_clusters
+from hf_mplm.sprachbund.linguistics.paper_tables import paper_clusters
 from tests.sprachbund.test_analysis import vectors_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hf_mplm.report.sprachbund_analysis import analysis_markdown, analysis_page
-from hf_mplm.sprachbund.findings import Analysis, Finding
+from hf_mplm.sprachbund.linguistics.findings import Analysis, Finding
 
 
 CODES = ["eng_Latn", "deu_Latn", "fin_Latn"]

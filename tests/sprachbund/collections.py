@@ -9,9 +9,9 @@ import numpy as np
 
 from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
-from hf_mplm.sprachbund.block_sums import BlockSums
-from hf_mplm.sprachbund.language_vectors import LanguageVectors
-from hf_mplm.sprachbund.sprachbunds import Sprachbunds
+from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
+from hf_mplm.sprachbund.vectors.block_sums import BlockSums
+from hf_mplm.sprachbund.vectors.language_vectors import LanguageVectors
 from tests.fixtures import corpus_lines, tiny_xlm_roberta
 
 

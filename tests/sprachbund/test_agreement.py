@@ -7,7 +7,13 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 
-from hf_mplm.sprachbund.agreement import Agreement, majority_share, nearest_agreement, nearest_neighbours, same_label
+from hf_mplm.sprachbund.linguistics.agreement import (
+    Agreement,
+    majority_share,
+    nearest_agreement,
+    nearest_neighbours,
+    same_label,
+)
 
 
 SIMILARITIES = np.array(

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from hf_mplm.languages import family, list_codes, parse_code
-from hf_mplm.sprachbund.analysis import analyse, language_labels
-from hf_mplm.sprachbund.block_sums import BlockSums
-from hf_mplm.sprachbund.findings import Analysis, Finding
-from hf_mplm.sprachbund.language_vectors import LanguageVectors
-from hf_mplm.sprachbund.paper_tables import paper_clusters
+from hf_mplm.sprachbund.linguistics.analysis import analyse, language_labels
+from hf_mplm.sprachbund.linguistics.findings import Analysis, Finding
+from hf_mplm.sprachbund.linguistics.paper_tables import paper_clusters
+from hf_mplm.sprachbund.vectors.block_sums import BlockSums
+from hf_mplm.sprachbund.vectors.language_vectors import LanguageVectors
 
 
 CODES = [code for code in list_codes("udhr") if family(code) != "unknown"][:120]

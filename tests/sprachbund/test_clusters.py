@@ -12,10 +12,10 @@ from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score
 
 from hf_mplm.sprachbund import LanguageVectors
-from hf_mplm.sprachbund.block_sums import BlockSums
-from hf_mplm.sprachbund.cluster import cluster_languages, pivot_of
-from hf_mplm.sprachbund.sprachbunds import Sprachbunds, read_clusters
-from hf_mplm.sprachbund.tree import bootstrap_labels, build_tree, select_num_clusters
+from hf_mplm.sprachbund.clusters.cluster import cluster_languages, pivot_of
+from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds, read_clusters
+from hf_mplm.sprachbund.clusters.tree import bootstrap_labels, build_tree, select_num_clusters
+from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -13,9 +13,10 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 from hf_mplm.data.tokenizing.encoding import hash_sentences
 from hf_mplm.evaluation.loading import load_tokenizer
 from hf_mplm.languages import parse_code
-from hf_mplm.sprachbund import LanguageVectors, rounds
-from hf_mplm.sprachbund.compute import compute_language_vectors
-from hf_mplm.sprachbund.rounds import round_bounds
+from hf_mplm.sprachbund import LanguageVectors
+from hf_mplm.sprachbund.vectors import rounds
+from hf_mplm.sprachbund.vectors.compute import compute_language_vectors
+from hf_mplm.sprachbund.vectors.rounds import round_bounds
 from tests.faults import contents, in_child
 from tests.fixtures import CORPUS, corpus_lines, tiny_xlm_roberta
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hf_mplm.jobs.files import DamagedError
-from hf_mplm.sprachbund.gathering import gather_vectors, paths_of_vectors
-from hf_mplm.sprachbund.language_vectors import LanguageVectors
+from hf_mplm.sprachbund.linguistics.gathering import gather_vectors, paths_of_vectors
+from hf_mplm.sprachbund.vectors.language_vectors import LanguageVectors
 
 from .test_analysis import vectors_of
 

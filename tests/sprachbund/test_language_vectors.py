@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hf_mplm.jobs.files import DamagedError
-from hf_mplm.sprachbund.block_sums import NUM_BLOCKS, BlockSums
-from hf_mplm.sprachbund.language_vectors import LanguageVectors
+from hf_mplm.sprachbund.vectors.block_sums import NUM_BLOCKS, BlockSums
+from hf_mplm.sprachbund.vectors.language_vectors import LanguageVectors
 
 
 CODES = ["deu_Latn", "eng_Latn", "rus_Cyrl", "swh_Latn"]

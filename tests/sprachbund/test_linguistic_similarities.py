@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from hf_mplm.languages import feature_names, features, lineage
-from hf_mplm.sprachbund.linguistic_similarities import (
+from hf_mplm.sprachbund.linguistics.linguistic_similarities import (
     genealogical_similarity,
     geographical_similarity,
     same_script,
     typological_similarity,
 )
-from hf_mplm.sprachbund.word_order import WORD_ORDERS, word_order
+from hf_mplm.sprachbund.linguistics.word_order import WORD_ORDERS, word_order
 
 
 CODES = ["eng_Latn", "deu_Latn", "hin_Deva", "fin_Latn", "est_Latn", "eus_Latn", "srp_Cyrl", "hrv_Latn", "nah_Latn"]

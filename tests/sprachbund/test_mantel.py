@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
 
-from hf_mplm.sprachbund.mantel import mantel_tests
+from hf_mplm.sprachbund.linguistics.mantel import mantel_tests
 
 
 def symmetric(generator: np.random.Generator, count: int) -> np.ndarray:
@@ -125,7 +125,7 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(6)
     one, two, three = (symmetric(generator, 23) for _ in range(3))
     expected = mantel_tests([one], two, [three], permutations=50)
-    monkeypatch.setattr("hf_mplm.sprachbund.mantel._ROWS", 4)
+    monkeypatch.setattr("hf_mplm.sprachbund.linguistics.mantel._ROWS", 4)
     assert mantel_tests([one], two, [three], permutations=50) == expected
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from hf_mplm.languages import family, parse_code
-from hf_mplm.sprachbund.lexical_similarity import lexical_agreement
-from hf_mplm.sprachbund.paper_tables import (
+from hf_mplm.sprachbund.clusters.partitions import adjusted_rand_index
+from hf_mplm.sprachbund.linguistics.lexical_similarity import lexical_agreement
+from hf_mplm.sprachbund.linguistics.paper_tables import (
     paper_clusters,
     paper_families,
     paper_lexical_similarity,
     paper_vector_similarity,
 )
-from hf_mplm.sprachbund.partitions import adjusted_rand_index
 
 
 def test_table_1_has_108_languages_in_four_clusters() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from hf_mplm.sprachbund.partitions import adjusted_rand_index, compare_partitions, purity
+from hf_mplm.sprachbund.clusters.partitions import adjusted_rand_index, compare_partitions, purity
 
 
 def test_ari_equals_scikit_learn() -> None:

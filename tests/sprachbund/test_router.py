@@ -19,11 +19,11 @@ from hf_mplm.jobs.digests import write_digests
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.languages import detect_script, parse_code
 from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter
-from hf_mplm.sprachbund.block_sums import BlockSums
+from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.sprachbund.collection import Collection
 from hf_mplm.sprachbund.collection.collection import finished_digest
 from hf_mplm.sprachbund.collection.members import Member
-from hf_mplm.sprachbund.sprachbunds import Sprachbunds
+from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 from tests.evaluation.conftest import write_sib200
 from tests.fixtures import corpus_lines
 

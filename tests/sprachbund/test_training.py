@@ -20,10 +20,10 @@ from hf_mplm.cli.main import main
 from hf_mplm.data.batches.columns import language_labels
 from hf_mplm.data.batches.sampling import LanguageSampler
 from hf_mplm.data.store.token_store import load_store
+from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.sprachbund.collection.arms import choose_arm
 from hf_mplm.sprachbund.collection.collection import Collection
 from hf_mplm.sprachbund.collection.members import plan_members
-from hf_mplm.sprachbund.sprachbunds import Sprachbunds
 
 from .collections import make_clusters, make_start, make_store, make_vectors
 

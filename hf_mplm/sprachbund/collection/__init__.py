@@ -1,6 +1,6 @@
 """Collections: one model a sprachbund, how they are trained, how a language finds its own, and how they are measured.
 
-Imports the rest of the room.
+Imports `sprachbund.vectors` and `sprachbund.clusters`.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..cluster import mean_cosines, pivot_of
-from ..language_vectors import LanguageVectors
-from ..sprachbunds import Sprachbunds
+from ..clusters.cluster import mean_cosines, pivot_of
+from ..clusters.sprachbunds import Sprachbunds
+from ..vectors.language_vectors import LanguageVectors
 
 
 __all__ = ["Arm", "choose_arm"]

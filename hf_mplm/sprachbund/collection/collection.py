@@ -12,7 +12,7 @@ import xxhash
 from hf_mplm.jobs.digests import DIGESTS_FILE, find_damage
 from hf_mplm.jobs.files import DamagedError, read_json, write_json
 
-from ..sprachbunds import SPRACHBUNDS_FILE, Sprachbunds
+from ..clusters.sprachbunds import SPRACHBUNDS_FILE, Sprachbunds
 from .members import Member
 
 

@@ -120,9 +120,7 @@ def collection_revision(folder: str | Path) -> str:
     return f"xxh3:{xxhash.xxh3_128_hexdigest(chr(10).join(parts).encode())[:12]}"
 
 
-def _by_member(
-    router: SprachbundRouter, codes: Sequence[str], task: str, skipped: list[Any]
-) -> dict[int, list[str]]:
+def _by_member(router: SprachbundRouter, codes: Sequence[str], task: str, skipped: list[Any]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for code in codes:
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hf_mplm.data.batches.schedules import ScheduleValue
     from hf_mplm.data.store.token_store import TokenStore
 
-    from ..sprachbunds import Sprachbunds
+    from ..clusters.sprachbunds import Sprachbunds
 
 __all__ = ["Budget", "Member", "plan_members"]
 

@@ -16,8 +16,8 @@ from hf_mplm.evaluation.loading import load_model
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
 
-from ..language_vectors import LanguageVectors
-from ..sources import EncoderSource, parse_view
+from ..vectors.language_vectors import LanguageVectors
+from ..vectors.sources import EncoderSource, parse_view
 from .collection import VECTORS_FOLDER, Collection, finished_digest
 from .members import Member
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from hf_mplm.jobs.files import read_json
 
-from .block_sums import BlockSums
-from .language_vectors import VECTORS_FILE, LanguageVectors
+from ..vectors.block_sums import BlockSums
+from ..vectors.language_vectors import VECTORS_FILE, LanguageVectors
 
 
 __all__ = ["gather_vectors", "paths_of_vectors"]

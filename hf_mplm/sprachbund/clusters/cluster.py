@@ -11,7 +11,7 @@ import numpy as np
 from hf_mplm._lists import as_list
 from hf_mplm.languages import branch, family_name, parse_code
 
-from .language_vectors import LanguageVectors
+from ..vectors.language_vectors import LanguageVectors
 from .sprachbunds import Sprachbunds
 from .tree import (
     MOST_CLUSTERS,

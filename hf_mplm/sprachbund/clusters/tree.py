@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from .language_vectors import LanguageVectors
+from ..vectors.language_vectors import LanguageVectors
 from .partitions import adjusted_rand_index
 
 

@@ -10,9 +10,11 @@ from hf_mplm._lists import as_codes
 from hf_mplm.languages import family, lineage, parse_code, resource
 from hf_mplm.languages.typology import DOMAINS
 
+from ..clusters.partitions import PartitionAgreement, compare_partitions
+from ..vectors.language_vectors import LanguageVectors
+from ..vectors.sources import CHARACTERS
 from .agreement import majority_share, nearest_agreement, same_label
 from .findings import Analysis, Finding
-from .language_vectors import LanguageVectors
 from .lexical_similarity import lexical_agreement
 from .linguistic_similarities import (
     genealogical_similarity,
@@ -21,8 +23,6 @@ from .linguistic_similarities import (
     typological_similarity,
 )
 from .mantel import MantelTest, mantel_tests
-from .partitions import PartitionAgreement, compare_partitions
-from .sources import CHARACTERS
 from .word_order import WORD_ORDERS, word_order
 
 
