@@ -104,6 +104,8 @@ def test_a_collection_from_clusters(folder: Path, tmp_path: Path, capsys: pytest
         keys = {key for line in state["log_history"] for key in line if key.startswith("draws_")}
         seen = {key.removeprefix("draws_") for key in keys}
         assert seen and seen <= set(member.trained_on)
+    card = (output / "README.md").read_text(encoding="utf-8")
+    assert "sprachbund-1" in card and str(folder) not in card and "budget: total" in card
     before = {path: path.stat().st_mtime_ns for path in output.rglob("model.safetensors")}
     assert main(words(folder, output, "--max_steps", 4, "--budget", "total")) == 0
     assert {path: path.stat().st_mtime_ns for path in output.rglob("model.safetensors")} == before
