@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hf_mplm._imports import require
+from hf_mplm._lists import as_list
 
 from .labels import REST, group_colours, label_points
 
@@ -221,6 +222,7 @@ def word_space(
     Returns:
         `bytes`: the picture.
     """
+    words, languages = as_list(words), as_list(languages)
     meanings, codes = list(dict.fromkeys(words)), list(dict.fromkeys(languages))
     colours = {meaning: _COLOURS[number % len(_COLOURS)] for number, meaning in enumerate(meanings)}
     markers = {code: _MARKERS[number % len(_MARKERS)] for number, code in enumerate(codes)}

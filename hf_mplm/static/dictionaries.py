@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from hf_mplm._lists import as_list
 from hf_mplm.evaluation.files.word_pairs import named_languages, pair_digest, read_pairs
 from hf_mplm.jobs.files import atomic_write
 from hf_mplm.languages import parse_code
@@ -186,11 +187,11 @@ def read_dictionaries(
         ValueError: if the hub is in none of a file's languages, or there are no vectors of the other.
     """
     by_name: dict[str, list[str]] = {}
-    for language in languages:
+    for language in as_list(languages):
         by_name.setdefault(language.partition("_")[0], []).append(language)
     hub_name = hub.partition("_")[0]
     found: dict[str, list[tuple[str, str]]] = {}
-    for path in paths:
+    for path in as_list(paths, keep_spaces=True):
         first, second = languages_of(path)
         if hub_name not in (first, second):
             raise ValueError(f"{path} is a dictionary of {first} and {second}, neither of which is the hub {hub}")
@@ -198,7 +199,7 @@ def read_dictionaries(
         codes = [code for code in by_name.get(other, []) if code != hub]
         if not codes:
             raise ValueError(
-                f"{path} is a dictionary of {other}, of which there are no vectors: {', '.join(languages)}"
+                f"{path} is a dictionary of {other}, of which there are no vectors: {', '.join(as_list(languages))}"
             )
         pairs = read_pairs(path)
         if first == hub_name:

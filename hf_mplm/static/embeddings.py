@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
+from hf_mplm._lists import as_list
 from hf_mplm.data.word_vectors import WordVectors
 from hf_mplm.evaluation.vocabulary import STATIC_MODEL_TYPE as MODEL_TYPE
 from hf_mplm.jobs.digests import DIGESTS_FILE, refuse_damage, write_digests
@@ -146,7 +147,7 @@ class StaticEmbeddings:
             ValueError: if there are no vectors of one, naming the languages that there are.
         """
         try:
-            chosen = {table.language: table for table in map(self.table, languages)}
+            chosen = {table.language: table for table in map(self.table, as_list(languages))}
         except KeyError as error:
             raise ValueError(error.args[0]) from error
         return StaticEmbeddings(list(chosen.values()), self.config, name=self.name)
