@@ -32,6 +32,7 @@ PictureFormat = Literal["svg", "png"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # Letters of a name beyond which a picture would be all name.
 _LONGEST_NAME = 60
 
@@ -222,7 +223,7 @@ def word_space(
     Returns:
         `bytes`: the picture.
     """
-    words, languages = as_list(words), as_list(languages)
+    words, languages = as_list(words, keep_spaces=True), as_list(languages)
     meanings, codes = list(dict.fromkeys(words)), list(dict.fromkeys(languages))
     colours = {meaning: _COLOURS[number % len(_COLOURS)] for number, meaning in enumerate(meanings)}
     markers = {code: _MARKERS[number % len(_MARKERS)] for number, code in enumerate(codes)}
