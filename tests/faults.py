@@ -39,8 +39,8 @@ def in_child(work: Callable[[], object], folder: Path, n: int | None, fault: str
         `tuple[str, int]`: how it ended, `"finished"`, `"killed"` or the error it raised, and how many changes it made.
     """
     receiver, sender = os.pipe()
-    # A thread that has run OpenMP (SentencePiece's trainer does) leaves its child a team of threads that are not there,
-    # and the child's first parallel loop waits for them for ever. A new thread has no team to leave.
+    # A thread that has run OpenMP (SentencePiece's trainer does) leaves its child a team of threads that fork did not
+    # copy, and the child's first parallel loop waits for them for ever. A new thread has no team to leave.
     with ThreadPoolExecutor(1) as thread:
         child = thread.submit(_fork, work, os.fsencode(folder), n, fault, sender).result()
     os.close(sender)

@@ -86,7 +86,6 @@ def test_a_child_trains_on_threads_as_its_parent_did(tmp_path: Path) -> None:
     corpus.mkdir()
     lines = ["".join(draw.choices("abcdefgh ", k=80)) for _ in range(900)]  # short texts have no parallel loop
     (corpus / "eng_Latn.txt").write_text("\n".join(lines), encoding="utf-8")
-
     small = {"vocab_size": 100, "num_threads": 4, "seed_sentencepiece_size": 1000}
 
     def train(name: str) -> None:
