@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import recipes as recipes
     from . import report as report
     from . import sample as sample
+    from . import sprachbund as sprachbund
     from . import trainers as trainers
     from . import transfer as transfer
     from .data.batches.collators import DataCollatorForMaskedLM

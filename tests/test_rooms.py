@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "trainers": {"languages", "jobs", "data", "modeling", "losses"},
     "evaluation": {"languages", "jobs", "modeling", "losses", "data", "recipes"},
     "static": {"languages", "jobs", "data", "modeling", "evaluation", "hub"},
+    "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
-    "report": {"languages", "jobs", "evaluation", "transfer"},
+    "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},
     "hub": {"languages", "jobs", "evaluation", "transfer", "report", "modeling"},
 }
 # Within a room: the folder, and what of its own room it may import, besides itself.
@@ -39,7 +40,7 @@ WITHIN = {
     "data.tokenizing": {"data.corpus"},
     "data.romanization": {"data.corpus"},
     "data.batches": set(),
-    "data.store": {"data.corpus", "data.tokenizing", "data.romanization"},
+    "data.store": {"data.corpus", "data.tokenizing", "data.romanization", "data.batches"},
     "trainers.base": set(),
     "trainers.masked_lm": {"trainers.base"},
     "trainers.script_alignment": {"trainers.base", "trainers.masked_lm"},
@@ -49,6 +50,10 @@ WITHIN = {
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
     "static.extraction": {"static"},
+    "sprachbund.vectors": set(),
+    "sprachbund.clusters": {"sprachbund.vectors"},
+    "sprachbund.linguistics": {"sprachbund.vectors", "sprachbund.clusters"},
+    "sprachbund.collection": {"sprachbund.vectors", "sprachbund.clusters"},
 }
 # A card is what training writes at the end of a run, so that the trainer hands over to the hub.
 EXCEPTIONS = {("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .parser import MplmArgumentParser
 
@@ -33,7 +33,12 @@ def verb_parser(verb: str, purpose: str, actions: Mapping[str, str]) -> MplmArgu
 
 
 def action_parser(
-    verb: str, action: str, does: str, arguments: type, renamed: Mapping[str, str] | None = None
+    verb: str,
+    action: str,
+    does: str,
+    arguments: Any,
+    renamed: Mapping[str, str] | None = None,
+    positional: str | None = None,
 ) -> MplmArgumentParser:
     """The parser of one action.
 
@@ -41,12 +46,16 @@ def action_parser(
         verb (`str`): such as `"tokenizer"`.
         action (`str`): such as `"train"`.
         does (`str`): what it does, as a clause.
-        arguments (`type`): the dataclass of its flags.
+        arguments (`type` or a sequence of them): the dataclasses of its flags.
         renamed (`Mapping[str, str]`, *optional*): flags of before, with what to type now.
+        positional (`str`, *optional*): the field that the words take that stand behind no flag.
     """
-    description = f"{does[0].upper()}{does[1:]}."
     return MplmArgumentParser(
-        arguments, prog=f"hf-mplm {verb} {action}", description=description, renamed=dict(renamed) if renamed else None
+        arguments,
+        prog=f"hf-mplm {verb} {action}",
+        description=f"{does[0].upper()}{does[1:]}.",
+        renamed=dict(renamed) if renamed else None,
+        positional=positional,
     )
 
 

@@ -17,7 +17,10 @@ class EvaluationArguments:
     """What to measure, on what, and where to write it."""
 
     model: str = field(
-        metadata={"help": "Hub id or folder of an encoder that AutoModel loads, or folder of static embeddings."}
+        metadata={
+            "help": "Hub id or folder of an encoder that AutoModel loads; or folder of static embeddings, or of a "
+            "collection of `sprachbund train`."
+        }
     )
     tasks: list[str] = field(metadata={"help": "Task names, such as sib200 tatoeba bible."})
     data_dir: str = field(metadata={"help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/."})
@@ -26,7 +29,8 @@ class EvaluationArguments:
         default_factory=lambda: ["all"], metadata={"help": "Language-scripts to score, or all that have data."}
     )
     source_languages: list[str] = field(
-        default_factory=lambda: ["eng_Latn"], metadata={"help": "Languages to train on or retrieve from."}
+        default_factory=lambda: ["eng_Latn"],
+        metadata={"help": "Languages to train on or retrieve from; for a collection also pivot."},
     )
     directions: list[str] = field(
         default_factory=lambda: ["source->target"],
@@ -123,7 +127,10 @@ def run(argv: Sequence[str]) -> int:
     if is_static_folder(args.model):
         model = read_static(args.model)
         transfer = args.transfer_settings or ["probe"]
-    rows = evaluate(
+    measure: Any = evaluate
+    if (Path(args.model) / "sprachbunds.json").is_file():
+        from hf_mplm.sprachbund import evaluate_collection as measure
+    rows = measure(
         model,
         args.tasks,
         args.data_dir,

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "align-static": ("align_static", "align an encoder across languages, by word vectors that are aligned already"),
     "romanize": ("romanize", "write the Latin transliteration of a corpus"),
     "static": ("static", "take word vectors out of an encoder, map them into one space, and make dictionaries"),
+    "sprachbund": ("sprachbund", "find the languages that belong together, by what an encoder knows of them"),
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),
     "donors": ("donors", "rank source languages for a target language"),

@@ -41,6 +41,9 @@ class PretrainArguments:
             '{"model_type": "xlm-roberta", "hidden_size": 384, "num_hidden_layers": 6}. The tokenizer is the store\'s.'
         },
     )
+    languages: list[str] | None = field(
+        default=None, metadata={"help": "Languages of the store to train on; all by default."}
+    )
     method: Literal["langsamp", "mlm"] = field(
         default="langsamp",
         metadata={"help": "langsamp adds language and script embeddings before the LM head; mlm trains as it is."},
@@ -92,6 +95,8 @@ def _train(arguments: PretrainArguments, args: Any, argv: Sequence[str]) -> int:
 
     check_folders(args.output_dir, model=arguments.model, store=arguments.store)
     store = load_store(arguments.store)
+    if arguments.languages is not None:
+        store = store.select(arguments.languages)
     tokenizer = _load_tokenizer(arguments, store)
     origin = decided_by_first(lambda: _origin(arguments, store, tokenizer))
     checkpoint = find_checkpoint(args.output_dir, arguments.resume)

@@ -222,7 +222,7 @@ class QuickstartJob:
             "mask rate": args.mask_rate,
             "alpha": args.alpha,
             "seed": args.seed,
-            "hardware": f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
+            "hardware": f"{_threads(torch.get_num_threads())} of {platform.processor() or platform.machine()}"
             if not has_accelerator()
             else "an accelerator",
             "versions": f"hf-mplm {__version__}, torch {torch.__version__}",
@@ -245,3 +245,7 @@ def next_commands(output: Path) -> str:
             "hf-mplm pretrain --config langsamp --model FacebookAI/xlm-roberta-base --store store --output my-encoder",
         ]
     )
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" if count == 1 else f"{count} threads"

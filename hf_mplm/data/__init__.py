@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from . import tokenizing as tokenizing
     from .batches.collators import DataCollatorForMaskedLM
     from .batches.columns import language_labels, row_lengths
+    from .batches.held_out import HeldOutDataset
     from .batches.masking import MaskedTokens, mask_tokens
     from .batches.sampling import LanguageSampler, SampledDataset
     from .batches.schedules import Schedule
@@ -43,6 +44,7 @@ __all__ = [
     "CorpusRow",
     "DataCollatorForMaskedLM",
     "DataCollatorForTransliteration",
+    "HeldOutDataset",
     "LanguageSampler",
     "MaskedTokens",
     "PairStore",
@@ -75,6 +77,9 @@ _NAMES = {
     "batches.columns": [
         "language_labels",
         "row_lengths",
+    ],
+    "batches.held_out": [
+        "HeldOutDataset",
     ],
     "batches.masking": [
         "MaskedTokens",

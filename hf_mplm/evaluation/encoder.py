@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,18 +13,44 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_mplm.modeling.pooling import default_layer, mean_pool, truncated_encoder
+from hf_mplm.modeling.pooling import capture_layer, default_layer, mean_pool, truncated_encoder
 
 from .loading import load_model, load_tokenizer, model_revision, position_limit
 from .sentence_modules import SentenceModules, SentencePooling
 
 
-__all__ = ["Encoder", "TransformerEncoder", "encode_in", "evaluation_mode", "length_sorted_batches", "needs_language"]
+__all__ = [
+    "POOLINGS",
+    "Encoder",
+    "TransformerEncoder",
+    "View",
+    "encode_in",
+    "evaluation_mode",
+    "length_sorted_batches",
+    "needs_language",
+]
 
 logger = logging.getLogger(__name__)
 
+Key = TypeVar("Key")
+
+POOLINGS = ("mean", "cls")
+"""How the states of a layer become one vector: their mean, or the first token's state."""
+
 # Texts that are tokenised in one call: enough for the tokenizer's threads, few enough to hold.
 TOKENIZER_CHUNK = 4096
+
+
+class View(NamedTuple):
+    """One way to make a vector of a sentence.
+
+    Args:
+        layer (`int`): Index into `hidden_states`; at full depth the final-normed states.
+        pooling (`str`): `"mean"` or `"cls"`, the first token's state.
+    """
+
+    layer: int
+    pooling: str
 
 
 @runtime_checkable
@@ -184,19 +211,87 @@ class TransformerEncoder:
         if isinstance(texts, str):
             raise ValueError("one string was given as texts, whose letters are no sentences; type: encode([text])")
         unique, inverse = _unique(texts)
-        ids, special = self._tokenize([self._prepared(text) for text in unique])
         prompt_length = self._prompt_length()
-        vectors = np.empty((len(unique), 0), dtype=np.float32)
+        ids, special = self._tokenize([self._prepared(text) for text in unique])
+        for text, row, mask in zip(unique, ids, special):
+            if not self._has_tokens(row, mask):
+                raise ValueError(f"the tokenizer maps {text!r} to no token; leave such sentences out")
+
+        def pool(hidden: Mapping[int, Tensor], attended: Tensor, counted: Tensor) -> dict[int, Tensor]:
+            states = hidden[self.layer]
+            if self.pooling is not None:
+                return {self.layer: self.pooling(states, attended, prompt_length)}
+            return {self.layer: mean_pool(states, counted)}
+
+        return self._run(ids, special, {self.layer}, pool, progress)[self.layer][inverse]
+
+    def encode_views(
+        self, texts: Sequence[str], views: Sequence[View], *, progress: bool = False
+    ) -> tuple[np.ndarray, dict[View, np.ndarray]]:
+        """Encode sentences in several views, by one forward pass up to the deepest layer among them.
+
+        Args:
+            texts (`Sequence[str]`): The sentences.
+            views (`Sequence[View]`): Layers and poolings, instead of the encoder's own.
+            progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
+
+        Returns:
+            `tuple[np.ndarray, dict[View, np.ndarray]]`: Which of the sentences have tokens that count in a mean, and
+            the vectors of these in each view. Shapes: (texts,), bool; (sentences with tokens, hidden size), float32.
+
+        Raises:
+            ValueError: If there is no such layer or pooling.
+        """
+        if isinstance(texts, str):
+            raise ValueError(
+                "one string was given as texts, whose letters are no sentences; type: encode_views([text])"
+            )
+        depth = int(self.model.config.num_hidden_layers)
+        for view in views:
+            if not 0 <= view.layer <= depth or view.pooling not in POOLINGS:
+                raise ValueError(
+                    f"there is no {view.pooling} of layer {view.layer}: the model has the layers 0 (embeddings) to "
+                    f"{depth}, and the poolings are {', '.join(POOLINGS)}"
+                )
+        unique, inverse = _unique(texts)
+        ids, special = self._tokenize([self._prepared(text) for text in unique])
+        full = np.fromiter(map(self._has_tokens, ids, special), dtype=bool, count=len(ids))
+        kept = np.flatnonzero(full)
+        ids, special = [ids[row] for row in kept], [special[row] for row in kept]
+
+        def pool(hidden: Mapping[int, Tensor], _: Tensor, counted: Tensor) -> dict[View, Tensor]:
+            return {
+                view: mean_pool(hidden[view.layer], counted) if view.pooling == "mean" else hidden[view.layer][:, 0]
+                for view in views
+            }
+
+        vectors = self._run(ids, special, {view.layer for view in views}, pool, progress)
+        place = np.cumsum(full) - 1
+        wanted = full[inverse]
+        chosen = place[inverse[wanted]]
+        return wanted, {view: vectors[view][chosen] for view in views}
+
+    def _run(
+        self,
+        ids: Sequence[np.ndarray],
+        special: Sequence[np.ndarray],
+        layers: set[int],
+        pool: Callable[[Mapping[int, Tensor], Tensor, Tensor], dict[Key, Tensor]],
+        progress: bool,
+    ) -> dict[Key, np.ndarray]:
+        """Pool the states of layers in batches of like length; the one place that batches."""
+        vectors: dict[Key, np.ndarray] = defaultdict(lambda: np.empty((0, 0), dtype=np.float32))
         lengths = [len(row) for row in ids]
         bar = tqdm(total=sum(lengths), unit="tok", unit_scale=True, desc="encoding", disable=not progress, leave=False)
-        with torch.inference_mode(), bar, evaluation_mode(self.model), self._stopping_at_layer():
+        with torch.inference_mode(), bar, evaluation_mode(self.model), self._stopping_at(max(layers)):
             for rows in length_sorted_batches(lengths, self.tokens_per_batch):
-                pooled = self._pool([ids[row] for row in rows], [special[row] for row in rows], prompt_length)
-                if not vectors.size:
-                    vectors = np.empty((len(unique), pooled.shape[1]), dtype=np.float32)
-                vectors[rows] = pooled.float().cpu().numpy()
+                states = self._states([ids[row] for row in rows], [special[row] for row in rows], layers)
+                for key, batch in pool(*states).items():
+                    if key not in vectors:
+                        vectors[key] = np.empty((len(ids), batch.shape[1]), dtype=np.float32)
+                    vectors[key][rows] = batch.float().cpu().numpy()
                 bar.update(sum(lengths[row] for row in rows))
-        return vectors[inverse]
+        return vectors
 
     def _prepared(self, text: str) -> str:
         text = self.prompt + text
@@ -228,12 +323,15 @@ class TransformerEncoder:
             )
             ids.extend(np.asarray(row, dtype=np.int32) for row in encoded["input_ids"])
             special.extend(np.asarray(row, dtype=bool) for row in encoded["special_tokens_mask"])
-        for text, row, mask in zip(texts, ids, special):
-            if len(row) == 0 or (not self.special_tokens and mask.all()):
-                raise ValueError(f"the tokenizer maps {text!r} to no token; leave such sentences out")
         return ids, special
 
-    def _pool(self, ids: Sequence[np.ndarray], special: Sequence[np.ndarray], prompt_length: int = 0) -> Tensor:
+    def _has_tokens(self, ids: np.ndarray, special: np.ndarray) -> bool:
+        return len(ids) > 0 and (self.special_tokens or not special.all())
+
+    def _states(
+        self, ids: Sequence[np.ndarray], special: Sequence[np.ndarray], layers: set[int]
+    ) -> tuple[dict[int, Tensor], Tensor, Tensor]:
+        """The states of layers, the attention mask, and which tokens count in a mean."""
         longest = max(len(row) for row in ids)
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
         input_ids = np.full((len(ids), longest), pad, dtype=np.int64)
@@ -245,20 +343,26 @@ class TransformerEncoder:
             pooled[index, : len(row)] = 1 if self.special_tokens else ~mask
         inputs = {"input_ids": torch.from_numpy(input_ids).to(self.device)}
         inputs["attention_mask"] = torch.from_numpy(attention).to(self.device)
-        whole = self.stops_early or self.layer == self.model.config.num_hidden_layers
-        outputs = self.model(**inputs, return_dict=True, output_hidden_states=not whole)
-        hidden = outputs.last_hidden_state if whole else outputs.hidden_states[self.layer]
-        if self.pooling is not None:
-            vectors: Tensor = self.pooling(hidden, inputs["attention_mask"], prompt_length)
-            return vectors
-        return mean_pool(hidden, torch.from_numpy(pooled).to(self.device))
+        counted = torch.from_numpy(pooled).to(self.device)
+        depth, deepest = int(self.model.config.num_hidden_layers), max(layers)
+        if self.stops_early or layers == {depth}:
+            with ExitStack() as stack:
+                kept = {layer: stack.enter_context(capture_layer(self.model, layer)) for layer in layers - {deepest}}
+                outputs = self.model(**inputs, return_dict=True)
+            hidden = {layer: states[0] for layer, states in kept.items()}
+        else:
+            outputs = self.model(**inputs, return_dict=True, output_hidden_states=True)
+            hidden = {layer: outputs.hidden_states[layer] for layer in layers}
+        if self.stops_early or deepest == depth:
+            hidden[deepest] = outputs.last_hidden_state
+        return hidden, inputs["attention_mask"], counted
 
     @contextmanager
-    def _stopping_at_layer(self) -> Iterator[None]:
+    def _stopping_at(self, layer: int) -> Iterator[None]:
         if not self.stops_early:
             yield
             return
-        with truncated_encoder(self.model, self.layer):
+        with truncated_encoder(self.model, layer):
             yield
 
 

@@ -232,6 +232,11 @@ def language_name(code: str | LanguageScript) -> str:
     return _QUALIFIER.sub("", tables.iso_languages()[_resolve(str(code))[0]])
 
 
+def resolve_language(code: str) -> str:
+    """The language that a code names, as FLORES-200 writes it, whether or not the code has a script."""
+    return _resolve(code)[0]
+
+
 @functools.lru_cache(maxsize=65536)
 def _resolve(code: str) -> tuple[str, str | None]:
     """Language as FLORES-200 writes it, and the script if the code has one."""

@@ -40,16 +40,17 @@ class Family(NamedTuple):
     name: str
 
 
-def _rows(name: str) -> list[list[str]]:
+def rows(name: str) -> list[list[str]]:
+    """The rows of one of the tables here, without comments and header."""
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
-    return rows[1:]
+    found = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
+    return found[1:]
 
 
 @functools.cache
 def aliases() -> dict[str, str]:
     """What arrives -> what it is called here."""
-    return {source: code for source, code, _ in _rows("language_aliases.tsv")}
+    return {source: code for source, code, _ in rows("language_aliases.tsv")}
 
 
 @functools.cache
@@ -64,7 +65,7 @@ def known_codes() -> dict[str, KnownCode]:
     """The language-script codes of FLORES-200, XLM-R and the UDHR."""
     return {
         code: KnownCode(flores == "1", tuple(xlm_r.split()), udhr == "1", romanized == "1")
-        for code, flores, xlm_r, udhr, romanized in _rows("language_codes.tsv")
+        for code, flores, xlm_r, udhr, romanized in rows("language_codes.tsv")
     }
 
 
@@ -90,7 +91,7 @@ def all_known_scripts() -> frozenset[str]:
 @functools.cache
 def families() -> dict[str, Family]:
     """ISO 639-3 code -> family."""
-    return {language: Family(id, name) for id, name, members in _rows("families.tsv") for language in members.split()}
+    return {language: Family(id, name) for id, name, members in rows("families.tsv") for language in members.split()}
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """What a person looks at: tables, pages, plots, comparisons of runs.
 
-May import `languages`, `jobs`, `evaluation`, whose results it reads, and `transfer`.
+May import `languages`, `jobs`, `evaluation`, whose results it reads, `sprachbund` and `transfer`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -67,6 +68,25 @@ class Page:
     def figure(self, svg: bytes, caption: str) -> Page:
         """Add a picture, embedded as SVG; the caption also serves readers who cannot see it."""
         return self._add("figure", source=base64.b64encode(svg).decode("ascii"), caption=caption)
+
+    def data(self, name: str, value: Any) -> Page:
+        """Add numbers and names for a script, as JSON in an element that shows nothing.
+
+        Args:
+            name (`str`): the element's id.
+            value: what JSON holds.
+        """
+        # A browser ends a script at "</script" wherever it stands; the rest is for readers that take it for a comment.
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return self._add("data", name=name, json=text.replace("<", "\\u003c").replace(">", "\\u003e"))
+
+    def script(self, name: str) -> Page:
+        """Add a script of the package, with an element of the same name before it that it fills.
+
+        Args:
+            name (`str`): such as `"language_map"`, of `language_map.js`.
+        """
+        return self._add("script", name=name, source=_resource(f"{name}.js"), style=_resource(f"{name}.css"))
 
     def html(self) -> str:
         """The whole page."""

@@ -6,12 +6,14 @@ Every function takes plain numbers, returns the bytes of a picture and leaves ma
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from hf_mplm._imports import require
+
+from .labels import REST, group_colours, label_points
 
 
 __all__ = ["PictureFormat", "bars", "curves", "heat_map", "language_map", "missing", "principal_components"]
@@ -20,7 +22,6 @@ PictureFormat = Literal["svg", "png"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # Letters of a name beyond which a picture would be all name.
 _LONGEST_NAME = 60
 
@@ -142,37 +143,49 @@ def language_map(
     codes: Sequence[str],
     groups: Sequence[str],
     *,
+    axes_names: tuple[str, str] | None = None,
+    first: Collection[str] = (),
     file_format: PictureFormat = "svg",
 ) -> bytes:
     """Languages as points on the first two principal components of their vectors, coloured by group.
+
+    The eight largest groups have colours, all others are grey. A label that would cover another one is left out.
 
     Shapes:
         vectors: (languages, width).
 
     Args:
-        vectors (`np.ndarray`): one vector a language.
+        vectors (`np.ndarray`): one vector a language, or where it stands in the plane.
         codes (`Sequence[str]`): the labels of the points.
         groups (`Sequence[str]`): what colours them, such as the family or the script.
+        axes_names (`tuple[str, str]`, *optional*): names of the axes, if `vectors` are places in a plane.
+        first (`Collection[str]`, *optional*): codes that get their label before all others.
         file_format (`"svg"` or `"png"`, *optional*, defaults to `"svg"`): of the picture.
     """
-    points, explained = principal_components(vectors)
-    figure, axes = _figure(7.5, 5.2)
-    for number, group in enumerate(sorted(set(groups))):
-        chosen = [index for index, name in enumerate(groups) if name == group]
-        axes.scatter(
-            points[chosen, 0],
-            points[chosen, 1],
-            label=_plain(group),
-            color=_COLOURS[number % len(_COLOURS)],
-            marker=_MARKERS[(number // len(_COLOURS)) % len(_MARKERS)],
-            s=36,
+    if axes_names is None:
+        points, explained = principal_components(vectors)
+        axes_names = (
+            f"first component ({explained[0]:.0%} of the variance)",
+            f"second component ({explained[1]:.0%})",
         )
-    for index, code in enumerate(codes):
-        axes.annotate(_plain(code), points[index], textcoords="offset points", xytext=(5, 3), fontsize=8)
+    else:
+        points = np.asarray(vectors, dtype=np.float64)
+    # More room for more languages, up to a page that can still be printed.
+    scale = min(2.0, max(1.0, (len(codes) / 60) ** 0.5))
+    figure, axes = _figure(7.5 * scale, 5.2 * scale)
+    colours = group_colours(groups)
+    for name, colour in colours.items():
+        chosen = [
+            index for index, group in enumerate(groups) if group == name or (name == REST and group not in colours)
+        ]
+        size = 36 if len(codes) <= 60 else 18
+        axes.scatter(points[chosen, 0], points[chosen, 1], label=_plain(name), color=colour, s=size)
     axes.margins(0.12)
-    axes.set_xlabel(f"first component ({explained[0]:.0%} of the variance)")
-    axes.set_ylabel(f"second component ({explained[1]:.0%})")
+    axes.set_xlabel(_plain(axes_names[0]))
+    axes.set_ylabel(_plain(axes_names[1]))
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    order = sorted(range(len(codes)), key=lambda row: codes[row] not in first)
+    label_points(figure, axes, points, list(map(_plain, codes)), order)
     return _render(figure, file_format)
 
 

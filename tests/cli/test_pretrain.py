@@ -10,6 +10,7 @@ from transformers import AutoModel, AutoModelForMaskedLM
 
 from hf_mplm.cli.main import main
 from hf_mplm.data.store.prepare import prepare_store
+from hf_mplm.data.store.token_store import load_store
 from hf_mplm.recipes import load_recipe
 from tests.fixtures import tiny_xlm_roberta as build
 
@@ -91,6 +92,25 @@ def test_the_same_command_goes_on_and_gives_the_same(store, start, tmp_path, cap
     expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "twice"))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert pretrain(*flags, "--output", tmp_path / "twice", "--resume", "never") == 2
+
+
+def test_some_languages_of_a_store(store, start, tmp_path, capsys):
+    from safetensors import safe_open
+
+    codes = load_store(store).languages
+    flags = ("--model", start, "--store", store, "--max_steps", 2, "--output", tmp_path / "out")
+    assert pretrain(*flags, "--languages", ",".join(codes[1:3])) == 0
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["languages"] == sorted({code.partition("_")[0] for code in codes[1:3]})
+    history = json.loads((tmp_path / "out" / "trainer_state.json").read_text())["log_history"]
+    scored = {key for line in history for key in line if key.startswith("eval_loss_")}
+    assert scored == {f"eval_loss_{code}" for code in codes[1:3]} | {"eval_loss_macro"}
+    with safe_open(tmp_path / "out" / "model.safetensors", "np") as weights:
+        assert weights.get_slice("language_embeddings.weight").get_shape()[0] == len(config["languages"])
+    assert pretrain(*flags, "--max_steps", 3, "--languages", codes[0]) == 2
+    assert f"selected_languages: {codes[1:3]} then, {codes[:1]} now" in capsys.readouterr().err
+    assert pretrain(*flags, "--languages", "xho_Latn") == 2
+    assert "has no text of xho_Latn" in capsys.readouterr().err
 
 
 def test_from_random_weights_as_a_stock_model(store, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertModel
 
-from hf_mplm.evaluation.encoder import Encoder, TransformerEncoder, length_sorted_batches
+from hf_mplm.evaluation.encoder import Encoder, TransformerEncoder, View, length_sorted_batches
 from tests.fixtures import corpus_lines, tiny_bert, tiny_modernbert, tiny_xlm_roberta
 
 
@@ -31,6 +31,14 @@ def stock_vectors(model, tokenizer, texts, layer, *, special_tokens=True):
     return ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
 
 
+def stock_states(model, tokenizer, text, layer):
+    batch = tokenizer([text], return_tensors="pt", return_token_type_ids=False)
+    with torch.inference_mode():
+        outputs = model.base_model(**batch, output_hidden_states=True)
+    last = layer == model.config.num_hidden_layers
+    return (outputs.last_hidden_state if last else outputs.hidden_states[layer])[0].numpy()
+
+
 @pytest.mark.parametrize("architecture", list(BUILDERS))
 @pytest.mark.parametrize("layer", [0, 1, 2])
 def test_vectors_equal_stock_hidden_states(architecture, layer, tiny_tokenizer):
@@ -54,6 +62,10 @@ def test_an_architecture_that_cannot_be_cut_short_is_measured_all_the_same(tiny_
         np.testing.assert_allclose(
             encoder.encode(TEXTS), stock_vectors(model, tiny_tokenizer, TEXTS, layer), atol=1e-6
         )
+    views = [View(layer, "mean") for layer in (0, 1, 2)]
+    for view, vectors in encoder.encode_views(TEXTS, views)[1].items():
+        expected = stock_vectors(model, tiny_tokenizer, TEXTS, view.layer)
+        np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
 
 def test_layers_after_the_pooled_one_are_not_computed(tiny_tokenizer):
@@ -63,6 +75,32 @@ def test_layers_after_the_pooled_one_are_not_computed(tiny_tokenizer):
         block.register_forward_hook(lambda *_, number=number: calls.append(number))
     TransformerEncoder(model, tiny_tokenizer, layer=1, device="cpu").encode(TEXTS)
     assert set(calls) == {0}
+
+
+@pytest.mark.parametrize("architecture", list(BUILDERS))
+def test_views_equal_one_encoding_each_and_take_one_forward_pass(architecture, tiny_tokenizer):
+    model = BUILDERS[architecture](len(tiny_tokenizer))
+    encoder = TransformerEncoder(model, tiny_tokenizer, special_tokens=False, device="cpu", tokens_per_batch=40)
+    views = [View(layer, pooling) for layer in (0, 1, 2) for pooling in ("mean", "cls")]
+    passes = []
+    hook = model.base_model.register_forward_hook(lambda *_: passes.append(1))
+    kept, vectors = encoder.encode_views([*TEXTS, TEXTS[0], " "], views)
+    taken = len(passes)
+    encoder.encode(TEXTS)
+    hook.remove()
+    assert kept.tolist() == [True] * 5 + [False] and taken == len(passes) - taken > 1
+    for layer in (0, 1, 2):
+        expected = stock_vectors(model, tiny_tokenizer, TEXTS, layer, special_tokens=False)
+        np.testing.assert_allclose(vectors[View(layer, "mean")][:4], expected, atol=1e-6)
+        np.testing.assert_array_equal(vectors[View(layer, "mean")][4], vectors[View(layer, "mean")][0])
+        first = [stock_states(model, tiny_tokenizer, text, layer)[0] for text in TEXTS]
+        np.testing.assert_allclose(vectors[View(layer, "cls")][:4], first, atol=1e-6)
+    shallow = encoder.encode_views(TEXTS, [View(1, "mean")])[1]
+    np.testing.assert_array_equal(shallow[View(1, "mean")], vectors[View(1, "mean")][:4])
+    with pytest.raises(ValueError, match="no mean of layer 3.*to 2"):
+        encoder.encode_views(TEXTS, [View(3, "mean")])
+    with pytest.raises(ValueError, match="poolings are mean, cls"):
+        encoder.encode_views(TEXTS, [View(1, "max")])
 
 
 def test_default_layer_is_two_thirds_of_the_depth(tiny_tokenizer):

@@ -417,10 +417,11 @@ def test_tables_have_no_contradictions() -> None:
 def test_importing_reads_no_table_and_no_package() -> None:
     program = (
         "import sys, hf_mplm; before = set(sys.modules); import hf_mplm.languages as l; "
-        "from hf_mplm.languages import tables as t; new = set(sys.modules) - before; "
+        "from hf_mplm.languages import tables as t, typology as y; new = set(sys.modules) - before; "
         "assert not {'pycountry', 'pandas', 'datasets'} & new, new; "
         "assert t.known_codes.cache_info().currsize == 0; "
-        "l.parse_code('swh_Latn'); assert 'pycountry' not in sys.modules"
+        "l.parse_code('swh_Latn'); assert 'pycountry' not in sys.modules; "
+        "assert y._typology.cache_info().currsize == 0; l.lineage('swh'); assert y._typology.cache_info().currsize"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 

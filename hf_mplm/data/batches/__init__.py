@@ -13,6 +13,7 @@ from hf_mplm._lazy import lazy_names
 if TYPE_CHECKING:
     from .collators import DataCollatorForMaskedLM
     from .columns import language_labels, row_lengths
+    from .held_out import HeldOutDataset
     from .masking import MaskedTokens, mask_tokens
     from .sampling import LanguageSampler, SampledDataset
     from .schedules import Schedule
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataCollatorForMaskedLM",
     "DataCollatorForTransliteration",
+    "HeldOutDataset",
     "LanguageSampler",
     "MaskedTokens",
     "SampledDataset",
@@ -37,6 +39,9 @@ _NAMES = {
     "columns": [
         "language_labels",
         "row_lengths",
+    ],
+    "held_out": [
+        "HeldOutDataset",
     ],
     "masking": [
         "MaskedTokens",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
@@ -11,6 +10,7 @@ import torch
 
 from hf_mplm._lists import as_list
 
+from .held_out import content_number
 from .masking import FIXED_STREAM, mask_tokens
 from .randomness import check_seed
 from .schedules import Schedule, ScheduleValue
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-__all__ = ["DataCollatorForMaskedLM", "content_number"]
+__all__ = ["DataCollatorForMaskedLM"]
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +106,8 @@ class DataCollatorForMaskedLM:
     def for_evaluation(self, mask_rate: float | None = None) -> DataCollatorForMaskedLM:
         """The collator for held-out rows, whose masks never change, so that two evaluations of a loss can be compared.
 
-        Masks come from a stream of their own, by `draw` (wrap the rows in `SampledDataset(rows)`: the draw is then the
-        row's number) or, without it, by a hash of the tokens.
+        Masks come from a stream of their own, by `draw` (wrap the rows in [`HeldOutDataset`]) or, without it, by a
+        hash of the tokens, which is the same for a row's first draw.
 
         Args:
             mask_rate (`float`, *optional*): constant mask rate; by default the training's, at its start where it is
@@ -210,8 +210,3 @@ class DataCollatorForMaskedLM:
         if key not in self._warned:
             self._warned.add(key)
             logger.warning(message)
-
-
-def content_number(row: np.ndarray) -> int:
-    """A 64-bit number of a row's tokens, the same on every machine (Python's `hash` is not)."""
-    return int.from_bytes(hashlib.blake2b(row.astype("<i8").tobytes(), digest_size=8).digest(), "little")

@@ -12,7 +12,7 @@ from .randomness import check_seed
 from .schedules import Schedule, ScheduleValue
 
 
-__all__ = ["LanguageSampler", "SampledDataset", "language_labels", "row_lengths"]
+__all__ = ["LanguageSampler", "Rows", "SampledDataset", "fetch_rows", "language_labels", "row_lengths"]
 
 
 class LanguageSampler(Sampler[int]):
@@ -163,7 +163,9 @@ class LanguageSampler(Sampler[int]):
             raise IndexError(f"draws {start} to {stop - 1} were asked for, but there are 0 to {self.num_draws - 1}")
 
 
-class _Rows(Protocol):
+class Rows(Protocol):
+    """A map-style dataset of mappings, such as `datasets.Dataset` or a list."""
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: Any, /) -> Any: ...
@@ -177,15 +179,14 @@ class SampledDataset(Dataset):
 
     Args:
         dataset (`datasets.Dataset` or another map-style dataset of mappings): the rows.
-        sampler (`LanguageSampler`, *optional*): the draws. Without one, item i is row i with `"draw": i`, which is
-            what `DataCollatorForMaskedLM.for_evaluation()` wants of a held-out set.
+        sampler (`LanguageSampler`): the draws.
 
     Raises:
         ValueError: when the sampler was made for another number of rows.
     """
 
-    def __init__(self, dataset: _Rows, sampler: LanguageSampler | None = None) -> None:
-        if sampler is not None and sampler.num_rows != len(dataset):
+    def __init__(self, dataset: Rows, sampler: LanguageSampler) -> None:
+        if sampler.num_rows != len(dataset):
             raise ValueError(
                 f"the sampler has {sampler.num_rows} rows and the dataset {len(dataset)}: make the sampler of this "
                 "dataset, LanguageSampler(language_labels(dataset), ...)"
@@ -194,7 +195,7 @@ class SampledDataset(Dataset):
         self.sampler = sampler
 
     def __len__(self) -> int:
-        return len(self.dataset) if self.sampler is None else self.sampler.num_draws
+        return self.sampler.num_draws
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
         return self.__getitems__([draw])[0]
@@ -204,8 +205,11 @@ class SampledDataset(Dataset):
         outside = [draw for draw in draws if not 0 <= draw < len(self)]
         if outside:
             raise IndexError(f"draw {outside[0]} was asked for, but there are 0 to {len(self) - 1}")
-        rows = draws if self.sampler is None else [self.sampler.row(draw) for draw in draws]
-        # The loader's own protocol for reading a batch at once, which `datasets` implements and a list does not.
-        fetch = getattr(self.dataset, "__getitems__", None)
-        items: Sequence[Mapping] = fetch(rows) if fetch is not None else [self.dataset[row] for row in rows]
+        items = fetch_rows(self.dataset, [self.sampler.row(draw) for draw in draws])
         return [{**item, "draw": draw} for item, draw in zip(items, draws)]
+
+
+def fetch_rows(dataset: Rows, rows: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+    """Read rows at once, by the loader's own protocol, which `datasets` implements and a list does not."""
+    fetch = getattr(dataset, "__getitems__", None)
+    return fetch(rows) if fetch is not None else [dataset[row] for row in rows]

@@ -9,7 +9,8 @@ import torch
 
 from hf_mplm._lists import as_list
 
-from .collators import DataCollatorForMaskedLM, content_number
+from .collators import DataCollatorForMaskedLM
+from .held_out import content_number
 from .randomness import check_seed, random_words
 from .row_packing import pack_rows
 from .schedules import ScheduleValue

@@ -24,6 +24,8 @@ DROPPED = {
     "invalid_row": "no row of the table: a quote that is not closed, or another number of fields than of columns",
     "no_script": "the code names no script, and the text has no letter to tell it from",
     "no_tokens": "the tokenizer makes nothing of it",
+    "too_short": "shorter than --min_characters",
+    "duplicate": "the same text stands there already",
     "no_romanization": "nothing but white space is left of it in Latin letters",
     "uroman_failed": "uroman itself fails on it",
     "no_romanized_tokens": "the tokenizer makes nothing of its romanisation",

@@ -1,6 +1,6 @@
 """Token stores and pair stores: how they are made from a corpus, and how they are read.
 
-Imports `jobs`, `data.corpus`, `data.tokenizing` and `data.romanization`.
+Imports `jobs`, `data.corpus`, `data.tokenizing`, `data.romanization` and `data.batches`.
 """
 
 from __future__ import annotations

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_mplm._lists import as_list
 from hf_mplm.jobs.digests import DIGESTS_FILE, refuse_damage
 from hf_mplm.jobs.files import DamagedError, read_json
+from hf_mplm.languages import parse_code
 
 from ..tokenizing.tokenizers import tokenizer_fingerprint
+from .selection import select_languages
 
 
 if TYPE_CHECKING:
@@ -88,6 +92,36 @@ class TokenStore:
                 f"fingerprint {given[:12]}). Use the one in {self.tokenizer_path}, or prepare a store with yours: "
                 f"{_PREPARE} NEW_STORE"
             )
+
+    def select(self, languages: str | Sequence[str]) -> TokenStore:
+        """The store with some of its languages only, without a copy: models of groups of languages share one store.
+
+        Args:
+            languages (`str` or `Sequence[str]`): codes, of the store's.
+
+        Returns:
+            `TokenStore`: its `languages` are these, in the store's order; a run that began with another selection is
+            not gone on with.
+
+        Raises:
+            ValueError: if the store has no text of one of them.
+        """
+        wanted = {parse_code(code).code if code not in self.languages else code for code in as_list(languages)}
+        if missing := sorted(wanted - set(self.languages)):
+            raise ValueError(
+                f"{self.path} has no text of {', '.join(missing)}; it has {len(self.languages)} languages: "
+                f"{', '.join(self.languages[:20])}{' ...' if len(self.languages) > 20 else ''}"
+            )
+        codes = [code for code in self.languages if code in wanted]
+        counts = {code: self.info["languages"][code] for code in codes}
+        totals = {key: sum(count[key] for count in counts.values()) for key in self.info["totals"]}
+        identity = {**self.info["identity"], "selected_languages": codes}
+        return replace(
+            self,
+            train=select_languages(self.train, codes),
+            holdout=None if self.holdout is None else select_languages(self.holdout, codes),
+            info={**self.info, "languages": counts, "totals": totals, "identity": identity},
+        )
 
 
 def describe_files(path: Path) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class MplmTrainingArguments(TrainingArguments):
         alpha (`str`, *optional*, defaults to `"0.3"`): languages are drawn by p ~ n^alpha; a number or a schedule, see
             [`~hf_mplm.data.Schedule`].
         group_by_length (`bool`, *optional*, defaults to `False`): steps of rows of like length, for less padding.
+        eval_mask_draws (`int`, *optional*, defaults to 1): how often each held-out row is masked and scored; more give
+            a steadier loss.
         warmup_steps (`float`, *optional*, defaults to 0): steps of linear warm-up, or a share of the run if below 1.
         logging_steps (`float`, *optional*, defaults to 10): steps between two lines of the log, or a share below 1.
         report_to (`str`, *optional*, defaults to `"none"`): where else to report, such as `tensorboard` or `wandb`.
@@ -54,6 +56,9 @@ class MplmTrainingArguments(TrainingArguments):
     group_by_length: bool = field(
         default=False, metadata={"help": "Put rows of like length into the same step, for less padding."}
     )
+    eval_mask_draws: int = field(
+        default=1, metadata={"help": "How often each held-out row is masked anew and scored; more, a steadier loss."}
+    )
     warmup_steps: float = field(
         default=0.0, metadata={"help": "Steps of linear warm-up; below 1 it is a share of the run."}
     )
@@ -76,6 +81,8 @@ class MplmTrainingArguments(TrainingArguments):
             self.group_by_length = True  # transformers 5's name for it
         express_warmup_share(self)
         super().__post_init__()
+        if self.eval_mask_draws < 1:
+            raise ValueError(f"--eval_mask_draws is {self.eval_mask_draws}; give 1, or more for a steadier loss")
         Schedule.parse(self.alpha, name="alpha", minimum=0.0)  # before anything long starts
         refuse_impossible(self)
         if self.n_gpu > 1:

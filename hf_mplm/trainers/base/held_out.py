@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_mplm.data.batches.sampling import SampledDataset, language_labels
+from hf_mplm.data.batches.held_out import HeldOutDataset
+from hf_mplm.data.batches.sampling import language_labels
 
 from .samplers import HeldOutBatches
 
@@ -56,7 +57,7 @@ class HeldOutEvaluation(Trainer):
 
     # Overridden because batches of one language, dealt to the ranks without padding, are not a sampler's business.
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """Held-out rows in batches of one language each, with masks that are the same every time.
+        """Held-out rows in batches of one language each, with masks that are the same every time and in every store.
 
         Args:
             eval_dataset (`str` or `datasets.Dataset`, *optional*): rows, or a name in the trainer's `eval_dataset`.
@@ -72,13 +73,13 @@ class HeldOutEvaluation(Trainer):
                 "there is nothing held out to evaluate on: hf-mplm prepare --holdout 100, or pass eval_dataset="
             )
         batches = HeldOutBatches(
-            language_labels(rows).tolist(),
+            language_labels(rows).tolist() * self.args.eval_mask_draws,
             self.args.eval_batch_size,
             rank=self.args.process_index,
             world_size=self.args.world_size,
         )
         return DataLoader(
-            SampledDataset(rows),
+            HeldOutDataset(rows, self.args.eval_mask_draws),
             batch_sampler=batches,
             collate_fn=self.eval_collator(),
             num_workers=self.args.dataloader_num_workers,

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from transformers import DataCollatorForLanguageModeling
 
 from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
+from hf_mplm.data.batches.held_out import HeldOutDataset
 from hf_mplm.data.batches.sampling import LanguageSampler, SampledDataset
 
 
@@ -138,7 +139,7 @@ def test_evaluation_masks_are_fixed_and_not_those_of_training(tiny_tokenizer, ca
     rows = chunks(tiny_tokenizer, 8)
     collator = DataCollatorForMaskedLM(tiny_tokenizer, mask_rate={"start": 0.3, "end": 0.1}, num_draws=100, seed=1)
     evaluation = collator.for_evaluation()
-    held_out = SampledDataset(rows)
+    held_out = HeldOutDataset(rows)
     first, second = epochs(held_out, evaluation, workers=0)
     assert first == second == epochs(held_out, evaluation, workers=2, count=1)[0]
     features = [held_out[index] for index in range(8)]
@@ -150,6 +151,30 @@ def test_evaluation_masks_are_fixed_and_not_those_of_training(tiny_tokenizer, ca
         count = int((batch["labels"] != -100).sum())
         assert abs(count - tokens * rate) < 5 * (tokens * rate * (1 - rate)) ** 0.5
     assert not caplog.records
+
+
+def test_held_out_masks_follow_the_row_and_not_its_place(tiny_tokenizer):
+    rows = chunks(tiny_tokenizer, 6)
+    evaluation = DataCollatorForMaskedLM(tiny_tokenizer, seed=1).for_evaluation()
+
+    def masks(dataset, indices):
+        return [(evaluation([dataset[index]])["labels"] != -100)[0].tolist() for index in indices]
+
+    here, elsewhere = HeldOutDataset(rows), HeldOutDataset(rows[3:])
+    assert masks(here, [3, 4, 5]) == masks(elsewhere, [0, 1, 2])
+    # By their places, as training's draws are numbered, they differ.
+    numbered = [{**row, "draw": place} for place, row in enumerate(rows)]
+    moved = [{**row, "draw": place} for place, row in enumerate(rows[3:])]
+    assert masks(numbered, [3, 4, 5]) != masks(moved, [0, 1, 2])
+    twice = HeldOutDataset(rows, mask_draws=2)
+    assert len(twice) == 12 and masks(twice, range(6)) == masks(here, range(6))
+    again = masks(twice, range(6, 12))
+    assert all(one != other for one, other in zip(again, masks(here, range(6))))
+    assert {len(item["input_ids"]) for item in twice.__getitems__([2, 8])} == {len(rows[2]["input_ids"])}
+    with pytest.raises(ValueError, match="at least once"):
+        HeldOutDataset(rows, mask_draws=0)
+    with pytest.raises(IndexError, match="0 to 11"):
+        twice[12]
 
 
 def test_rows_without_a_draw_are_masked_by_their_content(tiny_tokenizer, caplog):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,25 @@ def test_datasets_reads_the_folder_by_itself(made: Path) -> None:
 def test_store_is_memory_mapped(made: Path) -> None:
     store = load_store(made)
     assert [Path(file["filename"]).parent for file in store.train.cache_files] == [made / "train"]
+
+
+def test_a_selection_is_the_rows_of_its_languages_without_a_copy(made: Path) -> None:
+    store = load_store(made)
+    codes = [store.languages[2], store.languages[0]]
+    some = store.select(codes)
+    assert some.languages == sorted(codes)
+    for split, whole in ((some.train, store.train), (some.holdout, store.holdout)):
+        assert split is not None and whole is not None
+        wanted = [(row["input_ids"], store.languages[row["language"]]) for row in whole]
+        found = [(row["input_ids"], some.languages[row["language"]]) for row in split]
+        assert found == [pair for pair in wanted if pair[1] in codes] and 0 < len(found) < len(wanted)
+        assert split.column_names == whole.column_names
+        assert {Path(file["filename"]).parent.parent for file in split.cache_files} == {made}
+        assert len(pickle.dumps(split)) < 50_000
+    assert some.info["totals"]["sentences"] == sum(store.info["languages"][code]["sentences"] for code in codes)
+    assert some.info["identity"] != store.info["identity"] and store.select(some.languages[0]).languages == codes[1:]
+    with pytest.raises(ValueError, match=f"no text of xho_Latn; it has {len(store.languages)} languages"):
+        store.select(["xho_Latn", codes[0]])
 
 
 def test_can_be_written_again_by_datasets(made: Path, tmp_path: Path) -> None:

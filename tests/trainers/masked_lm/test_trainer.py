@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 from transformers import TrainerCallback
 
+from hf_mplm.data.batches.held_out import HeldOutDataset
 from hf_mplm.trainers import MaskedLMTrainer
 from tests.trainers.helpers import CODES, largest_difference, make_args, make_rows, make_trainer, weights
 
@@ -135,8 +136,8 @@ def test_held_out_loss_is_per_language_and_token_weighted(tiny_xlm_roberta, tiny
     }
     model, collator = tiny_xlm_roberta.eval(), trainer.data_collator.for_evaluation(mask_rate=0.15)
     sums, counts = dict.fromkeys(CODES, 0.0), dict.fromkeys(CODES, 0)
-    for index, row in enumerate(trainer.eval_dataset):
-        batch = collator([{**row, "draw": index}])
+    for row in HeldOutDataset(trainer.eval_dataset):
+        batch = collator([row])
         with torch.no_grad():
             logits = model(input_ids=batch["input_ids"]).logits
         code = CODES[row["language"]]

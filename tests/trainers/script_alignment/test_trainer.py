@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers import AutoModelForMaskedLM
 
 import tests.fixtures as fixtures
+from hf_mplm.data.batches.held_out import HeldOutDataset
 from hf_mplm.data.batches.transliteration_collator import STREAMS
 from hf_mplm.losses.gradient_cache import RandomState
 from hf_mplm.losses.sequence_contrast import sequence_contrast_loss
@@ -308,7 +309,7 @@ def test_held_out_losses_are_those_of_the_terms(tiny_tokenizer, tmp_path):
     terms = ("mlm", "romanized_mlm", "tlm", "seq")
     assert metrics["eval_loss"] == pytest.approx(sum(metrics[f"eval_{term}_loss"] for term in terms), rel=1e-6)
     collator = trainer.data_collator.for_evaluation(mask_rate=0.15)
-    batch = collator([{**row, "draw": index} for index, row in enumerate(held)])
+    batch = collator([*HeldOutDataset(held)])
     stock = fixtures.tiny_xlm_roberta(len(tiny_tokenizer))
     with torch.no_grad():
         logits = stock(input_ids=batch["tlm_input_ids"], attention_mask=batch["tlm_attention_mask"]).logits

@@ -1,0 +1,225 @@
+"""Which model of a collection a language or a text belongs to."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_mplm._lists import as_list
+from hf_mplm.evaluation.encoder import TransformerEncoder
+from hf_mplm.evaluation.loading import load_model
+from hf_mplm.jobs.files import DamagedError
+from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
+
+from ..vectors.language_vectors import LanguageVectors
+from ..vectors.sources import EncoderSource, parse_view
+from .collection import VECTORS_FOLDER, Collection, finished_digest
+from .members import Member
+
+
+__all__ = ["Route", "SprachbundRouter"]
+
+
+class Route(NamedTuple):
+    """Where a language or a text goes.
+
+    Args:
+        member (`Member`): the model of the cluster.
+        language (`str`): the language of the collection by which it was found.
+        reason (`str`): `listed`, `another script`, `lineage` or `vector`.
+    """
+
+    member: Member
+    language: str
+    reason: str
+
+
+class SprachbundRouter:
+    """The models of a collection behind one face: each language is read by the model of its cluster.
+
+    Args:
+        folder (`str` or `Path`): what `hf-mplm sprachbund train` wrote.
+        max_loaded (`int`, *optional*, defaults to 2): models in memory at most; the one used longest ago goes.
+
+    Raises:
+        FileNotFoundError: if there is no collection.
+        ValueError: if the folder holds clusters without models, or `max_loaded` is below 1.
+
+    Example:
+
+    ```python
+    from hf_mplm.sprachbund import SprachbundRouter
+
+    router = SprachbundRouter.from_pretrained("collection")
+    router.route("swh_Latn").reason
+    vectors = router.encode(["Habari ya asubuhi"], "swh_Latn")
+    ```
+    """
+
+    def __init__(self, folder: str | Path, *, max_loaded: int = 2) -> None:
+        if max_loaded < 1:
+            raise ValueError(f"max_loaded is {max_loaded}; at least one model must be in memory to be used")
+        self.folder = Path(folder)
+        self.collection = Collection.load(self.folder)
+        self.max_loaded = max_loaded
+        self._loaded: OrderedDict[tuple[str, Any], PreTrainedModel] = OrderedDict()
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, max_loaded: int = 2) -> SprachbundRouter:
+        """Open a collection; see the class."""
+        return cls(folder, max_loaded=max_loaded)
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages of the clusters, sorted."""
+        return sorted(self.collection.member_of)
+
+    def route(self, code: str) -> Route:
+        """Find the model of a language.
+
+        A listed language has that of its cluster; else the same language in another script decides; else the listed
+        language with which it shares most of its lineage.
+
+        Args:
+            code (`str`): such as `swh_Latn`.
+
+        Raises:
+            ValueError: if nothing is known of the language, naming the codes nearest to it.
+        """
+        member_of = self.collection.member_of
+        known = parse_code(code)
+        if known.code in member_of:
+            return Route(member_of[known.code], known.code, "listed")
+        if same := [other for other in self.languages if parse_code(other).language == known.language]:
+            return Route(member_of[same[0]], same[0], "another script")
+        own = lineage(known.code)
+        shared = {other: _common(own, lineage(other)) for other in self.languages}
+        best = max(self.languages, key=lambda other: (shared[other], parse_code(other).script == known.script))
+        if not shared[best]:
+            listed = nearest_codes(known.code)
+            raise ValueError(
+                f"no cluster has {known.code} or a language of its family; give another code "
+                f"({', '.join(listed)}), or let its text decide: router.route_text([...])"
+            )
+        return Route(member_of[best], best, "lineage")
+
+    def route_text(self, texts: str | Sequence[str]) -> Route:
+        """Find the model of text whose language is not known, by its vector under the base encoder.
+
+        Args:
+            texts (`str` or `Sequence[str]`): sentences of one language, the more the better.
+
+        Returns:
+            `Route`: that of the listed language with the largest cosine, in the script of the text where one is.
+
+        Raises:
+            ValueError: if there is no text, or the collection has no vectors.
+        """
+        sentences = as_list(texts, keep_spaces=True) if not isinstance(texts, str) else [texts]
+        if not sentences:
+            raise ValueError("there is no text to route by; give some sentences")
+        vectors = self._vectors()
+        script = detect_script("\n".join(sentences))
+        listed = [code for code in vectors.languages if code in self.collection.member_of]
+        same_script = [code for code in listed if parse_code(code).script == script]
+        chosen = vectors.select(same_script or listed)
+        if len(chosen.languages) == 1:
+            best = chosen.languages[0]
+        else:
+            center = bool(self.collection.sprachbunds.settings.get("center", True))
+            ((best, _),) = chosen.nearest(self._mean_vector(sentences, chosen), 1, center=center)
+        return Route(self.collection.member_of[best], best, "vector")
+
+    def model_for(self, code: str, auto_class: Any = AutoModel) -> PreTrainedModel:
+        """The model of a language, loaded when it is first asked for.
+
+        Args:
+            code (`str`): such as `swh_Latn`.
+            auto_class (*optional*, defaults to `AutoModel`): the auto class to load with.
+
+        Raises:
+            DamagedError: if the member is missing, unfinished or not as it was written.
+        """
+        return self._load(self.route(code).member, auto_class)
+
+    def tokenizer_for(self, code: str) -> PreTrainedTokenizerBase:
+        """The tokenizer of a language's model, which is that of all."""
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(self.folder_of(self.route(code).member))
+        return tokenizer
+
+    def encode(self, texts: str | Sequence[str], language: str, **settings: Any) -> np.ndarray:
+        """Encode sentences by the model of their language. Vectors of two models are not comparable.
+
+        Args:
+            texts (`str` or `Sequence[str]`): the sentences.
+            language (`str`): their language.
+            **settings: for [`TransformerEncoder`], such as `layer`.
+
+        Returns:
+            `np.ndarray`: Shape: (texts, dimension), float32.
+        """
+        sentences = [texts] if isinstance(texts, str) else list(texts)
+        encoder = TransformerEncoder(self.model_for(language), self.tokenizer_for(language), **settings)
+        return encoder.encode(sentences)
+
+    def folder_of(self, member: Member) -> Path:
+        """The folder of a member's model, which is there as it was finished.
+
+        Args:
+            member (`Member`): of the collection.
+
+        Raises:
+            DamagedError: if it is missing, unfinished or not as it was finished.
+        """
+        folder = self.folder / member.folder
+        if member.digest is None or finished_digest(folder) != member.digest:
+            state = "is not trained yet" if member.digest is None else "is missing, or not as it was finished"
+            raise DamagedError(
+                folder, f"the model of {', '.join(member.languages[:5])} {state}", "Repeat the command that trains it."
+            )
+        return folder
+
+    def _load(self, member: Member, auto_class: Any) -> PreTrainedModel:
+        key = (member.folder, auto_class)
+        if key in self._loaded:
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
+        folder = self.folder_of(member)
+        # Room is made first, so that there are never more models than allowed, not even while one is read.
+        while len(self._loaded) >= self.max_loaded:
+            self._loaded.popitem(last=False)
+        self._loaded[key] = load_model(folder, auto_class)
+        return self._loaded[key]
+
+    def _vectors(self) -> LanguageVectors:
+        folder = self.folder / VECTORS_FOLDER
+        if not folder.is_dir():
+            raise ValueError(
+                f"{self.folder} has no vectors, by which text is routed; train the collection with --vectors VECTORS"
+            )
+        return LanguageVectors.load(folder)
+
+    def _mean_vector(self, sentences: Sequence[str], vectors: LanguageVectors) -> np.ndarray:
+        (name,) = vectors.views
+        base = self.collection.base
+        source = EncoderSource(base["name"], (parse_view(name),), base.get("hub_revision"))
+        kept, rows = source.encode(sentences)
+        if not kept.any():
+            raise ValueError("the text has no token of its own under the base's tokenizer; give other sentences")
+        mean: np.ndarray = rows[name].mean(axis=0, dtype=np.float64)
+        return mean
+
+
+def _common(one: Sequence[str], two: Sequence[str]) -> int:
+    """How many groups of the tree of languages two lineages share, from its root."""
+    count = 0
+    for first, second in zip(one, two):
+        if first != second:
+            break
+        count += 1
+    return count

@@ -1,0 +1,177 @@
+"""Mantel tests: whether two similarities of the same languages go together, by permuting the languages of one.
+
+Pairs of languages are not independent, so that a correlation over pairs has no p-value of its own (Mantel, 1967). The
+partial test asks what is left when other similarities are taken off both (Smouse, Long and Sokal, 1986).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+
+__all__ = ["MantelTest", "mantel_tests"]
+
+# Rows of a matrix that are permuted at a time: their block stays in the processor's cache.
+_ROWS = 128
+# Correlations are computed in single precision; what differs by less counts as equal.
+_EQUAL = 1e-5
+
+
+@dataclass(frozen=True)
+class MantelTest:
+    """A correlation over pairs of languages and its p-value.
+
+    Args:
+        correlation (`float`): Spearman's, or its partial; NaN where one of the similarities is constant.
+        p (`float`): (b + 1) / (n + 1), where b of n permutations of the languages correlate at least as much.
+        pairs (`int`): pairs of languages that it rests on.
+    """
+
+    correlation: float
+    p: float
+    pairs: int
+
+
+def mantel_tests(
+    similarities: Sequence[np.ndarray],
+    other: np.ndarray,
+    given: Sequence[np.ndarray] = (),
+    *,
+    permutations: int = 999,
+    seed: int = 0,
+) -> tuple[list[MantelTest], list[MantelTest]]:
+    """Test several similarities of the same languages against one, and against it given others.
+
+    Spearman's correlation is Pearson's of ranks. Where a pair is unknown in `other`, correlations are over the known
+    pairs, with the ranks among these; the permutations are then of the product with the centred ranks of `other`, to
+    which unknown pairs add nothing.
+
+    Args:
+        similarities (`Sequence[np.ndarray]`): symmetric matrices without gaps.
+        other (`np.ndarray`): what they are held against; NaN is unknown.
+        given (`Sequence[np.ndarray]`, *optional*): what the partial correlations take off; without gaps.
+        permutations (`int`, *optional*, defaults to 999): of the languages of `other` and `given`, which go together.
+        seed (`int`, *optional*, defaults to 0): of the permutations, which are the same for all similarities.
+
+    Shapes:
+        every matrix: (languages, languages).
+
+    Returns:
+        `tuple[list[MantelTest], list[MantelTest]]`: without and with `given`, one a matrix of `similarities`. The
+        second list is empty where nothing is given.
+
+    Raises:
+        ValueError: if there are fewer than three languages, or the matrices are not of one shape.
+    """
+    count = len(other)
+    matrices = [*similarities, *given, other]
+    if count < 3 or any(np.shape(matrix) != (count, count) for matrix in matrices):
+        shapes = ", ".join(str(np.shape(matrix)) for matrix in matrices)
+        raise ValueError(f"a Mantel test needs square matrices of at least three languages; given are {shapes}")
+    upper = np.triu_indices(count, 1)
+    known = ~np.isnan(other[upper])
+    target = _standard_ranks(other[upper], known)
+    # Given similarities as orthonormal directions: what is left of anything is what it has beside them.
+    basis = _orthonormal([_standard_ranks(matrix[upper], known) for matrix in given], len(known))
+    left = _unit(target - basis.T @ (basis @ target))
+    rows = np.stack([_standard_ranks(matrix[upper], known) for matrix in similarities])
+    observed = rows @ target
+    within = rows @ basis.T
+    partial = _partial(rows @ left, within)
+
+    whole = np.stack([target, left, *basis]) if len(given) else target[None]
+    # Permuted, every pair of the similarities may meet a known one, so that all of them have ranks here.
+    if not known.all():
+        rows = np.stack([_standard_ranks(matrix[upper], np.ones_like(known)) for matrix in similarities])
+    start = rows @ whole.T
+    fixed = np.zeros((len(rows), count, count), dtype=np.float32)
+    fixed[:, upper[0], upper[1]] = rows
+    del rows
+    full = np.zeros((count, count, len(whole)), dtype=np.float32)
+    full[upper] = whole.T
+    full += full.transpose(1, 0, 2)
+    drawn = _permuted_products(fixed, full, permutations, seed)
+    tests = _tests(observed, start[:, 0], drawn[:, :, 0], int(known.sum()))
+    if not len(given):
+        return tests, []
+    left_start, left_drawn = (_partial(one[..., 1], one[..., 2:]) for one in (start, drawn))
+    return tests, _tests(partial, left_start, left_drawn, int(known.sum()))
+
+
+def _tests(correlations: np.ndarray, start: np.ndarray, drawn: np.ndarray, pairs: int) -> list[MantelTest]:
+    found = []
+    for number, value in enumerate(correlations):
+        at_least = np.sum(drawn[:, number] >= start[number] - _EQUAL)
+        p = float((at_least + 1) / (len(drawn) + 1))
+        # A similarity that is the same for all pairs, or for all that others leave of it, goes with nothing.
+        constant = value == 0 and not start[number]
+        found.append(MantelTest(float("nan") if constant else float(value), p, pairs))
+    return found
+
+
+def _permuted_products(fixed: np.ndarray, full: np.ndarray, permutations: int, seed: int) -> np.ndarray:
+    """Sums over pairs of the products of fixed matrices with permuted ones.
+
+    Shapes:
+        fixed: (views, n, n), zero but above the diagonal; full: (n, n, k), symmetric; returns (permutations, views,
+        k).
+    """
+    views, count, _ = fixed.shape
+    width = full.shape[-1]
+    blocks = [
+        (start, min(start + _ROWS, count), np.ascontiguousarray(fixed[:, start : start + _ROWS, start:]))
+        for start in range(0, count, _ROWS)
+    ]
+    generator = np.random.default_rng(seed)
+    orders = [generator.permutation(count) for _ in range(permutations)]
+
+    def product(order: np.ndarray) -> np.ndarray:
+        total = np.zeros((views, width))
+        for start, stop, block in blocks:
+            permuted = full[order[start:stop]].take(order[start:], axis=1)
+            total += block.reshape(views, -1) @ permuted.reshape(-1, width)
+        return total
+
+    # numpy lets go of the interpreter's lock, so that permutations go on side by side. The products are too narrow for
+    # the matrix library's own threads, which would wait for one another most of the time.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return np.array(list(pool.map(product, orders)))
+
+
+def _standard_ranks(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Ranks of the known values, centred and of length 1; 0 for the others, and where all are equal."""
+    from scipy.stats import rankdata
+
+    ranks = np.zeros(len(values))
+    if known.any():
+        own = rankdata(values[known])
+        ranks[known] = own - own.mean()
+    return _unit(ranks)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vector)
+    # What rounding leaves of nothing is nothing.
+    return vector / length if length > 1e-9 else np.zeros_like(vector)
+
+
+def _orthonormal(vectors: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Gram and Schmidt's directions; one that adds nothing to those before it is zero. Shape: (vectors, pairs)."""
+    found: list[np.ndarray] = []
+    for vector in vectors:
+        for other in found:
+            vector = vector - (vector @ other) * other
+        found.append(_unit(vector))
+    return np.array(found).reshape(len(found), size)
+
+
+def _partial(left: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """The correlation of what is left of two similarities: the one is of length 1, the other lost `within`."""
+    rest = 1 - (within**2).sum(axis=-1)
+    return np.where(rest > 1e-9, left / np.sqrt(np.maximum(rest, 1e-9)), 0.0)

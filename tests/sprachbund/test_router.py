@@ -1,0 +1,188 @@
+"""Which model a language, a script or a text goes to, and a collection measured as one model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from hf_mplm.cli.main import main
+from hf_mplm.evaluation.encoder import TransformerEncoder
+from hf_mplm.evaluation.results import read_results
+from hf_mplm.evaluation.runner import evaluate
+from hf_mplm.jobs.digests import write_digests
+from hf_mplm.jobs.files import DamagedError
+from hf_mplm.languages import detect_script, parse_code
+from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter
+from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
+from hf_mplm.sprachbund.collection import Collection
+from hf_mplm.sprachbund.collection.collection import finished_digest
+from hf_mplm.sprachbund.collection.members import Member
+from hf_mplm.sprachbund.vectors.block_sums import BlockSums
+from tests.evaluation.conftest import write_sib200
+from tests.fixtures import corpus_lines
+
+from .collections import VIEW, make_start
+
+
+CLUSTERS = [["deu_Latn", "eng_Latn", "srp_Cyrl"], ["swh_Latn", "tha_Thai"]]
+
+
+def make_collection(folder: Path, tokenizer: Path, max_texts: int = 5) -> Path:
+    """Two models of other weights, and vectors of the languages' own text under the base."""
+    make_start(folder / "base", tokenizer)
+    base = TransformerEncoder.from_pretrained(folder / "base", layer=1, special_tokens=False)
+    codes = sorted(sum(CLUSTERS, []))
+    sums = BlockSums.zeros(len(codes), 32)
+    for row, code in enumerate(codes):
+        texts = [text for _, text in corpus_lines(code)][:max_texts]
+        sums.add(row, np.arange(len(texts)), base.encode(texts))
+    LanguageVectors(codes, {VIEW: sums}).save(folder / "vectors")
+    members = []
+    cosines = {code: [0.4 if code == "eng_Latn" else 0.2, 0.3] for code in codes}
+    for number, languages in enumerate(CLUSTERS, start=1):
+        own = Path(shutil.copytree(folder / "base", folder / f"sprachbund-{number}"))
+        weights = load_file(own / "model.safetensors")
+        generator = torch.Generator().manual_seed(number)
+        moved = {name: value + 0.1 * torch.randn(value.shape, generator=generator) for name, value in weights.items()}
+        save_file(moved, own / "model.safetensors", metadata={"format": "pt"})
+        write_digests(own)
+        members.append(Member(languages, languages[0], own.name, languages, 9, 1, finished_digest(own)))
+    clusters = Sprachbunds(CLUSTERS, [own[0] for own in CLUSTERS], cosines, settings={"view": VIEW, "center": True})
+    Collection(clusters, members, {"name": str(folder / "base"), "revision": "x"}).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_folder: Path) -> Path:
+    return make_collection(tmp_path_factory.mktemp("collection"), tiny_tokenizer_folder)
+
+
+@pytest.mark.parametrize(
+    ("code", "member", "by", "reason"),
+    [
+        ("swh", "sprachbund-2", "swh_Latn", "listed"),
+        ("srp_Latn", "sprachbund-1", "srp_Cyrl", "another script"),
+        ("nld_Latn", "sprachbund-1", "eng_Latn", "lineage"),
+        ("zul_Latn", "sprachbund-2", "swh_Latn", "lineage"),
+    ],
+)
+def test_a_language_goes_to_its_own_or_to_its_relatives(folder, code, member, by, reason):
+    route = SprachbundRouter.from_pretrained(folder).route(code)
+    if code == "nld_Latn":
+        assert route.language in ("deu_Latn", "eng_Latn")
+    else:
+        assert route.language == by
+    assert (route.member.folder, route.reason) == (member, reason)
+
+
+def test_a_language_without_relatives_is_an_error_with_codes(folder):
+    with pytest.raises(ValueError, match="no cluster has kat_Geor or a language of its family.*route_text"):
+        SprachbundRouter(folder).route("kat_Geor")
+
+
+def test_text_goes_by_its_script_and_its_vector(folder):
+    router = SprachbundRouter(folder)
+    for code in ("tha_Thai", "srp_Cyrl"):
+        route = router.route_text([text for _, text in corpus_lines(code)][5:])
+        assert (route.language, route.reason) == (code, "vector")
+    # Among languages of one script the vector decides, as a plain computation does.
+    texts = [text for _, text in corpus_lines("swh_Latn")]
+    vectors = LanguageVectors.load(folder / "vectors")
+    encoder = TransformerEncoder.from_pretrained(folder / "base", layer=1, special_tokens=False)
+    mean = encoder.encode(texts).mean(0) - vectors.centre(VIEW)
+    listed = [code for code in vectors.languages if parse_code(code).script == detect_script(" ".join(texts))]
+    cosines = {
+        code: float(row @ mean / np.linalg.norm(row) / np.linalg.norm(mean))
+        for code, row in zip(vectors.languages, vectors.matrix(VIEW))
+        if code in listed
+    }
+    assert len(listed) == 3 and router.route_text(texts).language == max(cosines, key=cosines.__getitem__)
+    with pytest.raises(ValueError, match="there is no text"):
+        router.route_text([])
+
+
+def test_models_are_loaded_when_needed_and_no_more_than_allowed(folder, monkeypatch):
+    loaded = []
+    real = SprachbundRouter.model_for.__globals__["load_model"]
+    monkeypatch.setitem(
+        SprachbundRouter.model_for.__globals__, "load_model", lambda *args: loaded.append(args[0].name) or real(*args)
+    )
+    router = SprachbundRouter(folder, max_loaded=1)
+    for code in ("deu_Latn", "eng_Latn", "swh_Latn", "deu_Latn"):
+        router.model_for(code)
+        assert len(router._loaded) == 1
+    assert loaded == ["sprachbund-1", "sprachbund-2", "sprachbund-1"]
+    vectors = router.encode(["Habari"], "swh_Latn", layer=1)
+    own = TransformerEncoder.from_pretrained(folder / "sprachbund-2", layer=1)
+    assert np.array_equal(vectors, own.encode(["Habari"]))
+    other = TransformerEncoder.from_pretrained(folder / "sprachbund-1", layer=1)
+    assert not np.allclose(vectors, other.encode(["Habari"]))
+    with pytest.raises(ValueError, match="max_loaded is 0"):
+        SprachbundRouter(folder, max_loaded=0)
+
+
+def test_a_missing_or_changed_member_is_named(folder, tmp_path):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    weights = copy / "sprachbund-1" / "model.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-9] ^= 1
+    weights.write_bytes(damaged)
+    router = SprachbundRouter(copy)
+    assert router.model_for("swh_Latn") is not None
+    with pytest.raises(DamagedError, match="sprachbund-1.*deu_Latn.*not as it was finished"):
+        router.model_for("deu_Latn")
+    shutil.rmtree(copy / "sprachbund-2")
+    with pytest.raises(DamagedError, match="sprachbund-2"):
+        router.tokenizer_for("swh_Latn")
+    content = json.loads((copy / "sprachbunds.json").read_text())
+    content["clusters"][0]["folder"] = "../elsewhere"
+    (copy / "sprachbunds.json").write_text(json.dumps(content))
+    with pytest.raises(DamagedError, match="no name of a folder"):
+        SprachbundRouter(copy)
+
+
+def test_a_collection_is_measured_as_one_model(folder, tmp_path, capsys):
+    data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))
+    flags = ["--tasks", "sib200", "--data_dir", data, "--transfer_settings", "probe", "--source_languages", "pivot"]
+    flags += ["--output", tmp_path / "run", "--layer", 1]
+    assert main(["evaluate", "--model", str(folder), *map(str, flags)]) == 0
+    rows = read_results(tmp_path / "run")
+    assert {row.model for row in rows} == {str(folder)} and len({row.revision for row in rows}) == 1
+    apart = {}
+    for member, pivot, codes in (
+        ("1", "deu_Latn", ["deu_Latn", "eng_Latn"]),
+        ("2", "swh_Latn", ["swh_Latn", "tha_Thai"]),
+    ):
+        settings = {"transfer_settings": "probe", "source_languages": pivot, "layer": 1}
+        for row in evaluate(folder / f"sprachbund-{member}", "sib200", data, codes, **settings):
+            apart[row.language, row.metric, row.source_language] = row.value
+    assert {(row.language, row.metric, row.source_language): row.value for row in rows} == apart
+    # Each language by the model of its own cluster, or the numbers would be others.
+    wrong = evaluate(
+        folder / "sprachbund-1",
+        "sib200",
+        data,
+        ["tha_Thai"],
+        transfer_settings="probe",
+        layer=1,
+        source_languages="swh_Latn",
+    )
+    assert any(apart[row.language, row.metric, row.source_language] != row.value for row in wrong)
+
+
+def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplog):
+    from hf_mplm.sprachbund import evaluate_collection
+
+    data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai"))
+    with caplog.at_level("INFO"):
+        rows = evaluate_collection(
+            folder, "sib200", data, ["eng_Latn"], source_languages="pivot", transfer_settings="probe", layer=1
+        )
+    assert {row.source_language for row in rows} == {"eng_Latn"}
+    assert "deu_Latn has no training data, eng_Latn is the next" in caplog.text
