@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -38,36 +39,10 @@ def in_child(work: Callable[[], object], folder: Path, n: int | None, fault: str
         `tuple[str, int]`: how it ended, `"finished"`, `"killed"` or the error it raised, and how many changes it made.
     """
     receiver, sender = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(receiver)
-        signal.alarm(240)
-        own, changes, active = os.getpid(), 0, True
-        prefix = os.fsencode(folder)
-
-        def hook(event: str, arguments: tuple) -> None:
-            nonlocal changes
-            if not active or os.getpid() != own or not _is_change(event, arguments, prefix):
-                return
-            changes += 1
-            if n is None or changes <= n:
-                return
-            if fault == "kill":
-                os.kill(own, signal.SIGKILL)
-            if event in ("open", "os.mkdir", "os.link"):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        sys.addaudithook(hook)
-        try:
-            work()
-            told = "finished"
-        except (ValueError, OSError, ImportError) as error:  # what the command line prints as one line
-            told = f"{type(error).__name__}: {error}"
-        except BaseException:
-            told = f"TRACEBACK {traceback.format_exc()}"
-        active = False
-        os.write(sender, f"{changes}\n{told}".encode()[:60_000])
-        os._exit(0)
+    # A thread that has run OpenMP (SentencePiece's trainer does) leaves its child a team of threads that fork did not
+    # copy, and the child's first parallel loop waits for them for ever. A new thread has no team to leave.
+    with ThreadPoolExecutor(1) as thread:
+        child = thread.submit(_fork, work, os.fsencode(folder), n, fault, sender).result()
     os.close(sender)
     with os.fdopen(receiver, "rb") as pipe:
         said = pipe.read().decode()
@@ -77,6 +52,38 @@ def in_child(work: Callable[[], object], folder: Path, n: int | None, fault: str
         return "killed", 0
     changes_made, _, told = said.partition("\n")
     return told, int(changes_made)
+
+
+def _fork(work: Callable[[], object], folder: bytes, n: int | None, fault: str, sender: int) -> int:
+    child = os.fork()
+    if child:
+        return child
+    signal.alarm(240)
+    own, changes, active = os.getpid(), 0, True
+
+    def hook(event: str, arguments: tuple) -> None:
+        nonlocal changes
+        if not active or os.getpid() != own or not _is_change(event, arguments, folder):
+            return
+        changes += 1
+        if n is None or changes <= n:
+            return
+        if fault == "kill":
+            os.kill(own, signal.SIGKILL)
+        if event in ("open", "os.mkdir", "os.link"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sys.addaudithook(hook)
+    try:
+        work()
+        told = "finished"
+    except (ValueError, OSError, ImportError) as error:  # what the command line prints as one line
+        told = f"{type(error).__name__}: {error}"
+    except BaseException:
+        told = f"TRACEBACK {traceback.format_exc()}"
+    active = False
+    os.write(sender, f"{changes}\n{told}".encode()[:60_000])
+    os._exit(0)
 
 
 def flip_bit(path: Path, place: int) -> None:

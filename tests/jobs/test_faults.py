@@ -81,6 +81,21 @@ def attempt(name: str, fault: str, places: list[float], tmp_path: Path, *inputs:
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("out")) == ["out"]
 
 
+def test_a_child_trains_on_threads_as_its_parent_did(tmp_path: Path) -> None:
+    draw, corpus = random.Random(0), tmp_path / "corpus"
+    corpus.mkdir()
+    lines = ["".join(draw.choices("abcdefgh ", k=80)) for _ in range(900)]  # short texts have no parallel loop
+    (corpus / "eng_Latn.txt").write_text("\n".join(lines), encoding="utf-8")
+    small = {"vocab_size": 100, "num_threads": 4, "seed_sentencepiece_size": 1000}
+
+    def train(name: str) -> None:
+        train_tokenizer_on_corpus(corpus, tmp_path / name, ReadOptions(), **small)
+
+    train("here")
+    told, _ = in_child(lambda: train("child"), tmp_path, None, "kill")
+    assert told == "finished" and contents(tmp_path / "child") == contents(tmp_path / "here")
+
+
 @pytest.mark.parametrize("fault", ["kill", "full disk"])
 @pytest.mark.parametrize("name", NAMES)
 def test_met_at_a_few_moments(
