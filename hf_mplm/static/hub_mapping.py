@@ -270,7 +270,7 @@ def _map_language(
             judged.append((_fit(source, target, fitted_on.to(source.device), settings)[0], judges.to(source.device)))
         for one, judges in judged:
             words = len(judges[:, 0].unique())
-            before += words * held_out_precision(source, target, judges, **options)
+            before += words * held_out_precision(source, target, judges, Mapping(), **options)
             after += words * held_out_precision(source, target, judges, one, **options)
             judged_on += words
         before, after = before / judged_on, after / judged_on
