@@ -45,7 +45,8 @@ SENTENCES_PER_STEP = 128
 
 def published(folder: Path, lines: list[str], settings: ExtractionSettings) -> tuple[int, float]:
     """Train as the published code does; the targets of all epochs, and CPU seconds."""
-    model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, trust_remote_code=False).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     start = time.process_time()
     counts: dict[str, int] = {}
     sentences = []

@@ -132,7 +132,7 @@ def test_the_card_says_layer_temperature_and_processes(start, tiny_corpus, tmp_p
         == 0
     )
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    for fact in ("pooled at: 1", "temperature of the sentence contrast: 1.0", "processes: 1"):
+    for fact in ("layer that is pooled: 1", "temperature of the sentence contrast: 1.0", "processes: 1"):
         assert fact in card
     # All eight pairs of the two steps are longer than 20 tokens, and were cut by preparing.
     history = json.loads((tmp_path / "out" / "trainer_state.json").read_text())["log_history"]

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_mplm._lists import as_list
 from hf_mplm.evaluation.encoder import TransformerEncoder
-from hf_mplm.evaluation.loading import load_model
+from hf_mplm.evaluation.loading import load_model, load_tokenizer
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
 
@@ -149,8 +149,7 @@ class SprachbundRouter:
 
     def tokenizer_for(self, code: str) -> PreTrainedTokenizerBase:
         """The tokenizer of a language's model, which is that of all."""
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(self.folder_of(self.route(code).member))
-        return tokenizer
+        return load_tokenizer(self.folder_of(self.route(code).member))
 
     def encode(self, texts: str | Sequence[str], language: str, **settings: Any) -> np.ndarray:
         """Encode sentences by the model of their language. Vectors of two models are not comparable.

@@ -117,8 +117,8 @@ REFUSED: dict[str, Refusal] = {
 HONOURED: frozenset[str] = frozenset(
     # By the code of this package.
     (
-        "alpha group_by_length train_sampling_strategy mask_rate eval_mask_rate data_seed max_steps num_train_epochs "
-        "disable_tqdm dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers "
+        "alpha group_by_length train_sampling_strategy mask_rate eval_mask_rate eval_mask_draws data_seed max_steps "
+        "num_train_epochs disable_tqdm dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers "
         "dataloader_prefetch_factor dataloader_multiprocessing_context per_device_eval_batch_size "
         # All columns reach the collator, and a resumed run never replays batches, whatever these say.
         "remove_unused_columns ignore_data_skip "
@@ -127,7 +127,8 @@ HONOURED: frozenset[str] = frozenset(
         # All but `split_batches` and `dispatch_batches`, which would deal draws out in another way.
         "accelerator_config "
         "mlm_weight romanized_mlm_weight seq_weight tlm_weight token_weight max_length layer temperature similarity "
-        "gather_negatives token_temperature cache_mini_batch_size pack_texts"
+        "gather_negatives token_temperature cache_mini_batch_size pack_texts "
+        "align_weight loss words_per_step pool_special_tokens target_scale components ridge subspace_batch"
     ).split()
     # By Trainer, whose code for them runs as it is.
     + (

@@ -6,14 +6,14 @@ import enum
 import pytest
 import torch
 
-from hf_mplm.trainers import MaskedLMTrainingArguments, ScriptAlignmentArguments
+from hf_mplm.trainers import MaskedLMTrainingArguments, ScriptAlignmentArguments, StaticAlignmentArguments
 from hf_mplm.trainers.base.flags import HONOURED, NOT_ON_THE_COMMAND_LINE, REFUSED
 from tests.fixtures import tiny_xlm_roberta
 
 from ..helpers import largest_difference, make_args, make_rows, make_trainer, weights
 
 
-CLASSES = (MaskedLMTrainingArguments, ScriptAlignmentArguments)
+CLASSES = (MaskedLMTrainingArguments, ScriptAlignmentArguments, StaticAlignmentArguments)
 # Values of their own where another value than the default cannot be made from the default.
 OTHERS = {
     "resume_from_checkpoint": "no/such/checkpoint",

@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers import AutoModelForMaskedLM
 
 import tests.fixtures as fixtures
+from hf_mplm.data.batches.held_out import HeldOutDataset
 from hf_mplm.losses.canonical_correlation import canonical_correlation_loss
 from hf_mplm.losses.gradient_cache import RandomState
 from hf_mplm.losses.subspace_alignment import subspace_alignment_loss
@@ -253,7 +254,7 @@ def test_the_best_checkpoint_is_that_of_held_out_masked_lm(tiny_tokenizer, tmp_p
     assert trainer.evaluate()["eval_loss"] == pytest.approx(losses[best], rel=1e-6)
     # Held-out text alone, and the loss of masked LM alone.
     collator = trainer.data_collator.for_evaluation(mask_rate=0.15)
-    batch = collator([{**row, "draw": place} for place, row in enumerate(make_rows(tiny_tokenizer, 12, seed=1))])
+    batch = collator([*HeldOutDataset(make_rows(tiny_tokenizer, 12, seed=1))])
     assert not any(name.startswith("word_") for name in batch)
     with torch.no_grad():
         logits = model.eval()(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
