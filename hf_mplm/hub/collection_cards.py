@@ -83,6 +83,7 @@ def _write(path: Path, content: dict[str, Any], name: str) -> Path:
         quoted_name=json.dumps(name, ensure_ascii=False),
         base=markdown_code(Path(base["name"]).name if Path(base["name"]).exists() else base["name"]),
         members=members,
+        plain=training["method"] == "mlm",
         languages=languages,
         example_language=json.dumps(members[0]["pivot"]),
         table=markdown_table(header, rows, aligned=False),

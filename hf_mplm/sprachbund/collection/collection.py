@@ -16,7 +16,7 @@ from ..clusters.sprachbunds import SPRACHBUNDS_FILE, Sprachbunds
 from .members import Member
 
 
-__all__ = ["VECTORS_FOLDER", "Collection", "finished_digest"]
+__all__ = ["VECTORS_FOLDER", "Collection", "finished_digest", "listed_digest"]
 
 VECTORS_FOLDER = "vectors"
 _AGAIN = "Repeat the command that made the collection, or fetch it again."
@@ -107,7 +107,16 @@ def finished_digest(folder: Path) -> str | None:
     Args:
         folder (`Path`): what `hf-mplm pretrain` wrote, with its digests.
     """
-    listed = folder / DIGESTS_FILE
-    if not listed.is_file() or not (folder / "config.json").is_file() or find_damage(folder):
+    if not (folder / "config.json").is_file() or find_damage(folder):
         return None
-    return xxhash.xxh3_128_hexdigest(listed.read_bytes())
+    return listed_digest(folder)
+
+
+def listed_digest(folder: Path) -> str | None:
+    """The same without reading the files themselves: of the list of their digests, or `None` where there is none.
+
+    Args:
+        folder (`Path`): what `hf-mplm pretrain` wrote.
+    """
+    listed = folder / DIGESTS_FILE
+    return xxhash.xxh3_128_hexdigest(listed.read_bytes()) if listed.is_file() else None

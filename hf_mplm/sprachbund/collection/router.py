@@ -18,7 +18,7 @@ from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
 
 from ..vectors.language_vectors import LanguageVectors
 from ..vectors.sources import EncoderSource, parse_view
-from .collection import VECTORS_FOLDER, Collection, finished_digest
+from .collection import VECTORS_FOLDER, Collection, finished_digest, listed_digest
 from .members import Member
 
 
@@ -68,6 +68,7 @@ class SprachbundRouter:
         self.collection = Collection.load(self.folder)
         self.max_loaded = max_loaded
         self._loaded: OrderedDict[tuple[str, Any], PreTrainedModel] = OrderedDict()
+        self._whole: set[str] = set()
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, max_loaded: int = 2) -> SprachbundRouter:
@@ -176,11 +177,15 @@ class SprachbundRouter:
             DamagedError: if it is missing, unfinished or not as it was finished.
         """
         folder = self.folder / member.folder
+        # All bytes are read once; later, the list of their digests tells whether they have been written again.
+        if member.folder in self._whole and listed_digest(folder) == member.digest:
+            return folder
         if member.digest is None or finished_digest(folder) != member.digest:
             state = "is not trained yet" if member.digest is None else "is missing, or not as it was finished"
             raise DamagedError(
                 folder, f"the model of {', '.join(member.languages[:5])} {state}", "Repeat the command that trains it."
             )
+        self._whole.add(member.folder)
         return folder
 
     def _load(self, member: Member, auto_class: Any) -> PreTrainedModel:
@@ -205,8 +210,7 @@ class SprachbundRouter:
 
     def _mean_vector(self, sentences: Sequence[str], vectors: LanguageVectors) -> np.ndarray:
         (name,) = vectors.views
-        base = self.collection.base
-        source = EncoderSource(base["name"], (parse_view(name),), base.get("hub_revision"))
+        source = EncoderSource(self.collection.base["name"], (parse_view(name),))
         kept, rows = source.encode(sentences)
         if not kept.any():
             raise ValueError("the text has no token of its own under the base's tokenizer; give other sentences")
