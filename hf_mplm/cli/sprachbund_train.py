@@ -96,6 +96,10 @@ def _train(arguments: TrainArguments, args: Any, output: Path) -> int:
         )
         return 0
 
+    for member in todo:
+        member.digest = None
+    collection.save(output)
+
     def finish(outcome: Outcome) -> None:
         if outcome.status == 0:
             outcome.member.digest = finished_digest(output / outcome.member.folder)
@@ -190,7 +194,7 @@ def _tell(collection: Collection, outcomes: Sequence[Any], output: Path) -> int:
     for outcome in failed:
         where = f"; it printed into {outcome.log}" if outcome.log is not None else ""
         print(f"{outcome.member.folder} ended with status {outcome.status}{where}", file=sys.stderr)
-    unfinished = collection.unfinished(output)
+    unfinished = [member for member in collection.members if member.digest is None]
     finished = len(collection.members) - len(unfinished)
     if unfinished:
         names = ", ".join(member.folder for member in unfinished)

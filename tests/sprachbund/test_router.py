@@ -127,6 +127,22 @@ def test_models_are_loaded_when_needed_and_no_more_than_allowed(folder, monkeypa
         SprachbundRouter(folder, max_loaded=0)
 
 
+def test_bytes_are_read_once_and_again_where_they_were_written_again(folder, tmp_path, monkeypatch):
+    from hf_mplm.sprachbund.collection import router as module
+
+    read = []
+    monkeypatch.setattr(module, "finished_digest", lambda path: read.append(path.name) or finished_digest(path))
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    router = SprachbundRouter(copy)
+    for _ in range(3):
+        router.encode(["Habari"], "swh_Latn", layer=1)
+    assert read == ["sprachbund-2"]
+    save_file({"other": torch.zeros(1)}, copy / "sprachbund-2" / "model.safetensors")
+    write_digests(copy / "sprachbund-2")
+    with pytest.raises(DamagedError, match="sprachbund-2"):
+        router.tokenizer_for("swh_Latn")
+
+
 def test_a_missing_or_changed_member_is_named(folder, tmp_path):
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     weights = copy / "sprachbund-1" / "model.safetensors"
