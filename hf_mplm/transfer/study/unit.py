@@ -41,7 +41,7 @@ class CellScore:
 
 
 class Experiment(Protocol):
-    """What the grid asks of the room that owns the models. The same unit gives the same scores, bit for bit on a CPU."""
+    """What the grid asks of the room with the models: the same unit gives the same scores, bit for bit on a CPU."""
 
     def digests(self) -> dict[str, str]:
         """Name -> digest of content: base, modules, language adapters, stores, test files."""
