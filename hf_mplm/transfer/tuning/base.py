@@ -76,8 +76,7 @@ class Base:
         masked_lm = load_masked_lm(model, revision=revision)
         if not isinstance(masked_lm, MaskedOnlyLM):
             raise ValueError(
-                f"{model} is a {masked_lm.config.model_type}; needed is a masked LM of XLM-R's, BERT's or ModernBERT's "
-                "architecture"
+                f"{model} is a {masked_lm.config.model_type}; needed is a masked LM of XLM-R, BERT or ModernBERT"
             )
         masked_lm = masked_lm.to(place)  # type: ignore[arg-type]
         tokenizer = load_tokenizer(model, revision=revision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ class MaskedBatches:
         max_length (`int`): tokens of a row; what a longer chunk has beyond it is cut, before the last token.
         mask_rate (`float`): share of the tokens that are masked.
         seed (`int`): of rows and masks.
+        expects_passes (`float`, *optional*, defaults to 1.0): how often a row may come before a warning says so.
 
     Raises:
         ValueError: if the store has no text of a language.
@@ -52,6 +54,7 @@ class MaskedBatches:
         max_length: int,
         mask_rate: float,
         seed: int,
+        expects_passes: float = 1.0,
     ) -> None:
         self.rows = store.select(list(languages)).train
         if not len(self.rows):
@@ -61,7 +64,7 @@ class MaskedBatches:
         sampler = LanguageSampler(language_labels(self.rows), alpha=0.0, seed=seed, num_draws=num_batches * batch_size)
         self.sampled = SampledDataset(self.rows, sampler)
         passes = num_batches * batch_size / len(self.rows)
-        if passes > 1:
+        if math.ceil(passes) > expects_passes:
             logger.warning(
                 "%s: %d rows of text for %d steps of %d, so that each comes %.1f times",
                 "+".join(languages),
