@@ -54,6 +54,7 @@ WITHIN = {
     "sprachbund.clusters": {"sprachbund.vectors"},
     "sprachbund.linguistics": {"sprachbund.vectors", "sprachbund.clusters"},
     "sprachbund.collection": {"sprachbund.vectors", "sprachbund.clusters"},
+    "transfer.study": set(),
     "transfer.modules": set(),
     "transfer.tuning": set(),
     "transfer.scoring": {"transfer.modules", "transfer.study"},

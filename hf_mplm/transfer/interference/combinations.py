@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from hf_mplm._lists import as_list
 from hf_mplm.data.store.token_store import TokenStore
 from hf_mplm.transfer.modules.adapted_encoder import AdaptedEncoder
 from hf_mplm.transfer.modules.record import ModuleRecord
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 def language_combinations(languages: Sequence[str], size: int) -> list[tuple[str, ...]]:
     """All sets of so many languages, each sorted: 38, 703 and 8,436 of 38 languages for sizes 1, 2 and 3."""
-    return list(combinations(sorted(languages), size))
+    return list(combinations(sorted(as_list(languages)), size))
 
 
 def find_language_adapters(folder: str | Path, base: str, hidden_size: int) -> dict[str, Path]:
@@ -78,6 +79,7 @@ def combined_adapters(
     Raises:
         ValueError: if a language has no adapter, or the backend cannot join them so.
     """
+    languages = as_list(languages)
     if lacking := [code for code in languages if code not in folders]:
         raise ValueError(f"there is no adapter of {', '.join(lacking)}; there are {', '.join(folders)}")
     loaded: list[str] = []
@@ -132,6 +134,7 @@ def train_fusion(
     Returns:
         `list[float]`: the loss of each step.
     """
+    languages = as_list(languages)
     batches = MaskedBatches(
         store,
         languages,
@@ -155,4 +158,4 @@ def train_fusion(
 
 def seed_fusion(seed: int, languages: Sequence[str]) -> None:
     """Seed what a fusion is drawn from, by its languages alone."""
-    torch.manual_seed(seed_of(seed, "new fusion", *languages))
+    torch.manual_seed(seed_of(seed, "new fusion", *as_list(languages)))

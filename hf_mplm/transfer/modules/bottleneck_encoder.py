@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError
 
 from .adapted_encoder import AdaptedEncoder
@@ -79,6 +80,7 @@ class BottleneckEncoder(AdaptedEncoder):
     def combine(self, names: Sequence[str], fusion: str) -> str:
         from adapters.composition import Average, Fuse
 
+        names = as_list(names)
         combination = f"{fusion}:{'+'.join(names)}"
         if fusion == "average":
             self._combinations[combination] = Average(*names, weights=[1 / len(names)] * len(names))

@@ -37,7 +37,7 @@ class _GivenEncoder(MeasuredModel):
             config.label2id = {label: index for index, label in enumerate(labels)}
         # The encoder of this model is never filled: the one that is there takes its place.
         with torch.device("meta"):
-            model: PreTrainedModel = auto_class.from_config(config)
+            model: PreTrainedModel = auto_class.from_config(config, trust_remote_code=False)
         setattr(model, model.base_model_prefix, encoder)
         for name, module in model.named_modules():
             if not name.startswith(f"{model.base_model_prefix}.") and _has_own_meta(module):

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from hf_mplm.jobs.files import DamagedError
+from hf_mplm._lists import as_list
+from hf_mplm.jobs.files import DamagedError, read_json
 
 from .adapted_encoder import AdaptedEncoder
 
@@ -86,11 +87,10 @@ class LoraEncoder(AdaptedEncoder):
                 f"a fusion that is {fusion} needs AdapterFusion, which peft has not; type --fusion average, or take "
                 "modules and language adapters of --backend adapters"
             )
-        combination = f"{fusion}:{'+'.join(names)}".replace(".", "_")
+        names = as_list(names)
+        combination = f"{fusion}:{'+'.join(names)}"
         # "cat" sums the updates as they are; "linear" would average their two factors, whose product is another.
-        self._tuner.add_weighted_adapter(
-            list(names), [1 / len(names)] * len(names), combination, combination_type="cat"
-        )
+        self._tuner.add_weighted_adapter(names, [1 / len(names)] * len(names), combination, combination_type="cat")
         self.encoder.requires_grad_(False)
         self.activate(*self._active)
         return combination
@@ -106,21 +106,17 @@ class LoraEncoder(AdaptedEncoder):
         self._inject(LoraConfig(r=size, lora_alpha=2 * size, target_modules=list(self.targets)), name)
 
     def _load(self, folder: Path, name: str) -> dict[str, Tensor]:
-        from peft import PeftConfig
+        from peft import LoraConfig
 
         path = folder / WEIGHTS_FILE
         if not path.is_file():
             raise DamagedError(folder, f"it holds no {WEIGHTS_FILE}", _ADVICE)
         try:
-            config: Any = PeftConfig.from_pretrained(str(folder))
             tensors = load_file(path)
         except Exception as error:  # whatever the library makes of files that it did not write
             reason = str(error).strip().split("\n")[0]
             raise DamagedError(folder, f"it cannot be read ({reason[:200]})", _ADVICE) from error
-        if str(getattr(config, "peft_type", "")).split(".")[-1] != "LORA":
-            raise DamagedError(folder, f"it is of the kind {config.peft_type}, needed is LORA", _ADVICE)
-        config.modules_to_save, config.inference_mode = None, False
-        self._inject(config, name)
+        self._inject(LoraConfig(**_settings(folder)), name)
         mine = self.weights(name)
         ends = {key.replace(f".{name}.", "."): key for key in mine}
         head, filled = {}, set()
@@ -172,3 +168,16 @@ class LoraEncoder(AdaptedEncoder):
         # peft gives gradients to what is active; here `train` alone does.
         for key, weight in self.encoder.named_parameters():
             weight.requires_grad_(wanted[key])
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Of a saved configuration what shapes the weights, and nothing that could name code."""
+    path = folder / "adapter_config.json"
+    found = read_json(path, _ADVICE)
+    if not isinstance(found, dict) or found.get("peft_type") != "LORA":
+        raise DamagedError(path, "it is no configuration of LoRA", _ADVICE)
+    rank, alpha, targets = found.get("r"), found.get("lora_alpha"), found.get("target_modules")
+    named = isinstance(targets, list) and all(isinstance(name, str) for name in targets)
+    if not (isinstance(rank, int) and rank > 0 and isinstance(alpha, int | float) and named):
+        raise DamagedError(path, "it lacks r, lora_alpha or a list of target_modules", _ADVICE)
+    return {"r": rank, "lora_alpha": alpha, "target_modules": targets}

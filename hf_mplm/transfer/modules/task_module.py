@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm._lists import as_list
 from hf_mplm.evaluation import get_task
 from hf_mplm.evaluation.kinds.examples import Features, Scores
 from hf_mplm.evaluation.kinds.finetuned import TransferTask
@@ -200,7 +201,7 @@ class TaskModule:
         encoder = self._encoder
         if encoder is None:
             raise RuntimeError(f"the module of {self.record.name} is attached to no encoder; call attach(encoder)")
-        with encoder.active(*languages, self.name):
+        with encoder.active(*as_list(languages), self.name):
             yield
 
     def features(self, examples: Sequence[Any]) -> Features:

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
+from hf_mplm._lists import as_list
 from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.kinds.finetuned import TransferTask
 from hf_mplm.evaluation.kinds.finetuning import FineTuningSettings, finetune
@@ -80,7 +81,7 @@ def read_training_data(
         chosen = random.Random(f"{seed} {code}").sample(range(len(examples)), most)
         return [examples[index] for index in sorted(chosen)]
 
-    for code in languages if languages is not None else task.languages(data_dir):
+    for code in as_list(languages) if languages is not None else task.languages(data_dir):
         try:
             train[code] = some(corpus.examples(code, "train"), max_examples, code)
         except MissingDataError as error:

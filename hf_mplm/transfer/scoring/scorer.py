@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
+from hf_mplm._lists import as_list
 from hf_mplm.transfer.modules.task_module import TaskModule
 from hf_mplm.transfer.study.unit import CellScore
 
@@ -47,9 +48,10 @@ class Scorer:
         Raises:
             ValueError: if a score is not a number, so that a diverged model is no zero.
         """
+        wanted = None if targets is None else set(as_list(targets))
         cells: list[CellScore] = []
         for task, module in self.modules.items():
-            own = [each for each in self.sets if each.task == task and (targets is None or each.target in targets)]
+            own = [each for each in self.sets if each.task == task and (wanted is None or each.target in wanted)]
             if not own:
                 continue
             with module.active(languages):

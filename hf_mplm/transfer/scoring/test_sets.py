@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hf_mplm._lists import as_list
 from hf_mplm.evaluation import get_task
 from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.files.reads import recorded_reads
@@ -90,6 +91,7 @@ def read_test_sets(
         MissingDataError: if a task has none at all, or a target that was named has none in any task.
         DataError: if a file does not hold what its format promises.
     """
+    asked_for = None if targets is None else as_list(targets)
     sets: list[TestSet] = []
     refused: dict[tuple[str, str], str] = {}
     digests: dict[str, str] = {}
@@ -99,7 +101,7 @@ def read_test_sets(
             corpus = task.corpus(data_dir)
             available = corpus.languages()
             found = 0
-            for code in available if targets is None else [code for code in targets if code in available]:
+            for code in available if asked_for is None else [code for code in asked_for if code in available]:
                 try:
                     examples = _some(corpus.examples(code, "test"), max_examples, f"{name} {code}")
                 except MissingDataError as error:
@@ -108,14 +110,14 @@ def read_test_sets(
                 sets.append(TestSet(name, code, examples, module.features(examples)))
                 found += 1
         if not found:
-            asked = "" if targets is None else f" of {', '.join(targets)}"
+            asked = "" if asked_for is None else f" of {', '.join(asked_for)}"
             why = "; ".join(reason for (task_name, _), reason in refused.items() if task_name == name)
             raise MissingDataError(f"{data_dir} has no test data of {name}{asked}{f' ({why})' if why else ''}")
         digests[name] = _digest(files, data_dir)
     for (name, code), reason in refused.items():
         logger.warning("%s is not scored in %s: %s", name, code, reason)
     scored = {each.target for each in sets}
-    if lacking := [code for code in targets or () if code not in scored]:
+    if lacking := [code for code in asked_for or () if code not in scored]:
         why = "; ".join(reason for (_, code), reason in refused.items() if code in lacking)
         raise MissingDataError(
             f"the target {', '.join(lacking)} has test data in none of {', '.join(modules)}"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from hf_mplm._lists import as_list
 from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
 from hf_mplm.data.batches.columns import language_labels
 from hf_mplm.data.batches.sampling import LanguageSampler, SampledDataset
@@ -56,7 +57,8 @@ class MaskedBatches:
         seed: int,
         expects_passes: float = 1.0,
     ) -> None:
-        self.rows = store.select(list(languages)).train
+        languages = as_list(languages)
+        self.rows = store.select(languages).train
         if not len(self.rows):
             raise ValueError(f"{store.path} has no text of {', '.join(languages)}; prepare a store that has")
         self.num_batches, self.batch_size, self.max_length = num_batches, batch_size, max_length
