@@ -165,6 +165,7 @@ def test_damage_is_told(world: World, backend: str, base: Base, tmp_path: Path) 
         TaskModule.load(tmp_path / "none", base.tokenizer, world.data)
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own, on transformers 5
 def test_a_folder_of_peft_is_what_peft_itself_reads(world: World, base: Base) -> None:
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForSequenceClassification

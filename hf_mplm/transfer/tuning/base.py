@@ -49,6 +49,9 @@ class Base:
     ) -> None:
         self.model, self.encoder, self.tokenizer, self.name = model, encoder, tokenizer, name
         self.model.requires_grad_(False)
+        for weight in _weights_of(model).values():
+            # Where a file is mapped into memory a weight begins anywhere, and how sums are rounded depends on where.
+            weight.data = weight.data.clone()
         _share_weights(model, encoder)
         self._weights = _weights_of(model)
         self._kept = {key: weight.detach().clone() for key, weight in self._weights.items()}
