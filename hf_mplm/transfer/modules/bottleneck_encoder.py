@@ -83,7 +83,10 @@ class BottleneckEncoder(AdaptedEncoder):
         names = as_list(names)
         combination = f"{fusion}:{'+'.join(names)}"
         if fusion == "average":
-            self._combinations[combination] = Average(*names, weights=[1 / len(names)] * len(names))
+            # adapters 1.3 takes the mean of the outputs after it has multiplied them by the weights: with its default,
+            # 1/n each, two adapters would come to half of their mean.
+            ones = [1.0] * len(names)
+            self._combinations[combination] = Average(*names, weights=ones, normalize_weights=False)
         else:
             block = Fuse(*names)
             self._model.add_adapter_fusion(block)
