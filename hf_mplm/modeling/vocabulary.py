@@ -58,8 +58,9 @@ def extend_vocabulary(
             Rows of new tokens: `"mean"`, the mean of all old tokens but the special ones (Hewitt, 2021: the new tokens
             start with a bounded share of the probability); `"subwords"`, the mean of the old tokens that the new one
             was cut into; `"similar"`, the mean of old tokens weighted as `similar` says, and of a token that it lacks
-            as with `"subwords"` (Minixhofer et al., 2022; Dobler and de Melo, 2023); `"normal"`, N(0, `config.initializer_range`), as resizing gave it when Glot500 was trained.
-            A new token's bias is the mean of the same tokens' biases, with `"normal"` of all.
+            as with `"subwords"` (Minixhofer et al., 2022; Dobler and de Melo, 2023); `"normal"`,
+            N(0, `config.initializer_range`), as resizing gave it when Glot500 was trained. A new token's bias is the
+            mean of the same tokens' biases, with `"normal"` of all.
         seed (`int`, *optional*, defaults to 0): seed of `"normal"`.
         similar (`Mapping[str, Mapping[int, float]]`, *optional*): for `"similar"`, new token -> old id -> weight, as
             [`~hf_mplm.data.similar_tokens`] finds them in text. Weights of a token sum to 1.
@@ -199,8 +200,8 @@ def trim_vocabulary(
     rows = embedding.num_embeddings
     if len(kept) != len(tokenizer) or list(kept) != sorted(set(kept)) or (kept and max(kept) >= rows):
         raise ValueError(
-            f"{len(kept)} ids to keep of {rows} embeddings, with a tokenizer of {len(tokenizer)} entries; needed are as "
-            "many rising ids as the tokenizer has entries, all of them rows of the model"
+            f"{len(kept)} ids to keep of {rows} embeddings, with a tokenizer of {len(tokenizer)} entries; needed are "
+            "as many rising ids as the tokenizer has entries, all of them rows of the model"
         )
     if old_size is not None and old_size > rows:
         raise ValueError(
@@ -211,8 +212,8 @@ def trim_vocabulary(
     known = find_architecture(config.model_type)
     if moved and (known is None or known.counts_from_padding):
         raise ValueError(
-            f"the padding's id would move from {kept[tokenizer.pad_token_id]} to {tokenizer.pad_token_id}, and with it "
-            f"every position of a {config.model_type} model; keep all ids below it"
+            f"the padding's id would move from {kept[tokenizer.pad_token_id]} to {tokenizer.pad_token_id}, and with "
+            f"it every position of a {config.model_type} model; keep all ids below it"
         )
     index = torch.as_tensor(kept, device=embedding.weight.device)
     decoder: Any = model.get_output_embeddings()

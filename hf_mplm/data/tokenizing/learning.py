@@ -69,8 +69,8 @@ def learn_tokens(
     fresh = learn(state["model"], tokenizer, words, taken, num_new, min_count)
     if not fresh:
         raise ValueError(
-            f"there is nothing to add: no new token occurs {min_count} times in the {sum(words.values())} words of this "
-            "text; give more text, or leave the vocabulary as it is"
+            f"there is nothing to add: no new token occurs {min_count} times in the {sum(words.values())} words of "
+            "this text; give more text, or leave the vocabulary as it is"
         )
     first = max(tokenizer.get_vocab().values()) + 1
     vocabulary = vocabulary_of(state["model"])

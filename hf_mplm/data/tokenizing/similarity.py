@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -27,10 +28,10 @@ def similar_tokens(
 ) -> dict[str, dict[int, float]]:
     """The old tokens nearest to each new one, with weights that sum to 1.
 
-    The idea of WECHSEL (Minixhofer et al., 2022) and FOCUS (Dobler and de Melo, 2023): a new row is a mean of old rows,
-    weighted by a softmax of cosines of static vectors. Both take fastText; here the vectors are singular vectors of the
-    positive pointwise mutual information of tokens in a window of five, with contexts smoothed by 0.75 (Levy and
-    Goldberg, 2014; Levy et al., 2015), which a text of some thousand sentences fills and which no seed decides.
+    The idea of WECHSEL (Minixhofer et al., 2022) and FOCUS (Dobler and de Melo, 2023): a new row is a mean of old
+    rows, weighted by a softmax of cosines of static vectors. Both take fastText; here the vectors are singular vectors
+    of the positive pointwise mutual information of tokens in a window of five, with contexts smoothed by 0.75 (Levy
+    and Goldberg, 2014; Levy et al., 2015), for which some thousand sentences are enough and no seed decides.
 
     Args:
         new_tokenizer (`PreTrainedTokenizerBase`): the larger tokenizer; it cuts the text.
@@ -63,8 +64,8 @@ def similar_tokens(
     is_old = np.array([token in old and index not in special for token, index in zip(tokens, seen)], dtype=bool)
     if not is_old.any() or is_old.all():
         raise ValueError(
-            f"the text holds {int(is_old.sum())} old and {int((~is_old).sum())} new tokens in company; needed are both: "
-            'give the text that the new tokens were learned from, or initialise by "subwords"'
+            f"the text holds {int(is_old.sum())} old and {int((~is_old).sum())} new tokens in company, and both are needed. "
+            'Give the text that the new tokens were learned from, or initialise by "subwords"'
         )
     rank = min(dimensions, len(seen) - 1)
     information = _positive_information(counts[seen][:, seen])
@@ -96,7 +97,7 @@ def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
         yield batch
 
 
-def _cooccurrences(rows: list[list[int]], size: int):  # type: ignore[no-untyped-def]  # scipy's matrices have no stubs
+def _cooccurrences(rows: list[list[int]], size: int) -> Any:
     from scipy import sparse
 
     ids = np.array([index for row in rows for index in row], dtype=np.int64)
@@ -110,7 +111,7 @@ def _cooccurrences(rows: list[list[int]], size: int):  # type: ignore[no-untyped
     return total
 
 
-def _positive_information(counts):  # type: ignore[no-untyped-def]
+def _positive_information(counts: Any) -> Any:
     pairs = counts.tocoo()
     total = pairs.data.sum()
     words = np.asarray(counts.sum(axis=1)).ravel()
