@@ -64,8 +64,8 @@ def similar_tokens(
     is_old = np.array([token in old and index not in special for token, index in zip(tokens, seen)], dtype=bool)
     if not is_old.any() or is_old.all():
         raise ValueError(
-            f"the text holds {int(is_old.sum())} old and {int((~is_old).sum())} new tokens in company, and both are needed. "
-            'Give the text that the new tokens were learned from, or initialise by "subwords"'
+            f"the text holds {int(is_old.sum())} old and {int((~is_old).sum())} new tokens in company, and both are "
+            'needed: give the text that the new tokens were learned from, or initialise by "subwords"'
         )
     rank = min(dimensions, len(seen) - 1)
     information = _positive_information(counts[seen][:, seen])

@@ -87,8 +87,8 @@ def extend_encoder(
     kind = backend_state(old)["model"]["type"]
     if tokenizer is not None and kind != "Unigram":
         raise ValueError(
-            f"{model} has a {kind} tokenizer, to which the pieces of another one cannot be added; have new ones learned "
-            "from text: --corpus DIR --max_new_pieces 8000, without --tokenizer"
+            f"{model} has a {kind} tokenizer, to which the pieces of another one cannot be added; have new ones "
+            "learned from text: --corpus DIR --max_new_pieces 8000, without --tokenizer"
         )
     added = None if tokenizer is None else load_tokenizer(tokenizer, trust_remote_code=trust_remote_code)
     reading = options or ReadOptions()
@@ -158,7 +158,13 @@ def _learn(
     if kind != "Unigram":
         return learn_tokens(old, texts, folder, num_new=num_new)
     with tempfile.TemporaryDirectory() as learned_in:
-        learned = train_tokenizer(
-            texts, learned_in, vocab_size=_SPARE * num_new, seed=seed, num_threads=num_threads
-        )
+        try:
+            learned = train_tokenizer(
+                texts, learned_in, vocab_size=_SPARE * num_new, seed=seed, num_threads=num_threads
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"{num_new} new pieces are learned as the first of {_SPARE * num_new}, and that did not go; give "
+                f"another --max_new_pieces, or more text: {error}"
+            ) from error
         return extend_tokenizer(old, learned, folder, max_new_pieces=num_new)
