@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .architectures import find_architecture
@@ -109,7 +110,7 @@ def extend_vocabulary(
     # Some checkpoints have more rows than their tokenizer has ids (ModernBERT pads to a multiple of 64): kept.
     size = max(embedding.num_embeddings, max(new.values()) + 1)
     if size > embedding.num_embeddings:
-        model.resize_token_embeddings(size, mean_resizing=False)
+        _resize(model, size)
         embedding, decoder = model.get_input_embeddings(), model.get_output_embeddings()
 
     std = model.config.initializer_range if initialization == "normal" else None
@@ -126,6 +127,25 @@ def extend_vocabulary(
         for origin, target in moved.values():
             parameter[target] = before[origin]
     return VocabularyExtension(len(old), len(added), moved)
+
+
+def _resize(model: PreTrainedModel, size: int) -> None:
+    decoder: Any = model.get_output_embeddings()
+    # The module around the decoder has a bias too, which is the decoder's own, but with transformers 5 not where the
+    # weights are untied; resizing then leaves it at its size (XLM-R), or joins the two, of which one is saved (BERT).
+    around: list[Any] = [
+        module
+        for module in model.modules()
+        if decoder is not None
+        and getattr(module, "decoder", None) is decoder
+        and getattr(module, "bias", None) is not None
+    ]
+    shared = [module.bias is decoder.bias for module in around]
+    model.resize_token_embeddings(size, mean_resizing=False)
+    bias = getattr(model.get_output_embeddings(), "bias", None)
+    for module, is_shared in zip(around, shared):
+        if bias is not None:
+            module.bias = bias if is_shared else nn.Parameter(bias.detach().clone())
 
 
 def _moved_tokens(old: dict[str, int], new: dict[str, int], special: set[str]) -> dict[str, tuple[int, int]]:
@@ -223,7 +243,7 @@ def trim_vocabulary(
         parameters += [decoder.bias] if decoder.bias is not None else []
     for parameter in parameters:
         parameter[: len(kept)] = parameter[index]
-    model.resize_token_embeddings(len(kept), mean_resizing=False)
+    _resize(model, len(kept))
     for name in _SPECIAL_IDS:
         if getattr(config, name, None) is not None:
             setattr(config, name, getattr(tokenizer, name))

@@ -207,7 +207,7 @@ def test_what_is_no_extension_is_refused(
         extend_vocabulary(model, larger_tokenizer, tiny_tokenizer)
     with pytest.raises(ValueError, match=r"700 embeddings.*ids go up to 799"):
         extend_vocabulary(tiny_xlm_roberta(700), tiny_tokenizer, larger_tokenizer)
-    with pytest.raises(ValueError, match="choose one of mean, subwords, normal"):
+    with pytest.raises(ValueError, match="choose one of mean, subwords, similar, normal"):
         extend_vocabulary(model, tiny_tokenizer, larger_tokenizer, initialization="zeros")
 
 
@@ -263,3 +263,19 @@ def test_rows_of_similar_tokens_are_weighted_means(
     assert torch.equal(new[others], again.get_input_embeddings().weight[others])
     with pytest.raises(ValueError, match="similar=None"):
         extend_vocabulary(model, tiny_tokenizer, larger_tokenizer, initialization="similar")
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_an_untied_head_that_was_grown_comes_back_from_disk(
+    builder: Callable[..., PreTrainedModel],
+    tiny_tokenizer: PreTrainedTokenizerBase,
+    larger_tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+) -> None:
+    model = _build(builder, len(tiny_tokenizer), tie_word_embeddings=False)
+    extend_vocabulary(model, tiny_tokenizer, larger_tokenizer)
+    model.save_pretrained(tmp_path / "grown")
+    loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "grown", trust_remote_code=False).eval()
+    batch = larger_tokenizer(["human dignity"], return_tensors="pt")
+    with torch.no_grad():
+        assert torch.equal(model(**batch).logits, loaded(**batch).logits)

@@ -40,7 +40,7 @@ def similar_tokens(
         neighbours (`int`, *optional*, defaults to 10): old tokens of a new one at most.
         temperature (`float`, *optional*, defaults to 0.1): of the softmax.
         dimensions (`int`, *optional*, defaults to 100): of the vectors.
-        seed (`int`, *optional*, defaults to 0): of the vector that the decomposition starts from.
+        seed (`int`, *optional*, defaults to 0): of the decomposition.
 
     Returns:
         `dict[str, dict[int, float]]`: new token -> old id -> weight. New tokens that the text lacks, or that resemble
@@ -50,7 +50,7 @@ def similar_tokens(
         ValueError: if the text holds no old or no new token.
     """
     from scipy import sparse
-    from scipy.sparse.linalg import svds
+    from sklearn.utils.extmath import randomized_svd
 
     size = max(new_tokenizer.get_vocab().values()) + 1
     special = set(new_tokenizer.all_special_ids)
@@ -69,13 +69,13 @@ def similar_tokens(
         )
     rank = min(dimensions, len(seen) - 1)
     information = _positive_information(counts[seen][:, seen])
-    start = np.random.default_rng(seed).standard_normal(len(seen))
-    left, values, _ = svds(information, k=rank, v0=start)
+    left, values, _ = randomized_svd(information, n_components=rank, random_state=seed)
     vectors = left * np.sqrt(values)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-9)
     anchors = np.array([old[token] for token, known in zip(tokens, is_old) if known])
-    cosines = vectors[~is_old] @ vectors[is_old].T
+    # Equal company gives equal cosines but for the last digits, which must not decide.
+    cosines = np.round(vectors[~is_old] @ vectors[is_old].T, 6)
     found: dict[str, dict[int, float]] = {}
     for row, token in enumerate(token for token, known in zip(tokens, is_old) if not known):
         order = np.argsort(-cosines[row], kind="stable")[:neighbours]

@@ -110,13 +110,13 @@ def extend_encoder(
 
     def extend(folder: Path) -> None:
         nonlocal extension
+        weights = load_masked_lm(model, trust_remote_code=trust_remote_code)
         if added is not None:
             new = extend_tokenizer(old, added, folder, max_new_pieces=max_new_pieces)
         else:
             assert max_new_pieces is not None
             new = _learn(kind, old, texts(report), folder, max_new_pieces, seed, num_threads)
         similar = similar_tokens(new, texts(), old, seed=seed) if initialization == "similar" else None
-        weights = load_masked_lm(model, trust_remote_code=trust_remote_code)
         extension = extend_vocabulary(weights, old, new, initialization=initialization, seed=seed, similar=similar)
         weights.save_pretrained(folder)
         if files:

@@ -108,6 +108,7 @@ def trim_encoder(
     )
 
     def trim(folder: Path) -> None:
+        weights = load_masked_lm(model, trust_remote_code=trust_remote_code)
         rows = watch(iter_corpus(corpus, **asdict(options), report=report))
         before, sentences = _count(old, rows)
         if not before:
@@ -115,7 +116,6 @@ def trim_encoder(
         counts = np.sum(list(before.values()), axis=0)
         trimmed = choose_tokens(old, counts, min_count=min_count, keep_top=keep_top)
         new = write_trimmed_tokenizer(old, trimmed, folder)
-        weights = load_masked_lm(model, trust_remote_code=trust_remote_code)
         size = _parameters(weights)
         trim_vocabulary(weights, trimmed.kept.tolist(), new, old_size=trimmed.num_old)
         weights.save_pretrained(folder)

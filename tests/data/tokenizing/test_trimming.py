@@ -21,10 +21,10 @@ ALL = [line for _, line in corpus_lines("deu_Latn", "swh_Latn", "rus_Cyrl")]
 
 @pytest.fixture(scope="module")
 def tokenizers(
-    tiny_tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory
+    tiny_tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, PreTrainedTokenizerBase]:
     return {
-        "unigram": tiny_tokenizer,
+        "unigram": load_tokenizer(tiny_tokenizer_folder),
         "byte_level": byte_level_bpe(ALL),
         "byte_fallback": byte_fallback_bpe(ALL),
         "word_piece": word_piece(ALL, tmp_path_factory.mktemp("word_piece")),
