@@ -52,6 +52,8 @@ def similar_tokens(
     from scipy import sparse
     from sklearn.utils.extmath import randomized_svd
 
+    if isinstance(texts, str):
+        raise ValueError("one string was given as texts, whose letters are no sentences; pass [text]")
     size = max(new_tokenizer.get_vocab().values()) + 1
     special = set(new_tokenizer.all_special_ids)
     counts = sparse.csr_matrix((size, size), dtype=np.float64)
