@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -111,7 +111,8 @@ def run(argv: Sequence[str]) -> int:
     """Train, extend or trim, and say where the result stands."""
     action, words = split_action(make_parser(), ACTIONS, argv)
     (arguments,) = make_parser(action).parse(words)
-    return {"train": _train, "extend": _extend, "trim": _trim}[action](arguments)
+    runs: dict[str, Callable[[Any], int]] = {"train": _train, "extend": _extend, "trim": _trim}
+    return runs[action](arguments)
 
 
 def _train(arguments: TrainArguments) -> int:
