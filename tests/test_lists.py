@@ -165,7 +165,7 @@ EXEMPT = {
     "ClassificationTask.cells.languages": RUNNER,
     "ClassificationTask.evaluate.languages": RUNNER,
     "ModuleRecord.__init__.labels": "filled by the package",
-    "TestSets.__init__.refused": "filled by the package: pairs of task and language",
+    "TargetSets.__init__.refused": "filled by the package: pairs of task and language",
     "label_index.labels": "a task hands over its own, which have been taken",
     "read_records.columns": "names of columns, which a task writes down",
 } | {
