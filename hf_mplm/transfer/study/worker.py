@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from .stopping import StoppingRule, units_to_spare
 from .unit import Experiment
 
 
-__all__ = ["LEASE_SECONDS", "WorkDone", "run_units"]
+__all__ = ["LEASE_SECONDS", "WorkDone", "run_units", "signs_of_life", "worker_name"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def run_units(
     Raises:
         OSError: if the study's database is locked or damaged, or the disk is full.
     """
-    me = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    me = worker_name()
     done = WorkDone()
     seen: dict[tuple[int, str], tuple[int, float]] = {}
     with StudyDatabase(folder) as database, _ended_by_signals():
@@ -96,12 +96,17 @@ def run_units(
     return done
 
 
+def worker_name() -> str:
+    """Host, process and a number of this one's own."""
+    return f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
 def _run(
     database: StudyDatabase, claim: Claim, experiment: Experiment, lease_seconds: float, done: WorkDone
 ) -> None:
     started = time.monotonic()
     try:
-        with _signs_of_life(database.folder, claim, lease_seconds / _BEATS_A_LEASE):
+        with signs_of_life(database.folder, [claim], lease_seconds / _BEATS_A_LEASE):
             scores = experiment.run(claim.unit)
         if not scores:
             raise ValueError("no target has a score; see what `transfer plan` says of targets without test data")
@@ -123,17 +128,24 @@ def _run(
 
 
 @contextmanager
-def _signs_of_life(folder: Path, claim: Claim, every: float) -> Iterator[None]:
+def signs_of_life(folder: Path, claims: Sequence[Claim], every: float) -> Iterator[None]:
+    """Show that units are being worked on, from a thread.
+
+    Args:
+        folder (`Path`): the study.
+        claims (`Sequence[Claim]`): the units; those that are finished show none.
+        every (`float`): seconds between two signs.
+    """
     stop = threading.Event()
 
     def show() -> None:
         with StudyDatabase(folder) as database:  # a connection belongs to its thread
             while not stop.wait(every):
                 try:
-                    if not database.beat(claim):
-                        return
+                    for claim in claims:
+                        database.beat(claim)
                 except OSError as error:
-                    logger.warning("%s: no sign of life could be shown: %s", describe(claim.unit), error)
+                    logger.warning("no sign of life could be shown: %s", error)
 
     thread = threading.Thread(target=show, daemon=True)
     thread.start()
