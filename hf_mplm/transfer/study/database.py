@@ -123,7 +123,9 @@ class StudyDatabase:
     def _told(self) -> Iterator[None]:
         """Says in words what SQLite says in codes."""
         path = self.folder / DATABASE_FILE
-        with explain_full_disk(self.folder, "The study keeps all finished units; free some space and repeat the command"):
+        with explain_full_disk(
+            self.folder, "The study keeps all finished units; free some space and repeat the command"
+        ):
             try:
                 yield
             except sqlite3.OperationalError as error:
@@ -140,7 +142,9 @@ class StudyDatabase:
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
                 raise DamagedError(
-                    path, f"SQLite says: {error}", "Restore it from a backup, or plan the study anew in another folder."
+                    path,
+                    f"SQLite says: {error}",
+                    "Restore it from a backup, or plan the study anew in another folder.",
                 ) from error
 
     @contextmanager
@@ -311,9 +315,7 @@ class StudyDatabase:
     def retry_failed(self) -> int:
         """Open failed units again; returns how many."""
         with self._transaction() as connection:
-            return connection.execute(
-                "UPDATE units SET state = 'open', worker = '' WHERE state = 'failed'"
-            ).rowcount
+            return connection.execute("UPDATE units SET state = 'open', worker = '' WHERE state = 'failed'").rowcount
 
     def units(self, state: str | None = None) -> list[Unit]:
         """All units, or those of one state.

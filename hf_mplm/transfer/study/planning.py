@@ -88,9 +88,7 @@ def plan_study(
             cells += sum(code in targets[task] for task in targets for code in unit.languages)
         else:
             cells += n_targets * (len(steps) if unit.kind == "tuning" else 1)
-    return Planned(
-        len(units), by_kind, combination_counts(units), cells, cells * 2 * _BYTES_A_SCORE / 1e6, not before
-    )
+    return Planned(len(units), by_kind, combination_counts(units), cells, cells * 2 * _BYTES_A_SCORE / 1e6, not before)
 
 
 def check_digests(folder: str | Path, experiment: Experiment) -> None:

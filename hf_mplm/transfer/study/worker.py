@@ -101,9 +101,7 @@ def worker_name() -> str:
     return f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-def _run(
-    database: StudyDatabase, claim: Claim, experiment: Experiment, lease_seconds: float, done: WorkDone
-) -> None:
+def _run(database: StudyDatabase, claim: Claim, experiment: Experiment, lease_seconds: float, done: WorkDone) -> None:
     started = time.monotonic()
     try:
         with signs_of_life(database.folder, [claim], lease_seconds / _BEATS_A_LEASE):
