@@ -18,8 +18,8 @@ class PlanArguments:
     target_sem: float | None = field(
         default=None,
         metadata={
-            "help": "sequential stopping: a language gets no more repeats when each of its transfer scores has at most "
-            "this standard error (0.02 is usual) or an interval without 0"
+            "help": "sequential stopping: a language gets no more repeats when each of its transfer scores has at "
+            "most this standard error (0.02 is usual) or an interval without 0"
         },
     )
     max_repeats: int = field(default=10, metadata={"help": "repeats at most, with --target_sem"})

@@ -79,7 +79,8 @@ class StudyDatabase:
         path = self.folder / DATABASE_FILE
         if not path.is_file() and not create:
             raise FileNotFoundError(
-                f"{self.folder} holds no study ({DATABASE_FILE}); make one by: hf-mplm transfer plan --study {self.folder}"
+                f"{self.folder} holds no study ({DATABASE_FILE}); make one by: "
+                f"hf-mplm transfer plan --study {self.folder}"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
@@ -134,8 +135,8 @@ class StudyDatabase:
                 if "locked" in str(error) or "busy" in str(error):
                     raise OSError(
                         f"{path} was locked by another program for {_BUSY_SECONDS:.0f} s; end what holds it (a "
-                        "database browser, a backup), and repeat the command. On NFS, SQLite's locks do not work: keep "
-                        "the study on a local disk and let other machines work by --engine ray"
+                        "database browser, a backup), and repeat the command. On NFS, SQLite's locks do not work: "
+                        "keep the study on a local disk and let other machines work by --engine ray"
                     ) from error
                 raise
             except sqlite3.DatabaseError as error:
@@ -219,7 +220,8 @@ class StudyDatabase:
         """The units that somebody works on, or did when last seen."""
         with self._told():
             rows = self._connection.execute(
-                "SELECT id, worker, beat, kind, languages, repeat, fusion FROM units WHERE state = 'running' ORDER BY id"
+                "SELECT id, worker, beat, kind, languages, repeat, fusion FROM units WHERE state = 'running' "
+                "ORDER BY id"
             ).fetchall()
         return [Claim(row[0], _unit(row[3:]), row[1], row[2]) for row in rows]
 
