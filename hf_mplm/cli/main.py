@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),
     "donors": ("donors", "rank source languages for a target language"),
+    "push": ("push", "publish a checkpoint, vectors, a collection or results on the Hugging Face Hub"),
     "check": ("check", "hold stores, checkpoints and results against their digests"),
     "env": ("env", "print the versions to put into a bug report"),
 }

@@ -14,6 +14,7 @@ from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
 from hf_mplm.report.table import markdown_code, markdown_escape, markdown_table
 
 from .cards import is_own_card
+from .publish_metadata import hub_languages
 
 
 __all__ = ["write_collection_card"]
@@ -72,14 +73,14 @@ def _write(path: Path, content: dict[str, Any], name: str) -> Path:
     told = {"clusters": content["arm"], "budget": training["budget"], "method": training["method"]}
     card = ModelCard.from_template(
         ModelCardData(
-            language=sorted({code.partition("_")[0] for code in languages}),
+            language=hub_languages(languages) or None,
             library_name="hf-mplm",
             pipeline_tag="fill-mask",
             base_model=base["name"] if not Path(base["name"]).exists() else None,
             tags=["hf-mplm", "masked-lm", "multilingual", "representation-sprachbund"],
         ),
         template_str=(resources.files(__package__) / "templates" / "collection.md").read_text(encoding="utf-8"),
-        name=markdown_escape(name),
+        name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
         base=markdown_code(Path(base["name"]).name if Path(base["name"]).exists() else base["name"]),
         members=members,

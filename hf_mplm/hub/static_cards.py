@@ -15,6 +15,7 @@ from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
 from hf_mplm.report.table import markdown_escape
 
 from .cards import is_own_card
+from .publish_metadata import hub_languages
 
 
 __all__ = ["write_static_card"]
@@ -60,14 +61,14 @@ def write_static_card(folder: str | Path, *, name: str | None = None) -> Path:
     base = encoder if isinstance(encoder, str) and "/" in encoder and not Path(encoder).exists() else None
     card = ModelCard.from_template(
         ModelCardData(
-            language=sorted({code.partition("_")[0] for code in languages}),
+            language=hub_languages(languages) or None,
             library_name="hf-mplm",
             pipeline_tag="feature-extraction",
             base_model=base,
             tags=["hf-mplm", "static-embeddings"],
         ),
         template_str=(resources.files(__package__) / "templates" / "static.md").read_text(encoding="utf-8"),
-        name=markdown_escape(name),
+        name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
         words=f"{sum(sizes.values()):,}",
         dimension=config.get("dimension"),

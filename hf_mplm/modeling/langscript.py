@@ -12,7 +12,7 @@ from torch import nn
 from .configuration_langscript import listed, split_codes
 from .language_embeddings import LangScriptEmbedding, embed_ids
 from .masked_only_lm import MaskedOnlyLM, MaskedOnlyOutput
-from .remote_code import RemoteCode, package_module
+from .remote_code import RemoteCode, copy_tokenizer, package_module
 
 
 __all__ = ["LangScriptLM"]
@@ -267,7 +267,12 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
 
         Args:
             path (`str` or `os.PathLike`): folder to write.
-            tokenizer (`PreTrainedTokenizerBase`, *optional*): written beside it.
+            tokenizer (`PreTrainedTokenizerBase`, *optional*): written beside it; the files of the checkpoint that this
+                model was loaded from by default.
+
+        Raises:
+            ValueError: if there is no tokenizer: transformers 5 would make one of five entries without a word, to
+                which all text is unknown.
         """
         stock_class = self.stock_encoder_class
         own = ("hf_mplm_version", "languages", "scripts", "use_language_embeddings", "use_script_embeddings")
@@ -280,6 +285,16 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         encoder.save_pretrained(path)
         if tokenizer is not None:
             tokenizer.save_pretrained(path)
+        # transformers 5 leaves an XLM-R tokenizer's SentencePiece model behind.
+        source = self.config._name_or_path if tokenizer is None else tokenizer.name_or_path
+        if not copy_tokenizer(source, path) and tokenizer is None:
+            raise ValueError(
+                f"there is no tokenizer in {source or 'this model, which was not loaded from a checkpoint'}, without "
+                "which nobody can use the encoder; give it: model.export_encoder(path, tokenizer=tokenizer)"
+            )
+        card = package_module("encoder_card")
+        if card is not None:
+            card.write_encoder_card(path, self.config)
 
 
 def _position(listed: Sequence[str], wanted: str, kind: str, code: str) -> int:

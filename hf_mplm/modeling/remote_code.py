@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
-__all__ = ["RemoteCode", "classes_by_auto_class", "package_module", "travelling_files"]
+__all__ = ["RemoteCode", "classes_by_auto_class", "copy_tokenizer", "package_module", "travelling_files"]
+
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("sentencepiece.bpe.model", "vocab.txt", "vocab.json", "merges.txt"),
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel as _PreTrainedModel
@@ -48,6 +53,34 @@ def travelling_files(remote_file: str) -> list[Path]:
 
     modeling = Path(__file__).with_name(remote_file)
     return sorted({modeling, *map(Path, get_relative_import_files(str(modeling)))})
+
+
+def copy_tokenizer(name_or_path: str, folder: str | os.PathLike[str]) -> list[str]:
+    """Copy the files of a checkpoint's tokenizer that a folder lacks.
+
+    Args:
+        name_or_path (`str`): a folder, or an id on the Hub.
+        folder (`str` or `os.PathLike`): where they go.
+
+    Returns:
+        `list[str]`: names of the files that were copied.
+    """
+    from transformers.utils import cached_file
+
+    copied = []
+    for name in TOKENIZER_FILES if name_or_path else ():
+        found = cached_file(
+            name_or_path,
+            name,
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        target = Path(folder) / name
+        if found is not None and not target.exists():
+            shutil.copyfile(found, target)
+            copied.append(name)
+    return copied
 
 
 def package_module(name: str) -> Any:
