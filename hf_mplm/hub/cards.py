@@ -145,7 +145,7 @@ def write_model_card(
         template_str=(resources.files(__package__) / "templates" / f"{template}.md").read_text(encoding="utf-8"),
         name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
-        summary=_summary(config, languages, base_model),
+        summary=_summary(config, languages, base_model, bool((record.get("origin") or {}).get("--init_config"))),
         has_tables=has_tables,
         model_type=markdown_code(str(config.get("model_type"))),
         example_language=json.dumps(languages[0] if languages else "eng_Latn"),
@@ -296,9 +296,14 @@ def _save_merged(card: ModelCard, path: Path) -> None:
     _save(card, path)
 
 
-def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None) -> str:
+def _summary(
+    config: Mapping[str, Any], languages: Sequence[str], base_model: str | None, from_scratch: bool
+) -> str:
     start = (
-        f"continues the pretraining of {markdown_code(_public(base_model))}" if base_model else "was pretrained from scratch"
+        f"continues the pretraining of {markdown_code(_public(base_model))}" if base_model
+        else "was pretrained from scratch"
+        if from_scratch
+        else "was pretrained"
     )
     method = (
         f"by masked language modelling with LangSAMP: {' and '.join(_tables(config))} embeddings are added to the "

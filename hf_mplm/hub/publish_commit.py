@@ -95,8 +95,8 @@ def commit_files(api: HfApi, target: Target, files: Mapping[str, Path | bytes], 
 def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], message: str) -> Pushed:
     where = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     _make_repository(api, target)
-    _refuse_taken_tag(api, target)
-    oids: dict[str, tuple[int, str, str]] = {}
+    _refuse_taken_tag(api, target, files)
+    oids: dict[str, tuple[str, str]] = {}
     pushed, deleted = None, ()
     for trial in range(_TRIES):
         head = str(api.repo_info(**where, revision=target.branch).sha)
@@ -152,16 +152,18 @@ def _make_repository(api: HfApi, target: Target) -> None:
             api.create_branch(**where, branch=target.branch, exist_ok=True)
 
 
-def _refuse_taken_tag(api: HfApi, target: Target) -> None:
+def _refuse_taken_tag(api: HfApi, target: Target, files: Mapping[str, Path | bytes]) -> None:
     if target.tag is None:
         return
     if target.create_pr:
         raise ValueError("--tag names a commit of a branch, and --create_pr only proposes one; give one of the two")
     refs = api.list_repo_refs(target.repo_id, repo_type=target.repo_type)
-    head = api.repo_info(target.repo_id, repo_type=target.repo_type, revision=target.branch).sha
+    head = str(api.repo_info(target.repo_id, repo_type=target.repo_type, revision=target.branch).sha)
     taken = next((ref.target_commit for ref in refs.tags if ref.name == target.tag), None)
-    if taken not in (None, head):
-        raise ValueError(f"{target.repo_id} has a tag {target.tag} already, of commit {taken[:12]}; give another --tag")
+    # The same push again is welcome.
+    if taken is None or (taken == head and _holds(api, target, head, _identify(files))):
+        return
+    raise ValueError(f"{target.repo_id} has a tag {target.tag} already, of commit {taken[:12]}; give another --tag")
 
 
 def _left_over(api: HfApi, target: Target, head: str, files: Mapping[str, Any]) -> tuple[str, ...]:
@@ -180,8 +182,8 @@ def _left_over(api: HfApi, target: Target, head: str, files: Mapping[str, Any]) 
     return tuple(sorted({name for name in before if isinstance(name, str)} & there - set(files)))
 
 
-def _identify(files: Mapping[str, Path | bytes]) -> dict[str, tuple[int, str, str]]:
-    """Size, SHA-256 and git's own name of each content, by which it is found again."""
+def _identify(files: Mapping[str, Path | bytes]) -> dict[str, tuple[str, str]]:
+    """SHA-256 and git's own name of each content, by which it is found again."""
     found = {}
     for name, content in files.items():
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
@@ -196,7 +198,7 @@ def _identify(files: Mapping[str, Path | bytes]) -> dict[str, tuple[int, str, st
         for block in blocks:
             sha256.update(block)
             git.update(block)
-        found[name] = (size, sha256.hexdigest(), git.hexdigest())
+        found[name] = (sha256.hexdigest(), git.hexdigest())
     return found
 
 
@@ -205,7 +207,7 @@ def _made_nevertheless(
     target: Target,
     head: str,
     requests: set[str],
-    oids: Mapping[str, tuple[int, str, str]],
+    oids: Mapping[str, tuple[str, str]],
     deleted: Sequence[str],
 ) -> str | None:
     """The commit that holds everything, though its answer was lost; `None` if none was made."""
@@ -214,17 +216,21 @@ def _made_nevertheless(
         heads = [oid for ref, oid in _pull_requests(api, target).items() if ref not in requests]
     else:
         heads = [oid for oid in [str(api.repo_info(**where, revision=target.branch).sha)] if oid != head]
-    for oid in heads:
-        entries = api.list_repo_tree(**where, revision=oid, recursive=True)
-        there = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
-        if set(deleted) & set(there) or not set(oids) <= set(there):
-            continue
-        if all(
-            (there[name].lfs.sha256 == sha256 if there[name].lfs else there[name].blob_id == git)
-            for name, (_, sha256, git) in oids.items()
-        ):
-            return oid
-    return None
+    return next((oid for oid in heads if _holds(api, target, oid, oids, deleted)), None)
+
+
+def _holds(
+    api: HfApi, target: Target, oid: str, oids: Mapping[str, tuple[str, str]], deleted: Sequence[str] = ()
+) -> bool:
+    """Whether a commit has all contents, and nothing of what is to go."""
+    entries = api.list_repo_tree(target.repo_id, repo_type=target.repo_type, revision=oid, recursive=True)
+    there = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
+    if set(deleted) & set(there) or not set(oids) <= set(there):
+        return False
+    return all(
+        there[name].lfs.sha256 == sha256 if there[name].lfs else there[name].blob_id == git
+        for name, (sha256, git) in oids.items()
+    )
 
 
 def _pull_requests(api: HfApi, target: Target) -> dict[str, str]:

@@ -89,7 +89,7 @@ class Fault:
     Args:
         method (`str`): of the request.
         path (`str`): a pattern that is found in its path.
-        what (`int` or `str`): a status; `"cut"`: the connection ends unanswered, before anything is done; `"lost"`:
+        what (`int` or `str`, *optional*): a status; `None`: nothing, but for `before`; `"cut"`: the connection ends unanswered, before anything is done; `"lost"`:
             the same, after it was done.
         first (`int`, *optional*, defaults to 1): at which of the requests that fit, counted from 1.
         times (`int`, *optional*, defaults to 1): how often in a row.
@@ -98,7 +98,7 @@ class Fault:
 
     method: str
     path: str
-    what: int | str
+    what: int | str | None
     first: int = 1
     times: int = 1
     before: Callable[[], object] | None = None
