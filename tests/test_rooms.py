@@ -55,8 +55,13 @@ WITHIN = {
     "sprachbund.linguistics": {"sprachbund.vectors", "sprachbund.clusters"},
     "sprachbund.collection": {"sprachbund.vectors", "sprachbund.clusters"},
 }
-# A card is what training writes at the end of a run, so that the trainer hands over to the hub.
-EXCEPTIONS = {("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards")}
+# A card is what training writes at the end of a run, so that the trainer hands over to the hub, and there it publishes.
+EXCEPTIONS = {
+    ("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_privacy"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_record"),
+}
 
 
 def module_name(path: Path) -> str:

@@ -313,12 +313,6 @@ class ResumableTrainer(Trainer):
             publish_model(staging, folder)
         self.accelerator.wait_for_everyone()
 
-    def push_to_hub(self, *args: Any, **kwargs: Any) -> Any:
-        """As Trainer's, once no other run writes to the output folder; locks that a killed run left there go."""
-        with hold_output(self.args.output_dir, "publishing"):
-            pass
-        return super().push_to_hub(*args, **kwargs)
-
     # Overridden because Trainer pickles its arguments into every folder, where nothing of ours pickles, and because
     # transformers 5 leaves an XLM-R tokenizer's SentencePiece model behind.
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
