@@ -20,7 +20,7 @@ from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, ma
 from .card_sections import digests_of, mark_sections, merge_metadata, merge_sections, read_digests
 from .publish_metadata import hub_languages
 
-__all__ = ["add_results_to_card", "is_own_card", "read_card", "write_model_card"]
+__all__ = ["add_results_to_card", "is_own_card", "read_card", "save_card", "write_model_card"]
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def write_model_card(
         paper=dict(paper) if paper and (has_tables or template != "pretrain") else None,
         versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
     )
-    _save_merged(card, path)
+    save_card(card, path)
     return path
 
 
@@ -279,8 +279,13 @@ def _training_data(draws: Mapping[str, int], told: Mapping[str, Mapping[str, int
     return ", ".join(lines)
 
 
-def _save_merged(card: ModelCard, path: Path) -> None:
-    """Write a card over one of before, of which an author's words and metadata stay."""
+def save_card(card: ModelCard, path: Path) -> None:
+    """Write a card over one of before, of which an author's words and metadata stay.
+
+    Args:
+        card (`ModelCard`): as it is now.
+        path (`Path`): of the card.
+    """
     card.text = mark_sections(card.text)
     ours = card.data.to_dict()
     if path.is_file():

@@ -10,10 +10,10 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
+from hf_mplm.jobs.files import DamagedError, read_json
 from hf_mplm.report.table import markdown_code, markdown_escape, markdown_table
 
-from .cards import is_own_card
+from .cards import is_own_card, save_card
 from .publish_metadata import hub_languages
 
 
@@ -28,7 +28,7 @@ _PACKAGES = ("hf-mplm", "transformers", "torch")
 def write_collection_card(folder: str | Path, *, name: str | None = None) -> Path:
     """Write `README.md` into a collection.
 
-    A card that a person has written or edited is left as it is: only one that this function wrote is written anew.
+    A card that a person has written is left as it is; in one that this function wrote, what a person added stays.
 
     Args:
         folder (`str` or `Path`): the collection; its `sprachbunds.json` is read.
@@ -91,6 +91,5 @@ def _write(path: Path, content: dict[str, Any], name: str) -> Path:
         training=[markdown_escape(f"{key}: {value}") for key, value in told.items()],
         versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
     )
-    with atomic_write(path) as file:
-        file.write(str(card).encode("utf-8", errors="backslashreplace"))
+    save_card(card, path)
     return path

@@ -17,6 +17,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
 
+from hf_mplm._compat import LOCAL_SETTINGS
 from hf_mplm.jobs.digests import DIGESTS_FILE, digest_file, refuse_damage
 from hf_mplm.jobs.files import DamagedError, explain_full_disk, read_json
 from hf_mplm.modeling.stock import load_masked_lm
@@ -193,7 +194,7 @@ def _local_settings(name: str, value: Any) -> Any:
     """Settings of a tokenizer that only tell how it was read here."""
     if name != "tokenizer_config.json" or not isinstance(value, dict):
         return value
-    return {key: one for key, one in value.items() if key not in ("is_local", "local_files_only", "name_or_path")}
+    return {key: one for key, one in value.items() if key not in (*LOCAL_SETTINGS, "name_or_path")}
 
 
 def _plain_encoder(folder: Path, scratch: Path) -> dict[str, Path | bytes]:

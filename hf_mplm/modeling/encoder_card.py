@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hf_mplm._compat import strip_local_settings
 
-__all__ = ["write_encoder_card"]
+
+__all__ = ["strip_local_settings", "write_encoder_card"]
 
 _CARD = """---
 library_name: transformers

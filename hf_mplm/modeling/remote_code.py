@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
-__all__ = ["RemoteCode", "classes_by_auto_class", "copy_tokenizer", "package_module", "travelling_files"]
+__all__ = ["RemoteCode", "classes_by_auto_class", "copy_tokenizer", "follow_umask", "package_module", "travelling_files"]
 
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -53,6 +53,18 @@ def travelling_files(remote_file: str) -> list[Path]:
 
     modeling = Path(__file__).with_name(remote_file)
     return sorted({modeling, *map(Path, get_relative_import_files(str(modeling)))})
+
+
+def follow_umask(folder: str | os.PathLike[str]) -> None:
+    """Let weights be read by whom `config.json` beside them is: safetensors writes them for their owner alone (0600).
+
+    Args:
+        folder (`str` or `os.PathLike`): of a checkpoint.
+    """
+    config = Path(folder) / "config.json"
+    if config.is_file():
+        for path in Path(folder).glob("*.safetensors"):
+            path.chmod(config.stat().st_mode & 0o777)
 
 
 def copy_tokenizer(name_or_path: str, folder: str | os.PathLike[str]) -> list[str]:
@@ -126,4 +138,7 @@ class RemoteCode(_PreTrainedModel):
             folder.mkdir(parents=True, exist_ok=True)
             for file in travelling_files(self.remote_file):
                 shutil.copyfile(file, folder / file.name)
-        return super().save_pretrained(save_directory, *args, **kwargs)
+        saved = super().save_pretrained(save_directory, *args, **kwargs)
+        if kwargs.get("is_main_process", True):
+            follow_umask(save_directory)
+        return saved

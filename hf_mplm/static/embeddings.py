@@ -298,7 +298,7 @@ class StaticEmbeddings:
         token: str | None = None,
         commit_message: str = "Upload static embeddings",
     ) -> str:
-        """Write a folder and upload it to the Hub, whose `from_pretrained` reads it again.
+        """Publish them on the Hub, as `hf-mplm push` does, from where `from_pretrained` reads them again.
 
         Args:
             repo_id (`str`): such as `"user/name"`; it is made where it is missing.
@@ -309,17 +309,11 @@ class StaticEmbeddings:
         Returns:
             `str`: address of the commit.
         """
-        from huggingface_hub import HfApi
+        from hf_mplm.hub.publish import publish
 
-        from hf_mplm.hub.static_cards import write_static_card
-
-        api = HfApi(token=token)
-        api.create_repo(repo_id, private=private, exist_ok=True)
         with TemporaryDirectory(prefix="hf-mplm-") as folder:
             self.save_pretrained(folder)
-            write_static_card(folder, name=repo_id)
-            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=commit_message)
-        return str(commit.commit_url)
+            return publish(folder, repo_id, private=private, token=token, message=commit_message).url
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, hub_revision: str | None = None) -> StaticEmbeddings:

@@ -19,6 +19,7 @@ from transformers.trainer_utils import TrainOutput
 from hf_mplm._compat import load_tensors_to_indexed_cpu
 from hf_mplm.data.tokenizing.tokenizers import save_tokenizer
 from hf_mplm.jobs.files import DamagedError, read_json
+from hf_mplm.modeling.remote_code import follow_umask
 
 from .checkpoints import (
     UNFINISHED_PREFIX,
@@ -321,6 +322,7 @@ class ResumableTrainer(Trainer):
         if self.args.should_save:
             if self.processing_class is not None:
                 save_tokenizer(self.processing_class, folder)  # type: ignore[arg-type]
+            follow_umask(folder)
             (folder / "training_args.bin").unlink(missing_ok=True)
             (folder / ARGUMENTS_NAME).write_text(self.args.to_json_string() + "\n", encoding="utf-8")
 
