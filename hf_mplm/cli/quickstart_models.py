@@ -99,6 +99,8 @@ class QuickstartModels:
             run = folder.parent / "run"
             trainer = self._trainer(name, run, steps)
             trainer.train(resume_from_checkpoint=trainer.last_checkpoint())
+            if trainer.eval_dataset is not None:
+                trainer.evaluate()  # which the card tells
             trainer.save_model(str(folder))
             trainer.save_state()
             shutil.copyfile(run / "trainer_state.json", folder / "trainer_state.json")

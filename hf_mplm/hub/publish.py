@@ -237,7 +237,7 @@ def _digests(files: Mapping[str, Path | bytes]) -> bytes:
     """Digests of what goes, in place of the folder's own, whose files may have been written anew."""
     entries = {}
     for name, content in sorted(files.items()):
-        if name == CARD_FILE:  # which people edit on the Hub
+        if name in (CARD_FILE, RECORD_FILE):  # which people edit on the Hub, and nothing reads
             continue
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         digest = xxhash.xxh3_128_hexdigest(content) if isinstance(content, bytes) else digest_file(content)

@@ -6,8 +6,11 @@ of it.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,20 +22,73 @@ from .server import LoopbackHub
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "somebody/thing"
-# Without torch, so that a push takes a second: the last step of a push alone.
-COMMIT = """
-import json, sys
+# Imports once, and forks a process for every push that a line asks for; tells its number first and its outcome last.
+PUSHER = """
+import json, os, sys
 from pathlib import Path
 from huggingface_hub import HfApi
 from hf_mplm.hub.publish_commit import Target, commit_files
-folder, target, record = Path(sys.argv[1]), Target(*json.loads(sys.argv[2])), "hf_mplm.json"
-files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-files[record] = json.dumps({"files": sorted([*files, record])}).encode()
-try:
-    print(json.dumps(commit_files(HfApi(), target, files, "push")._asdict()))
-except (ValueError, OSError) as error:
-    sys.exit(f"{type(error).__name__}: {error}")
+print("ready", flush=True)
+for line in sys.stdin:
+    folder, target = json.loads(line)
+    child = os.fork()
+    if child:
+        print(child, flush=True)
+        os.waitpid(child, 0)
+        print("end", flush=True)
+        continue
+    try:
+        files = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*") if path.is_file()}
+        files["hf_mplm.json"] = json.dumps({"files": sorted([*files, "hf_mplm.json"])}).encode()
+        told = commit_files(HfApi(), Target(*target), files, "push")._asdict()
+    except BaseException as error:
+        told = {"error": f"{type(error).__name__}: {error}"}
+    os.write(1, (json.dumps(told) + chr(10)).encode())
+    os._exit(0)
 """
+
+
+class Pusher:
+    """A client with its imports behind it, whose pushes are processes that can be killed."""
+
+    def __init__(self, hub: LoopbackHub, home: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PUSHER],
+            env={**hub.environment(home), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=home,
+        )
+        assert self._line() == "ready"
+
+    def __enter__(self) -> Pusher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def push(self, folder: Path, kill_after: float | None = None) -> dict[str, object] | None:
+        """Push all files of a folder; what came of it, or `None` if the push was killed before it was done."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([str(folder), [REPOSITORY]]) + "\n")
+        self._process.stdin.flush()
+        number = int(self._line())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with contextlib.suppress(ProcessLookupError):  # it was done already
+                os.kill(number, signal.SIGKILL)
+        told = self._line()
+        if told == "end":
+            return None
+        assert self._line() == "end"
+        return json.loads(told)
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
 
 
 def start(hub: LoopbackHub, home: Path, *words: str) -> subprocess.Popen:
@@ -51,12 +107,6 @@ def finish(process: subprocess.Popen) -> tuple[int, str, str]:
     """Status, standard output and standard error."""
     out, err = process.communicate(timeout=240)
     return process.returncode, out, err
-
-
-def commit(hub: LoopbackHub, home: Path, folder: Path, *target: object) -> tuple[int, str, str]:
-    """Push all files of a folder as they are."""
-    words = json.dumps([REPOSITORY, *target] if target else [REPOSITORY])
-    return finish(start(hub, home, "-c", COMMIT, str(folder), words))
 
 
 def push(hub: LoopbackHub, home: Path, *words: str) -> tuple[int, str, str]:
@@ -95,38 +145,33 @@ def kill_and_push(times: int, work: Path, seed: int = 0, count: int = 12) -> lis
     """
     rows: list[dict[str, object]] = []
     drawn = random.Random(seed)
-    versions: dict[int, dict[str, bytes]] = {}
-    with LoopbackHub() as hub:
+    files = work / "files"
+    versions = {0: make_files(files, 0, count)}
+    with LoopbackHub() as hub, Pusher(hub, work) as pusher:
         before = time.monotonic()
-        versions[0] = make_files(work / "files", 0, count)
-        status, _, said = commit(hub, work, work / "files")
-        assert status == 0, said
+        told = pusher.push(files)
+        assert told and "error" not in told, told
         usual = time.monotonic() - before
         for number in range(1, times + 1):
-            versions[number] = make_files(work / "files", number, count)
-            process = start(hub, work, "-c", COMMIT, str(work / "files"), json.dumps([REPOSITORY]))
-            # The first half of a push is imports, in which nothing can happen.
-            wait = usual * (0.35 + 0.65 * drawn.random())
-            time.sleep(wait)
-            process.kill()
-            process.communicate()
-            in_time = process.returncode == -9
-            sound = whole(hub, versions)
-            head = hub.history(REPOSITORY)[0]
-            there = {name for name in hub.files(REPOSITORY, head) if name == f"only-{number}.txt"}
-            status, out, said = commit(hub, work, work / "files")
+            versions[number] = make_files(files, number, count)
+            wait = 0.8 * usual * drawn.random()
+            killed = pusher.push(files, kill_after=wait) is None
+            arrived, sound = len(hub.uploads), whole(hub, versions)
+            committed = f"only-{number}.txt" in hub.files(REPOSITORY)
+            told = pusher.push(files) or {}
             own = hub.files(REPOSITORY)
-            ended = status == 0 and all(own[name] == data for name, data in versions[number].items())
+            ended = "error" not in told and all(own[name] == data for name, data in versions[number].items())
             ended = ended and f"only-{number - 1}.txt" not in own and whole(hub, versions)
             rows.append(
                 {
                     "time": number,
                     "killed after": round(wait, 2),
-                    "while it ran": in_time,
-                    "was committed": bool(there),
+                    "while it ran": killed,
+                    "blobs arrived": arrived - count * number,
+                    "was committed": committed,
                     "all revisions whole": sound,
                     "ended with its version": ended,
-                    "commits": len(hub.history(REPOSITORY)) - 2,
+                    "commits": len(hub.history(REPOSITORY)) - 1,
                     "sent twice": len(hub.uploads) - len(set(hub.uploads)),
                 }
             )

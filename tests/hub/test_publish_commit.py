@@ -118,7 +118,7 @@ def test_branches_and_tags(pushed: tuple[LoopbackHub, dict[str, dict]]) -> None:
 
 
 def test_killed_and_pushed_again_it_ends_whole(tmp_path: Path) -> None:
-    rows = kill_and_push(1, tmp_path, seed=3, count=3)
+    rows = kill_and_push(3, tmp_path, seed=3, count=6)
     assert all(row["all revisions whole"] and row["ended with its version"] for row in rows), rows
 
 

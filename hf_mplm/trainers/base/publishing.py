@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import platform
@@ -162,11 +163,17 @@ class PublishingTrainer(ResumableTrainer):
 
     def _changed_arguments(self) -> dict[str, Any]:
         """Arguments that differ from their defaults."""
-        plain = type(self.args)(output_dir=self.args.output_dir).to_dict()
+        # Not by making others, whose `__post_init__` would reset accelerate's state in the middle of training.
+        plain = {
+            field.name: field.default_factory() if callable(field.default_factory) else field.default
+            for field in dataclasses.fields(self.args)
+        }
         return {
             name: value
             for name, value in self.args.to_dict().items()
-            if name in plain and plain[name] != value and isinstance(value, str | int | float | bool | list | dict)
+            if name in plain
+            and getattr(plain[name], "value", plain[name]) != value
+            and isinstance(value, str | int | float | bool | list | dict)
         }
 
     def _languages(self, info: Mapping[str, Any]) -> dict[str, dict[str, int]]:
