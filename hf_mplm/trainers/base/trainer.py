@@ -311,6 +311,11 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
         if self.is_world_process_zero():
             self.write_card(Path(self.args.output_dir), **kwargs)
 
+    def _start(self) -> str | None:
+        """What the model was loaded from, unless that is a checkpoint of this run."""
+        name = str(getattr(self.model.config, "_name_or_path", "") or "")
+        return name if name and Path(self.args.output_dir).resolve() not in Path(name).resolve().parents else None
+
     def card_facts(self) -> dict[str, Any]:
         """What the card tells of the run beside its arguments: name to value."""
         return {"processes": self.args.world_size}
@@ -327,7 +332,7 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
         tags = card.get("tags") or []
         start = (self.origin or {}).get("model") or {}
         told = {
-            "base_model": card.get("finetuned_from") or start.get("name"),
+            "base_model": card.get("finetuned_from") or start.get("name") or self._start(),
             "license": card.get("license"),
             "paper": self.paper,
             "tags": [*self.tags, *as_list(tags, keep_spaces=True)],
