@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TRANSFORMERS_5", "express_warmup_share", "load_tensors_to_indexed_cpu", "segment_attention_mask", "strip_local_settings"]
+__all__ = [
+    "TRANSFORMERS_5",
+    "express_warmup_share",
+    "load_tensors_to_indexed_cpu",
+    "segment_attention_mask",
+    "strip_local_settings",
+]
 
 LOCAL_SETTINGS = ("is_local", "local_files_only")
 TRANSFORMERS_5 = int(version("transformers").partition(".")[0]) >= 5

@@ -61,7 +61,7 @@ WITHIN = {
     "transfer.scoring": {"transfer.modules", "transfer.study"},
     "transfer.interference": {"transfer.modules", "transfer.tuning"},
 }
-# A card is what training writes at the end of a run, so that the trainer hands over to the hub, and there it publishes.
+# A card is what training writes at the end of a run, and may publish, so that the trainer hands over to the hub.
 EXCEPTIONS = {
     ("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards"),
     ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish"),

@@ -147,9 +147,9 @@ def unknown_lines(languages: dict[str, dict[str, int]]) -> list[str]:
         return []
     shown = some([f"{code} ({share:.0%})" for code, share in sorted(lost.items(), key=lambda one: -one[1])], 8)
     return [
-        f"The tokenizer does not know more than {_MOST_UNKNOWN:.0%} of the characters of {shown}: what it does not know "
-        "is lost. Grow the vocabulary first: hf-mplm tokenizer train --corpus CORPUS --output PIECES, then hf-mplm tokenizer "
-        "extend --model MODEL --tokenizer PIECES --output NEW_MODEL"
+        f"The tokenizer does not know more than {_MOST_UNKNOWN:.0%} of the characters of {shown}: what it does not "
+        "know is lost. Grow the vocabulary first: hf-mplm tokenizer train --corpus CORPUS --output PIECES, then "
+        "hf-mplm tokenizer extend --model MODEL --tokenizer PIECES --output NEW_MODEL"
     ]
 
 

@@ -69,7 +69,9 @@ def run(argv: Sequence[str]) -> int:
         if publication.left:
             print(f"{len(publication.left)} that are not published stay: {', '.join(publication.left)}")
         if arguments.dry_run:
-            print(f"\n{publication.card}\n\nNothing was sent. This would go to {kind.repo_type} {repo_id} as {kind.what}")
+            print(
+                f"\n{publication.card}\n\nNothing was sent. This would go to {kind.repo_type} {repo_id} as {kind.what}"
+            )
             return 0
         target = Target(
             repo_id,

@@ -1,4 +1,4 @@
-"""What is shown and shared on the Hub: model cards, publishing, MTEB's result files, metrics of the `evaluate` library.
+"""What is shown and shared on the Hub: model cards, publishing, MTEB's result files, metrics for `evaluate`.
 
 May import `languages`, `jobs`, `modeling`, `evaluation`, `transfer` and `report`.
 """

@@ -13,7 +13,8 @@ __all__ = ["digests_of", "mark_sections", "merge_metadata", "merge_sections", "n
 
 RESULTS = "results"
 _SECTION = re.compile(
-    r"<!-- hf_mplm: (?!end of |wrote )(?P<name>[a-z -]+) -->\n(?P<body>.*?)<!-- hf_mplm: end of (?P=name) -->", re.DOTALL
+    r"<!-- hf_mplm: (?!end of |wrote )(?P<name>[a-z -]+) -->\n(?P<body>.*?)<!-- hf_mplm: end of (?P=name) -->",
+    re.DOTALL,
 )
 _HEADING = re.compile(r"^## (?P<title>.+)$", re.MULTILINE)
 _WROTE = re.compile(r"\n*<!-- hf_mplm: wrote (?P<json>\{.*?\}) -->\n*")
@@ -36,7 +37,9 @@ def mark_sections(text: str) -> str:
             continue
         name = re.sub(r"[^a-z]+", " ", heading["title"].lower()).strip()
         body = part.rstrip("\n")
-        parts.append(f"<!-- hf_mplm: {name} -->\n{body}\n<!-- hf_mplm: end of {name} -->{part[len(body) :] or chr(10)}")
+        parts.append(
+            f"<!-- hf_mplm: {name} -->\n{body}\n<!-- hf_mplm: end of {name} -->{part[len(body) :] or chr(10)}"
+        )
     return "".join(parts)
 
 

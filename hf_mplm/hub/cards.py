@@ -20,6 +20,7 @@ from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, ma
 from .card_sections import digests_of, mark_sections, merge_metadata, merge_sections, read_digests
 from .publish_metadata import hub_languages
 
+
 __all__ = ["add_results_to_card", "is_own_card", "read_card", "save_card", "write_model_card"]
 
 logger = logging.getLogger(__name__)
@@ -301,11 +302,10 @@ def save_card(card: ModelCard, path: Path) -> None:
     _save(card, path)
 
 
-def _summary(
-    config: Mapping[str, Any], languages: Sequence[str], base_model: str | None, from_scratch: bool
-) -> str:
+def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None, from_scratch: bool) -> str:
     start = (
-        f"continues the pretraining of {markdown_code(_public(base_model))}" if base_model
+        f"continues the pretraining of {markdown_code(_public(base_model))}"
+        if base_model
         else "was pretrained from scratch"
         if from_scratch
         else "was pretrained"

@@ -217,7 +217,9 @@ def _card(folder: Path, kind: Kind, repo_id: str, license: str | None, chosen: l
         check_metadata(text, path)
         if is_own_card(folder):
             title = title_of(text)
-            text = name_repository(text, repo_id, {folder.resolve().name, *used_names(text), *([title] if title else [])})
+            text = name_repository(
+                text, repo_id, {folder.resolve().name, *used_names(text), *([title] if title else [])}
+            )
     data = check_metadata(text, path)
     if license is not None and data.get("license") != license:
         text = _with_license(text, license)

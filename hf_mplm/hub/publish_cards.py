@@ -32,7 +32,7 @@ _WRITERS: dict[str, Callable[..., Path]] = {
 _LIBRARY = {"sentence-transformers": "sentence-transformers", "adapter": "peft", "onnx": "onnx"}
 _USE = {
     "sentence-transformers": "from sentence_transformers import SentenceTransformer\n\n"
-    "model = SentenceTransformer({name})\nmodel.encode([\"...\"])",
+    'model = SentenceTransformer({name})\nmodel.encode(["..."])',
     "adapter": "from peft import PeftConfig\n\nPeftConfig.from_pretrained({name}).base_model_name_or_path",
     "onnx": "from huggingface_hub import hf_hub_download\nfrom onnxruntime import InferenceSession\n\n"
     'session = InferenceSession(hf_hub_download({name}, "onnx/model.onnx"))',

@@ -131,7 +131,9 @@ def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], messa
             oids = oids or _identify(files)
             time.sleep(0.2 * 2**trial)
             if found := _made_nevertheless(api, target, head, requests, oids, deleted):
-                pushed = Pushed(found, f"{api.endpoint}/{_prefix(target)}{target.repo_id}/commit/{found}", True, deleted)
+                pushed = Pushed(
+                    found, f"{api.endpoint}/{_prefix(target)}{target.repo_id}/commit/{found}", True, deleted
+                )
                 break
     assert pushed is not None
     if target.tag is not None:

@@ -1,4 +1,4 @@
-"""What can be published: one row a kind of folder, with how it is recognised and the files that go. Nothing else goes."""
+"""What can be published: one row a kind of folder, how it is recognised, and the files that go; nothing else does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,19 @@ _ONNX = ("onnx/model*.onnx", "onnx/model*.onnx_data", "onnx/model*.onnx.data")
 _PICTURES = ("loss.svg",)
 # Never, whatever a table says: Python's pickle format in its usual names, and what resumes a run.
 _NEVER = (
-    *("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.npy", "*.npz", "*.joblib", "optimizer*", "scheduler*"),
+    *(
+        "*.bin",
+        "*.pt",
+        "*.pth",
+        "*.pkl",
+        "*.pickle",
+        "*.ckpt",
+        "*.npy",
+        "*.npz",
+        "*.joblib",
+        "optimizer*",
+        "scheduler*",
+    ),
     *("rng_state*", "scaler*", ".*", "*.lock", "*.unfinished"),
 )
 
@@ -84,7 +96,13 @@ KINDS: tuple[Kind, ...] = (
         "a collection of models for groups of languages",
         _is_collection,
         (
-            *("sprachbunds.json", "settings.yaml", "vectors/vectors.json", "vectors/*.safetensors", "vectors/*.parquet"),
+            *(
+                "sprachbunds.json",
+                "settings.yaml",
+                "vectors/vectors.json",
+                "vectors/*.safetensors",
+                "vectors/*.parquet",
+            ),
             *(f"sprachbund-*/{name}" for name in (*_ENCODER, *_DELTA, "*.py", "digests.json")),
             *(f"vectors/{name}" for name in ("digests.json",)),
         ),
@@ -118,7 +136,9 @@ KINDS: tuple[Kind, ...] = (
         (*_DELTA, *_TOKENIZER, "config.json", "head_config.json", "model_head.safetensors", "training_args.json"),
         ("adapter_model.safetensors",),
     ),
-    Kind("onnx", "an encoder as ONNX", _has("onnx/model.onnx"), ("config.json", *_TOKENIZER, *_ONNX), ("onnx/*.onnx",)),
+    Kind(
+        "onnx", "an encoder as ONNX", _has("onnx/model.onnx"), ("config.json", *_TOKENIZER, *_ONNX), ("onnx/*.onnx",)
+    ),
     Kind("encoder", "an encoder", _is_encoder, (*_ENCODER, *_PICTURES), ("model*.safetensors", "token*.json")),
     Kind(
         "results",
@@ -203,7 +223,9 @@ def other_files(folder: Path, chosen: Sequence[str]) -> list[str]:
     """The files that stay, sorted: those at the top, and folders of which nothing goes as one."""
     left = sorted(set(_files(folder)) - {*chosen, CARD_FILE, RECORD_FILE, "digests.json"})
     used = {name.split("/")[0] for name in chosen if "/" in name}
-    return sorted({name if "/" not in name or name.split("/")[0] in used else f"{name.split('/')[0]}/" for name in left})
+    return sorted(
+        {name if "/" not in name or name.split("/")[0] in used else f"{name.split('/')[0]}/" for name in left}
+    )
 
 
 def _files(folder: Path) -> Iterator[str]:

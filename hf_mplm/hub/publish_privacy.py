@@ -16,7 +16,9 @@ from huggingface_hub import get_token
 __all__ = ["refuse_private", "without_places", "without_run_settings"]
 
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")
-_HOME = re.compile(r"(?<![\w.:/])(?:/(?:home|Users|root)(?:/[^\s\"'`<>)]*)?|[A-Za-z]:\\\\?Users\\[^\s\"'`<>)]*)(?![\w])")
+_HOME = re.compile(
+    r"(?<![\w.:/])(?:/(?:home|Users|root)(?:/[^\s\"'`<>)]*)?|[A-Za-z]:\\\\?Users\\[^\s\"'`<>)]*)(?![\w])"
+)
 # Where a run was written and where it was to be sent.
 _RUN_SETTINGS = ("output_dir", "logging_dir", "run_name", "resume_from_checkpoint", "local_rank")
 _RUN_PREFIXES = ("hub_", "push_to_hub", "trackio_")
@@ -65,7 +67,9 @@ def refuse_private(texts: Iterable[tuple[str, str]], folder: Path) -> None:
             elif len(user) > 3 and re.search(rf"[/\\]{re.escape(user)}\b", line):
                 found = "a path with your user name"
             if found:
-                raise ValueError(f"{name}, line {number}, holds {found}; take it out, and push again. Nothing was sent")
+                raise ValueError(
+                    f"{name}, line {number}, holds {found}; take it out, and push again. Nothing was sent"
+                )
 
 
 def _is_place(text: str) -> bool:

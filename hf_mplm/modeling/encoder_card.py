@@ -53,5 +53,7 @@ def write_encoder_card(folder: str | os.PathLike[str], config: Any) -> None:
     if path.exists():
         return
     name = path.parent.resolve().name.replace('"', "")
-    text = _CARD.format(name=name, languages=len(config.languages), model_type=config.model_type.removesuffix("-langscript"))
+    text = _CARD.format(
+        name=name, languages=len(config.languages), model_type=config.model_type.removesuffix("-langscript")
+    )
     path.write_text(text, encoding="utf-8")

@@ -202,7 +202,8 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
                 of the model, in each script that it was given in.
 
         Returns:
-            `list[tuple[str, float]]`: codes as they were given, such as `pes_Arab`, without the language itself, and cosines.
+            `list[tuple[str, float]]`: codes as they were given, such as `pes_Arab`, without the language itself, and
+                cosines.
 
         Raises:
             ValueError: if a language is unknown, or the model has no language embeddings.
@@ -286,7 +287,14 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
                 which all text is unknown.
         """
         stock_class = self.stock_encoder_class
-        own = ("hf_mplm_version", "language_scripts", "languages", "scripts", "use_language_embeddings", "use_script_embeddings")
+        own = (
+            "hf_mplm_version",
+            "language_scripts",
+            "languages",
+            "scripts",
+            "use_language_embeddings",
+            "use_script_embeddings",
+        )
         left_out = {*PROVENANCE, *own}
         settings = {name: value for name, value in self.config.to_dict().items() if name not in left_out}
         # On the meta device nothing is drawn: exporting during training leaves the random state alone.

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
-__all__ = ["RemoteCode", "classes_by_auto_class", "copy_tokenizer", "follow_umask", "package_module", "travelling_files"]
+__all__ = [
+    "RemoteCode",
+    "classes_by_auto_class",
+    "copy_tokenizer",
+    "follow_umask",
+    "package_module",
+    "travelling_files",
+]
 
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),

@@ -1,8 +1,7 @@
 """What was published is loaded back over HTTP, in fresh processes: artefact x stack x way of loading.
 
-`python -m tests.hub.loading [--python NAME=PYTHON ...]` publishes a checkpoint of each architecture, static vectors and
-results by every stack, loads them by every stack in every way, and prints the table. Hidden states must be those of
-the folder, bit by bit.
+`python -m tests.hub.loading [--python NAME=PYTHON ...]` publishes checkpoints and static vectors by every stack,
+loads them by every stack in every way, and prints the table. Hidden states must be those of the folder, bit by bit.
 """
 
 from __future__ import annotations
@@ -20,14 +19,13 @@ from .server import LoopbackHub
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("loading_probe.py")
 ARCHITECTURES = ("xlm-roberta", "bert", "modernbert")
-LANGSAMP_WAYS = (
-    *("hf_mplm: AutoModel", "hf_mplm: AutoModelForMaskedLM", "hf_mplm: all heads", "remote code: AutoModel"),
-    *("remote code: AutoModelForMaskedLM", "remote code: all heads", "remote code: pipeline"),
-    *("transformers: encoder", "pinned revision", "offline"),
-)
+# With the package, as a stranger who has transformers alone, and from the cache, without the network.
+WAYS = (("package", True), ("stranger", False), ("offline", True))
 
 
-def call(python: str, hub: LoopbackHub | None, home: Path, *words: str, package: bool = True, offline: bool = False) -> dict:
+def call(
+    python: str, hub: LoopbackHub | None, home: Path, *words: str, package: bool = True, offline: bool = False
+) -> dict:
     """Run the probe in a process of its own; what it says last, as JSON."""
     home.mkdir(parents=True, exist_ok=True)
     environment = (hub or LoopbackHub()).environment(home, offline=offline or hub is None)
@@ -47,16 +45,22 @@ def call(python: str, hub: LoopbackHub | None, home: Path, *words: str, package:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def table_of(pythons: dict[str, str], work: Path, architectures: tuple[str, ...] = ARCHITECTURES) -> list[dict[str, str]]:
+def table_of(
+    pythons: dict[str, str],
+    work: Path,
+    architectures: tuple[str, ...] = ARCHITECTURES,
+    ways: tuple[tuple[str, bool], ...] = WAYS,
+) -> list[dict[str, str]]:
     """Publish and load everything.
 
     Args:
         pythons (`dict[str, str]`): name of a stack to its Python.
         work (`Path`): a folder for caches and checkpoints.
         architectures (`tuple[str, ...]`, *optional*): of the checkpoints.
+        ways (`tuple`, *optional*): what is loaded by, and whether with the package.
 
     Returns:
-        `list[dict]`: a row an artefact, stack that published, stack that loaded, and way: `"equal"`, or what went wrong.
+        `list[dict]`: a row an artefact, stack that published, stack that loaded, and way.
     """
     rows = []
     with LoopbackHub() as hub:
@@ -64,16 +68,30 @@ def table_of(pythons: dict[str, str], work: Path, architectures: tuple[str, ...]
             made = work / f"made-{publisher}"
             told = call(python, hub, work / f"home-{publisher}", "publish", str(made), publisher, *architectures)
             if "error" in told:
-                return [{"artefact": "all", "published by": publisher, "loaded by": "-", "way": "push", "outcome": told["error"]}]
+                return [
+                    {
+                        "artefact": "all",
+                        "published by": publisher,
+                        "loaded by": "-",
+                        "way": "push",
+                        "outcome": told["error"],
+                    }
+                ]
             for loader, other in pythons.items():
-                # One process with the package, one without, one without the network.
                 found: dict[str, dict[str, str]] = {}
-                for way, package in (("package", True), ("stranger", False), ("offline", True)):
+                for way, package in ways:
                     home = work / f"home-{publisher}-{loader}-{'package' if package else 'stranger'}"
                     expected = json.dumps(told["expected"])
                     (work / "expected.json").write_text(expected, encoding="utf-8")
                     part = call(
-                        other, hub, home, "load", way, str(work / "expected.json"), package=package, offline=way == "offline"
+                        other,
+                        hub,
+                        home,
+                        "load",
+                        way,
+                        str(work / "expected.json"),
+                        package=package,
+                        offline=way == "offline",
                     )
                     if "error" in part:
                         part = {artefact: {way: part["error"]} for artefact in told["expected"]}

@@ -56,7 +56,11 @@ def publish(folder: Path, stack: str, architectures: list[str]) -> dict[str, Any
         repository = f"somebody/{stack}-{name}"
         assert main(["push", str(made), repository, "--tag", "v1", "--license", "apache-2.0"]) == 0
         encoder = AutoModel.from_pretrained(made, trust_remote_code=False).eval()
-        expected[repository] = {"kind": "langsamp", "states": states(encoder), "tokens": tokenizer("Jambo dunia").input_ids}
+        expected[repository] = {
+            "kind": "langsamp",
+            "states": states(encoder),
+            "tokens": tokenizer("Jambo dunia").input_ids,
+        }
     vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     table = WordTable("eng_Latn", ["one", "two", "three"], np.array([3, 2, 1]), vectors)
     StaticEmbeddings([table]).save_pretrained(folder / "static")
@@ -67,7 +71,11 @@ def publish(folder: Path, stack: str, architectures: list[str]) -> dict[str, Any
 
 def load(way: str, expected: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Load in every way that this process can; `"equal"`, or what went wrong, by artefact and way."""
-    return {name: _ways(name, way, wanted) for name, wanted in expected.items() if way != "stranger" or wanted["kind"] == "langsamp"}
+    return {
+        name: _ways(name, way, wanted)
+        for name, wanted in expected.items()
+        if way != "stranger" or wanted["kind"] == "langsamp"
+    }
 
 
 def _ways(name: str, way: str, wanted: Mapping[str, Any]) -> dict[str, str]:
@@ -106,7 +114,8 @@ def _ways(name: str, way: str, wanted: Mapping[str, Any]) -> dict[str, str]:
             lambda: states(AutoModel.from_pretrained(name, trust_remote_code=trust, revision="v1").eval()), same
         ),
         f"{prefix}: tokenizer": _outcome(
-            lambda: AutoTokenizer.from_pretrained(name, trust_remote_code=trust)("Jambo dunia").input_ids, wanted["tokens"]
+            lambda: AutoTokenizer.from_pretrained(name, trust_remote_code=trust)("Jambo dunia").input_ids,
+            wanted["tokens"],
         ),
     }
     if trust:
@@ -134,7 +143,10 @@ def _outcome(call: Callable[[], list], wanted: list) -> str:
     try:
         return "equal" if call() == wanted else "other values"
     except Exception as error:
-        return " ".join(f"{type(error).__name__}: {error}".split())[:200] + f" ({traceback.extract_tb(error.__traceback__)[-1].name})"
+        return (
+            " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            + f" ({traceback.extract_tb(error.__traceback__)[-1].name})"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Pushes in processes of their own, which see the loopback Hub and no other.
 
-As a command, `python -m tests.hub.pushing [TIMES]` kills a push at random moments and pushes again, and prints what came
-of it.
+`python -m tests.hub.pushing [TIMES]` kills a push at random moments, pushes again, and prints what came of it.
 """
 
 from __future__ import annotations
@@ -116,7 +115,9 @@ def push(hub: LoopbackHub, home: Path, *words: str) -> tuple[int, str, str]:
 
 def make_files(folder: Path, version: int, count: int = 12) -> dict[str, bytes]:
     """A folder of small and large files, which differ between versions; the last file has the version's name."""
-    content = {f"model-{part:05d}-of-{count:05d}.safetensors": bytes([version, part]) * 200_000 for part in range(count)}
+    content = {
+        f"model-{part:05d}-of-{count:05d}.safetensors": bytes([version, part]) * 200_000 for part in range(count)
+    }
     content |= {"config.json": json.dumps({"version": version}).encode(), f"only-{version}.txt": b"here"}
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():

@@ -89,8 +89,8 @@ class Fault:
     Args:
         method (`str`): of the request.
         path (`str`): a pattern that is found in its path.
-        what (`int` or `str`, *optional*): a status; `None`: nothing, but for `before`; `"cut"`: the connection ends unanswered, before anything is done; `"lost"`:
-            the same, after it was done.
+        what (`int` or `str`, *optional*): a status; `None`: nothing, but for `before`; `"cut"`: the connection ends
+            unanswered, before anything is done; `"lost"`: the same, after it was done.
         first (`int`, *optional*, defaults to 1): at which of the requests that fit, counted from 1.
         times (`int`, *optional*, defaults to 1): how often in a row.
         before (`Callable`, *optional*): is called when it strikes.
@@ -442,7 +442,10 @@ class _Handler(BaseHTTPRequestHandler):
         prefix = f"{folder}/" if folder else ""
         inside = {name: entry for name, entry in entries.items() if name.startswith(prefix)}
         folders = {str(parent) for name in inside for parent in Path(name).parents if str(parent) not in (".", folder)}
-        all_entries = [*inside.values(), *({"type": "directory", "path": one, "oid": "0" * 40, "size": 0} for one in folders)]
+        all_entries = [
+            *inside.values(),
+            *({"type": "directory", "path": one, "oid": "0" * 40, "size": 0} for one in folders),
+        ]
         recursive = self.query.get("recursive", ["False"])[0].lower() in ("true", "1")
         found = [one for one in all_entries if recursive or "/" not in one["path"].removeprefix(prefix)]
         if folder and not inside:

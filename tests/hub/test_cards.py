@@ -52,7 +52,14 @@ def test_the_card_says_what_lies_in_the_folder(checkpoint: Path) -> None:
     assert card.data.language == ["en", "th"]
     assert card.data.library_name == "transformers" and card.data.pipeline_tag == "fill-mask"
     text = card.text
-    for fact in ("eng_Latn (1,200 chunks drawn)", "learning rate: 5e-05", "seed: 0", "2.5000", "2 language embeddings", "@misc{a}"):
+    for fact in (
+        "eng_Latn (1,200 chunks drawn)",
+        "learning rate: 5e-05",
+        "seed: 0",
+        "2.5000",
+        "2 language embeddings",
+        "@misc{a}",
+    ):
         assert fact in text, fact
     assert 'set_language("eng_Latn")' in text
 

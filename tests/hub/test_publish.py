@@ -72,7 +72,9 @@ def test_what_goes_is_a_list_and_nothing_else(made: Path) -> None:
     assert {"config.json", "model.safetensors", "modeling_xlm_roberta_langscript.py", "README.md"} <= files
     assert {"encoder/config.json", "encoder/model.safetensors", "encoder/sentencepiece.bpe.model"} <= files
     assert {"hf_mplm.json", "digests.json", "sentencepiece.bpe.model"} <= files
-    assert {"notes-private.txt", "optimizer.pt", "pairs/", "rng_state.pth", "run.json", "training_args.bin"} == set(left)
+    assert {"notes-private.txt", "optimizer.pt", "pairs/", "rng_state.pth", "run.json", "training_args.bin"} == set(
+        left
+    )
     assert not [name for name in files if name.endswith((".pt", ".bin", ".pth", ".txt"))]
 
 
@@ -96,7 +98,17 @@ def test_the_card_names_the_repository_and_languages_as_the_hub_does(made: Path)
 
 
 def test_two_letters_where_a_language_or_its_macrolanguage_has_them() -> None:
-    codes = ["arb_Arab", "swh_Latn", "deu_Latn", "fon_Latn", "yue_Hant", "quy_Latn", "ajp_Arab", "kzj_Latn", "eml_Latn"]
+    codes = [
+        "arb_Arab",
+        "swh_Latn",
+        "deu_Latn",
+        "fon_Latn",
+        "yue_Hant",
+        "quy_Latn",
+        "ajp_Arab",
+        "kzj_Latn",
+        "eml_Latn",
+    ]
     assert hub_languages(codes) == ["ar", "de", "fon", "qu", "sw", "zh"]
 
 

@@ -14,7 +14,7 @@ from .server import OWNER, Fault, LoopbackHub
 
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENT = '''
+CLIENT = """
 import json, sys, warnings
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError, EntryNotFoundError, RepositoryNotFoundError
@@ -22,7 +22,8 @@ api, name, said = HfApi(), "somebody/thing", {}
 api.create_repo(name)
 api.create_repo(name, exist_ok=True)
 add = lambda path, content: CommitOperationAdd(path, content)
-files = [add("a.txt", b"one"), add("in/w.safetensors", b"w" * 1000), add("README.md", b"---\\nlanguage: [de, swh]\\n---\\n")]
+card = add("README.md", b"---\\nlanguage: [de, swh]\\n---\\n")
+files = [add("a.txt", b"one"), add("in/w.safetensors", b"w" * 1000), card]
 first = api.create_commit(name, files, commit_message="first")
 again = api.create_commit(name, [add("a.txt", b"one"), add("in/w.safetensors", b"w" * 1000)], commit_message="again")
 said["same"] = first.oid == again.oid
@@ -44,7 +45,8 @@ said["refs"] = sorted(ref.name for ref in [*refs.branches, *refs.tags])
 said["main"] = sorted(api.list_repo_files(name))
 said["side"] = sorted(api.list_repo_files(name, revision="side"))
 said["info"] = [entry.path for entry in api.get_paths_info(name, ["a.txt", "none"])]
-said["sizes"] = {entry.path: entry.size for entry in api.list_repo_tree(name, recursive=True) if hasattr(entry, "size")}
+listed = [entry for entry in api.list_repo_tree(name, recursive=True) if hasattr(entry, "size")]
+said["sizes"] = {entry.path: entry.size for entry in listed}
 said["read"] = open(hf_hub_download(name, "in/w.safetensors", revision="v1"), "rb").read() == b"w" * 1000
 folder = snapshot_download(name)
 said["snapshot"] = open(folder + "/a.txt").read()
@@ -61,7 +63,7 @@ api.create_repo("somebody/data", repo_type="dataset")
 api.create_commit("somebody/data", [add("x.parquet", b"p")], commit_message="data", repo_type="dataset")
 said["dataset"] = open(hf_hub_download("somebody/data", "x.parquet", repo_type="dataset"), "rb").read().decode()
 print(json.dumps(said))
-'''
+"""
 
 
 @pytest.fixture

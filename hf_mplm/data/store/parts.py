@@ -57,7 +57,7 @@ class Part:
 
 @dataclass
 class LanguageCounts:
-    """What a language has in tokens: `characters`, `tokens`, `unknown_tokens`, `unknown_characters`, `long_sentences`."""
+    """What a language has: `characters`, `tokens`, those of both that are unknown, and `long_sentences`."""
 
     characters: int = 0
     tokens: int = 0
