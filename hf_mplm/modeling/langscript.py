@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -199,7 +200,7 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         Args:
             code (`str`): `tha_Thai` or `tha`; the script plays no part.
             among (`str` or `Sequence[str]`, *optional*): the codes to choose from; by default every language
-                of the model, in each script that it was given in.
+                of the model, in the script that it was first given in.
 
         Returns:
             `list[tuple[str, float]]`: codes as they were given, such as `pes_Arab`, without the language itself, and
@@ -222,11 +223,9 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         return sorted(zip(others, cosines), key=lambda pair: -pair[1])
 
     def _known_codes(self) -> list[str]:
-        """Every language with its scripts; without one where a checkpoint of before does not tell it."""
-        written: dict[str, list[str]] = {language: [] for language in self.config.languages}
-        for code in self.config.language_scripts:
-            written.setdefault(code.partition("_")[0], []).append(code)
-        return [code for language, codes in written.items() for code in codes or [language]]
+        """Every language in the script it was first given in; without one where a checkpoint of before tells none."""
+        written = {code.partition("_")[0]: code for code in reversed(self.config.language_scripts)}
+        return [written.get(language, language) for language in self.config.languages]
 
     @classmethod
     def from_encoder(
@@ -281,10 +280,6 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             path (`str` or `os.PathLike`): folder to write.
             tokenizer (`PreTrainedTokenizerBase`, *optional*): written beside it; the files of the checkpoint that this
                 model was loaded from by default.
-
-        Raises:
-            ValueError: if there is no tokenizer: transformers 5 would make one of five entries without a word, to
-                which all text is unknown.
         """
         stock_class = self.stock_encoder_class
         own = (
@@ -308,9 +303,11 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         # transformers 5 leaves an XLM-R tokenizer's SentencePiece model behind.
         source = self.config._name_or_path if tokenizer is None else tokenizer.name_or_path
         if not copy_tokenizer(source, path) and tokenizer is None:
-            raise ValueError(
-                f"there is no tokenizer in {source or 'this model, which was not loaded from a checkpoint'}, without "
-                "which nobody can use the encoder; give it: model.export_encoder(path, tokenizer=tokenizer)"
+            warnings.warn(
+                f"there is no tokenizer in {source or 'this model, which was not loaded from a checkpoint'}, so that "
+                f"{path} has none: transformers 5 would make one of five entries without a word, to which all text is "
+                "unknown. Give it: model.export_encoder(path, tokenizer=tokenizer)",
+                stacklevel=2,
             )
         card = package_module("encoder_card")
         if card is not None:

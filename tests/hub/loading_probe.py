@@ -141,12 +141,18 @@ def _static(name: str) -> list:
 
 def _outcome(call: Callable[[], list], wanted: list) -> str:
     try:
-        return "equal" if call() == wanted else "other values"
+        found = call()
     except Exception as error:
-        return (
-            " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            + f" ({traceback.extract_tb(error.__traceback__)[-1].name})"
-        )
+        last = traceback.extract_tb(error.__traceback__)[-1].name
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200] + f" ({last})"
+    if found == wanted:
+        return "equal"
+    import numpy as np
+
+    if len(found) != len(wanted):
+        return "other values"
+    one, two = (np.array(bits, dtype=np.int32).view(np.float32) for bits in (found, wanted))
+    return f"differs by {float(np.abs(one - two).max()):.1e}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What was published loads back as the folder does: a stranger with transformers alone here, everybody in the slow test."""
+"""What was published loads back as the folder does: by a stranger here, and by everybody in the slow test."""
 
 from __future__ import annotations
 

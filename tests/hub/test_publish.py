@@ -230,5 +230,5 @@ def test_an_exported_encoder_has_its_tokenizer_and_card(made: Path, tmp_path: Pa
     text = (tmp_path / "plain" / "README.md").read_text(encoding="utf-8")
     assert yaml.safe_load(text.split("---")[1])["library_name"] == "transformers"
     model.config._name_or_path = ""
-    with pytest.raises(ValueError, match="give it: model.export_encoder"):
+    with pytest.warns(UserWarning, match="Give it: model.export_encoder"):
         model.export_encoder(tmp_path / "none")
