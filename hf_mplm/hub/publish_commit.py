@@ -93,7 +93,7 @@ def commit_files(api: HfApi, target: Target, files: Mapping[str, Path | bytes], 
 
 
 def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], message: str) -> Pushed:
-    where = {"repo_id": target.repo_id, "repo_type": target.repo_type}
+    where: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     _make_repository(api, target)
     _refuse_taken_tag(api, target, files)
     oids: dict[str, tuple[str, str]] = {}
@@ -142,7 +142,7 @@ def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], messa
 
 
 def _make_repository(api: HfApi, target: Target) -> None:
-    where = {"repo_id": target.repo_id, "repo_type": target.repo_type}
+    where: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     try:
         api.repo_info(**where)
     except RepositoryNotFoundError:
@@ -170,7 +170,7 @@ def _refuse_taken_tag(api: HfApi, target: Target, files: Mapping[str, Path | byt
 
 def _left_over(api: HfApi, target: Target, head: str, files: Mapping[str, Any]) -> tuple[str, ...]:
     """Files of an earlier push of ours that are still there and do not come again."""
-    where = {"repo_id": target.repo_id, "repo_type": target.repo_type, "revision": head}
+    where: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type, "revision": head}
     there = {entry.path for entry in api.list_repo_tree(**where, recursive=True) if hasattr(entry, "blob_id")}
     if RECORD_FILE not in there:
         return ()
@@ -213,7 +213,7 @@ def _made_nevertheless(
     deleted: Sequence[str],
 ) -> str | None:
     """The commit that holds everything, though its answer was lost; `None` if none was made."""
-    where = {"repo_id": target.repo_id, "repo_type": target.repo_type}
+    where: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     if target.create_pr:
         heads = [oid for ref, oid in _pull_requests(api, target).items() if ref not in requests]
     else:
@@ -226,7 +226,7 @@ def _holds(
 ) -> bool:
     """Whether a commit has all contents, and nothing of what is to go."""
     entries = api.list_repo_tree(target.repo_id, repo_type=target.repo_type, revision=oid, recursive=True)
-    there = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
+    there: dict[str, Any] = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
     if set(deleted) & set(there) or not set(oids) <= set(there):
         return False
     return all(
