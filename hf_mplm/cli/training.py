@@ -59,13 +59,22 @@ def hold(output_dir: str, verb: str) -> Iterator[None]:
 
 
 def check_folders(output_dir: str, **inputs: str | None) -> None:
-    """Refuse an output that is one of the inputs, which would be overwritten.
+    """Refuse an output that is one of the inputs, which would be overwritten, and a start that is no whole model.
 
     Args:
         output_dir (`str`): The folder of the run.
         **inputs (`str`, *optional*): Flag to folder, or to an id on the Hub.
     """
+    from hf_mplm.modeling.delta import is_delta
+
     for flag, given in inputs.items():
+        if given is not None and is_delta(given):
+            raise ValueError(
+                f"{given} holds low-rank weights, and a run starts from whole ones. Merge them: python -c "
+                f"\"from transformers import AutoModelForMaskedLM; from hf_mplm.evaluation import load_model; "
+                f"load_model('{given}', AutoModelForMaskedLM).save_pretrained('merged')\", and put the tokenizer of "
+                "their base beside"
+            )
         if given is not None and Path(given).exists() and Path(given).resolve() == Path(output_dir).resolve():
             raise ValueError(
                 f"--output and --{flag} are both {given}, which would be overwritten; give another --output"

@@ -15,6 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
+from hf_mplm.modeling.delta import is_delta
 from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, markdown_table
 
 
@@ -133,6 +134,7 @@ def write_model_card(
         quoted_name=json.dumps(name, ensure_ascii=False),
         summary=_summary(config, languages, base_model),
         has_tables=has_tables,
+        is_delta=is_delta(folder),
         model_type=markdown_code(str(config.get("model_type"))),
         example_language=json.dumps(languages[0] if languages else "eng_Latn"),
         architecture=_architecture(config),
@@ -244,9 +246,14 @@ def read_card(folder: str | Path) -> ModelCard:
         raise DamagedError(path, what, "Mend what stands between its --- lines, or delete them.") from error
 
 
+def _public(model: str) -> str:
+    """A Hub id, or a folder's own name: where it lies on some machine is nobody's business."""
+    return Path(model).resolve().name if Path(model).exists() else model
+
+
 def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None) -> str:
     start = (
-        f"continues the pretraining of {markdown_code(base_model)}" if base_model else "was pretrained from scratch"
+        f"continues the pretraining of {markdown_code(_public(base_model))}" if base_model else "was pretrained from scratch"
     )
     method = (
         f"by masked language modelling with LangSAMP: {' and '.join(_tables(config))} embeddings are added to the "
