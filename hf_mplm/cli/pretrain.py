@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .parser import MplmArgumentParser
 from .training import (
+    check_delta,
     check_folders,
     check_origin,
     find_checkpoint,
@@ -150,11 +151,7 @@ def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrain
 def _check_delta(arguments: PretrainArguments) -> None:
     if not arguments.delta:
         return
-    if arguments.method == "langsamp":
-        raise ValueError(
-            "--delta trains attention and feed-forward alone, and the tables of LangSAMP begin at random: without "
-            "being trained they would add noise. Give --method mlm, or leave --delta out"
-        )
+    check_delta(arguments.method)
     if arguments.model is None:
         raise ValueError("--delta is low-rank weights over a pretrained model; give --model rather than --init_config")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hf_mplm.trainers.base.trainer import MplmTrainer
 
 __all__ = [
+    "check_delta",
     "check_folders",
     "check_origin",
     "find_checkpoint",
@@ -56,6 +57,22 @@ def hold(output_dir: str, verb: str) -> Iterator[None]:
 
     with telling_of_lost_processes(output_dir), hold_output(output_dir, f"hf-mplm {verb}"):
         yield
+
+
+def check_delta(method: str) -> None:
+    """Refuse low-rank weights where they would not learn what the method needs.
+
+    Args:
+        method (`str`): Of pretraining.
+
+    Raises:
+        ValueError: With the reason.
+    """
+    if method == "langsamp":
+        raise ValueError(
+            "--delta trains attention and feed-forward alone, and the tables of LangSAMP begin at random: without "
+            "being trained they would add noise. Give --method mlm, or leave --delta out"
+        )
 
 
 def check_folders(output_dir: str, **inputs: str | None) -> None:

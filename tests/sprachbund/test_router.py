@@ -21,7 +21,7 @@ from hf_mplm.languages import detect_script, parse_code
 from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter
 from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.sprachbund.collection import Collection
-from hf_mplm.sprachbund.collection.collection import finished_digest
+from hf_mplm.sprachbund.collection.files import finished_digest
 from hf_mplm.sprachbund.collection.members import Member
 from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 from tests.evaluation.conftest import write_sib200
