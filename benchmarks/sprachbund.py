@@ -40,7 +40,9 @@ from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", choices=["speed", "memory", "cluster", "analyse", "one-memory"], default="speed")
+    parser.add_argument(
+        "part", nargs="?", choices=["speed", "memory", "cluster", "analyse", "one-memory"], default="speed"
+    )
     parser.add_argument("--sentences", type=int, default=1024)
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--hidden_size", type=int, default=384)

@@ -1,4 +1,4 @@
-"""What clusters of languages are worth: vectors and clusters of real text beside their controls, then training by them.
+"""What clusters of languages are worth: vectors and clusters of real text, their controls, and training by them.
 
 python examples/sprachbund_study.py --data DATA --encoder name=MODEL --start MODEL --output study
 
@@ -43,7 +43,19 @@ def compare_vectors(name: str, model: str, args: argparse.Namespace) -> None:
     run("sprachbund", "cluster", vectors, "--output", place / "auto", "--config", "sprachbund")
     run("sprachbund", "cluster", vectors, "--output", place / "paper", "--config", "sprachbund-paper")
     run("sprachbund", "cluster", vectors, "--output", place / "k4", "--layer", "third", "--num_clusters", 4)
-    run("sprachbund", "cluster", vectors, "--output", place / "drawn", "--layer", "third", "--num_clusters", 4, "--random", 1)
+    run(
+        "sprachbund",
+        "cluster",
+        vectors,
+        "--output",
+        place / "drawn",
+        "--layer",
+        "third",
+        "--num_clusters",
+        4,
+        "--random",
+        1,
+    )
     folders = [place / one for one in ("vectors", "controls", "auto", "paper", "k4", "drawn")]
     run("sprachbund", "analyse", *folders, "--against", "table1", "--output", place / "analysis")
 
@@ -147,7 +159,8 @@ def write_losses(place: Path, args: argparse.Namespace) -> None:
                 mean = np.mean([own[code] for code in codes])
                 told = f"{apart.mean():+.4f} ({low:+.4f} to {high:+.4f})"
                 rows.append(f"| {models.name} | {mean:.4f} | {told} | {int((apart < 0).sum())} of {len(codes)} |")
-    head = "| arm | held-out loss, mean over languages | against all, 95 % over languages | lower in |\n|---|---|---|---|\n"
+    head = "| arm | held-out loss, mean over languages | against all, 95 % over languages | lower in |\n"
+    head += "|---|---|---|---|\n"
     (args.output / "losses.md").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
 
 

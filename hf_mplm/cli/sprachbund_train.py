@@ -47,8 +47,8 @@ class TrainArguments:
     delta: bool = field(
         default=False,
         metadata={
-            "help": "Train low-rank weights over --model, of which the collection holds one copy, instead of a copy for "
-            "each cluster. With --method mlm."
+            "help": "Train low-rank weights over --model, of which the collection holds one copy, instead of a copy "
+            "for each cluster. With --method mlm."
         },
     )
     delta_rank: int = field(default=8, metadata={"help": "Rank of what --delta trains."})

@@ -88,7 +88,7 @@ def check_folders(output_dir: str, **inputs: str | None) -> None:
         if given is not None and is_delta(given):
             raise ValueError(
                 f"{given} holds low-rank weights, and a run starts from whole ones. Merge them: python -c "
-                f"\"from transformers import AutoModelForMaskedLM; from hf_mplm.evaluation import load_model; "
+                f'"from transformers import AutoModelForMaskedLM; from hf_mplm.evaluation import load_model; '
                 f"load_model('{given}', AutoModelForMaskedLM).save_pretrained('merged')\", and put the tokenizer of "
                 "their base beside"
             )

@@ -253,7 +253,9 @@ def _public(model: str) -> str:
 
 def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None) -> str:
     start = (
-        f"continues the pretraining of {markdown_code(_public(base_model))}" if base_model else "was pretrained from scratch"
+        f"continues the pretraining of {markdown_code(_public(base_model))}"
+        if base_model
+        else "was pretrained from scratch"
     )
     method = (
         f"by masked language modelling with LangSAMP: {' and '.join(_tables(config))} embeddings are added to the "

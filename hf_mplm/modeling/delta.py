@@ -1,8 +1,8 @@
 """Low-rank weights over a base (LoRA, Hu et al., 2022): trained by peft, saved as peft saves them, merged at load.
 
 A folder of them holds `adapter_config.json`, `adapter_model.safetensors` and the base's `config.json`. Neither the
-base's weights nor its tokenizer are repeated: where the base lies is told relative to the folder, or by its Hub id, and
-a digest of its encoder in the file of weights tells whether it is the same.
+base's weights nor its tokenizer are repeated: where the base lies is told relative to the folder, or by its Hub id,
+and a digest of its encoder in the file of weights tells whether it is the same.
 """
 
 from __future__ import annotations
@@ -69,10 +69,7 @@ def add_delta(model: PreTrainedModel, rank: int = 8) -> Any:
     owner, name = layer_stack(model.base_model)
     layers: Any = getattr(owner, name)
     linear = {
-        path: module
-        for layer in layers
-        for path, module in layer.named_modules()
-        if isinstance(module, nn.Linear)
+        path: module for layer in layers for path, module in layer.named_modules() if isinstance(module, nn.Linear)
     }
     whole = sum(weight.numel() for weight in model.parameters())
     per_rank = sum(

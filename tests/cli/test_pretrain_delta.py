@@ -125,9 +125,7 @@ def test_what_it_cannot_train_is_refused(
     assert not (tmp_path / "out" / "config.json").exists()
 
 
-def test_a_base_is_needed(
-    folder: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_base_is_needed(folder: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = words(folder, tmp_path / "out")
     at = line.index("--model")
     assert main([*line[:at], "--init_config", '{"hidden_size": 32}', *line[at + 2 :]]) == 2

@@ -231,9 +231,7 @@ def test_a_base_on_the_hub_is_asked_for_by_its_commit(whole: Path, tmp_path: Pat
     assert SprachbundRouter(copy)._base_model() == ("some/encoder", "abc")
 
 
-def test_a_base_that_cannot_be_copied(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_base_that_cannot_be_copied(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start = Path(shutil.copytree(folder / "start", tmp_path / "start"))
     torch.save(load_file(start / "model.safetensors"), start / "pytorch_model.bin")
     (start / "model.safetensors").unlink()

@@ -11,7 +11,7 @@ __all__ = ["JointCorpus"]
 
 
 class JointCorpus(Corpus[Example]):
-    """A benchmark in which the first of some languages has the training and dev data of all of them, one after another.
+    """A benchmark in which the first of some languages has the training and dev data of all of them.
 
     Test data, and all data of the other languages, stay as they are.
 

@@ -116,7 +116,9 @@ def collection_files(folder: str | Path) -> list[str]:
     place = Path(folder)
     collection = Collection.load(place)
     if waiting := [member.folder for member in collection.unfinished(place)]:
-        raise ValueError(f"{place}: {', '.join(waiting)} is not trained, or not whole; repeat the command that trains it")
+        raise ValueError(
+            f"{place}: {', '.join(waiting)} is not trained, or not whole; repeat the command that trains it"
+        )
     folders = [member.folder for member in collection.members]
     folders += [name for name in (VECTORS_FOLDER, BASE_FOLDER) if (place / name).is_dir()]
     inside = [f"{name}/{file}" for name in folders for file in published_names(place / name)]

@@ -90,8 +90,8 @@ class SprachbundRouter:
         """Open a collection.
 
         Args:
-            folder (`str` or `Path`): a folder, or a repository on the Hub, such as `"me/collection"`. Of that the files
-                of the collection are fetched, which are safetensors and JSON, and no code.
+            folder (`str` or `Path`): a folder, or a repository on the Hub, such as `"me/collection"`. Of that the
+                files of the collection are fetched, which are safetensors and JSON, and no code.
             revision (`str`, *optional*): of the repository: commit, tag or branch.
             max_loaded (`int`, *optional*, defaults to 2): as for the class.
             base (`str` or `Path`, *optional*): as for the class.
@@ -243,7 +243,8 @@ class SprachbundRouter:
         if base.get("source") == "folder":
             raise ValueError(
                 f"text is routed by its vector under {base['name']}, the model that the collection began with, which "
-                f"is no part of it. Give its folder: SprachbundRouter.from_pretrained({str(self.folder)!r}, base=FOLDER)"
+                "is no part of it. Give its folder: "
+                f"SprachbundRouter.from_pretrained({str(self.folder)!r}, base=FOLDER)"
             )
         return str(base["name"]), base["revision"] if base.get("source") == "hub" else None
 

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 __all__ = ["MantelTest", "mantel_tests"]
 
-# Rows of a matrix, and permutations, that are taken at a time: few enough that what is gathered stays in the cache, and
-# enough that the matrix library has a product to work on.
+# Rows of a matrix, and permutations, that are taken at a time: few enough that what is gathered stays in the cache,
+# and enough that the matrix library has a product to work on.
 _ROWS, _PERMUTATIONS = 16, 16
 # Correlations are computed in single precision; what differs by less counts as equal.
 _EQUAL = 1e-5
