@@ -85,7 +85,7 @@ def copy_base(model: str, folder: Path) -> None:
     if not any(_matches(name, _WEIGHTS) for name in names):
         raise ValueError(
             f"{model} has no weights as safetensors, of which alone a collection is made; write them: python -c "
-            f"\"from transformers import AutoModelForMaskedLM as M; "
+            f'"from transformers import AutoModelForMaskedLM as M; '
             f"M.from_pretrained('{model}').save_pretrained('new')\""
         )
     config: Any = read_json(source / "config.json") or {}
