@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm._lists import as_list
+
 from ..context import Context
 from ..files.corpus import Corpus, Example, MissingDataError
 from ..files.joint import JointCorpus
@@ -79,7 +81,7 @@ class TransferTask(ABC, Generic[Example]):
             `Corpus`: The benchmark itself where no languages are joint.
         """
         corpus = self.corpus(data_dir, train_file)
-        return JointCorpus(corpus, self.joint) if self.joint else corpus
+        return JointCorpus(corpus, as_list(self.joint)) if self.joint else corpus
 
     @abstractmethod
     def make_model(self, context: Context) -> PreTrainedModel:
