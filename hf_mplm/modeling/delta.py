@@ -203,7 +203,7 @@ def merge_delta(model: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
             pairs.setdefault(name.removeprefix(f"{model.base_model_prefix}."), {})[side] = value
         for name, pair in pairs.items():
             weight = model.base_model.get_parameter(f"{name}.weight")
-            weight += scale * (pair["B"].to(weight) @ pair["A"].to(weight))
+            weight.add_(scale * (pair["B"].to(weight) @ pair["A"].to(weight)))
     except (AttributeError, KeyError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise DamagedError(place / _WEIGHTS, f"its weights do not fit the encoder ({error})", _ADVICE) from error
     return model
