@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hf_mplm.trainers.base.trainer import MplmTrainer
 
 __all__ = [
+    "check_delta",
     "check_folders",
     "check_origin",
     "find_checkpoint",
@@ -58,14 +59,39 @@ def hold(output_dir: str, verb: str) -> Iterator[None]:
         yield
 
 
+def check_delta(method: str) -> None:
+    """Refuse low-rank weights where they would not learn what the method needs.
+
+    Args:
+        method (`str`): Of pretraining.
+
+    Raises:
+        ValueError: With the reason.
+    """
+    if method == "langsamp":
+        raise ValueError(
+            "--delta trains attention and feed-forward alone, and the tables of LangSAMP begin at random: without "
+            "being trained they would add noise. Give --method mlm, or leave --delta out"
+        )
+
+
 def check_folders(output_dir: str, **inputs: str | None) -> None:
-    """Refuse an output that is one of the inputs, which would be overwritten.
+    """Refuse an output that is one of the inputs, which would be overwritten, and a start that is no whole model.
 
     Args:
         output_dir (`str`): The folder of the run.
         **inputs (`str`, *optional*): Flag to folder, or to an id on the Hub.
     """
+    from hf_mplm.modeling.delta import is_delta
+
     for flag, given in inputs.items():
+        if given is not None and is_delta(given):
+            raise ValueError(
+                f"{given} holds low-rank weights, and a run starts from whole ones. Merge them: python -c "
+                f'"from transformers import AutoModelForMaskedLM; from hf_mplm.evaluation import load_model; '
+                f"load_model('{given}', AutoModelForMaskedLM).save_pretrained('merged')\", and put the tokenizer of "
+                "their base beside"
+            )
         if given is not None and Path(given).exists() and Path(given).resolve() == Path(output_dir).resolve():
             raise ValueError(
                 f"--output and --{flag} are both {given}, which would be overwritten; give another --output"

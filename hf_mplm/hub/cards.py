@@ -15,6 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
+from hf_mplm.modeling.delta import is_delta
 from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, markdown_table
 
 from .card_sections import digests_of, mark_sections, merge_metadata, merge_sections, read_digests
@@ -148,6 +149,7 @@ def write_model_card(
         quoted_name=json.dumps(name, ensure_ascii=False),
         summary=_summary(config, languages, base_model, bool((record.get("origin") or {}).get("--init_config"))),
         has_tables=has_tables,
+        is_delta=is_delta(folder),
         model_type=markdown_code(str(config.get("model_type"))),
         example_language=json.dumps(languages[0] if languages else "eng_Latn"),
         architecture=_architecture(config),

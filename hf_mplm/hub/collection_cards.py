@@ -71,20 +71,23 @@ def _write(path: Path, content: dict[str, Any], name: str) -> Path:
     ]
     header = ["folder", "pivot", "languages", "tokens", "steps", "codes"]
     told = {"clusters": content["arm"], "budget": training["budget"], "method": training["method"]}
+    # Collections of before have no `source`, and the way to a folder as its name.
+    on_hub = base["source"] == "hub" if "source" in base else not Path(base["name"]).exists()
     card = ModelCard.from_template(
         ModelCardData(
             language=hub_languages(languages) or None,
             library_name="hf-mplm",
             pipeline_tag="fill-mask",
-            base_model=base["name"] if not Path(base["name"]).exists() else None,
+            base_model=base["name"] if on_hub else None,
             tags=["hf-mplm", "masked-lm", "multilingual", "representation-sprachbund"],
         ),
         template_str=(resources.files(__package__) / "templates" / "collection.md").read_text(encoding="utf-8"),
         name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
-        base=markdown_code(Path(base["name"]).name if Path(base["name"]).exists() else base["name"]),
+        base=markdown_code(base["name"] if on_hub else Path(base["name"]).name),
         members=members,
         plain=training["method"] == "mlm",
+        rank=training.get("delta"),
         languages=languages,
         example_language=json.dumps(members[0]["pivot"]),
         table=markdown_table(header, rows, aligned=False),
