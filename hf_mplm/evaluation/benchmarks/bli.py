@@ -231,12 +231,12 @@ class LexiconInductionTask:
         settings = {"csls_neighbours": context.settings.retrieval.csls_neighbours, **encoding_of_words(context)}
         for source in context.source_languages:
             for language in self._measurable(context, source, languages):
+                corpus, common = context.open(self.name, self.corpus)
                 with recorded_reads() as files:
-                    corpus = self.corpus(context.data_dir)
                     for one, other in ((source, language), (language, source)):
                         self._refuse_overlap(context, corpus.pairs(one, other), one, other)
                 for cell in self._cells(context, source, language):
-                    context.depends(cell, files, settings)
+                    context.depends(cell, common | files, settings)
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Look up the translations of both directions, one language after the other.
@@ -249,7 +249,7 @@ class LexiconInductionTask:
             `list[ResultRow]`: `precision@1`, `precision@5`, `precision@10`, `mrr` and `accuracy@1` of one language,
             one direction and one setting.
         """
-        corpus = self.corpus(context.data_dir)
+        corpus, _ = context.open(self.name, self.corpus)
         for source in context.source_languages:
             vectors: Tensor | None = None
             for language in self._measurable(context, source, languages):
@@ -299,7 +299,8 @@ class LexiconInductionTask:
         return context.vocabulary
 
     def _measurable(self, context: Context, source: str, languages: Sequence[str]) -> list[str]:
-        known, corpus = set(self._vocabulary(context).languages), self.corpus(context.data_dir)
+        known = set(self._vocabulary(context).languages)
+        corpus, _ = context.open(self.name, self.corpus)
         found = []
         for language in languages:
             if language == source:

@@ -187,10 +187,11 @@ class WordSimilarityTask:
         """
         if context.settings.words.oov not in OOV:
             raise ValueError(f"oov is {context.settings.words.oov!r}; choose of {', '.join(OOV)}")
+        corpus, common = context.open(self.name, self.corpus)
         for cell, codes in self._cells(context, languages):
             with recorded_reads() as files:
-                self.corpus(context.data_dir).pairs(*codes)
-            context.depends(cell, files, encoding_of_words(context))
+                corpus.pairs(*codes)
+            context.depends(cell, common | files, encoding_of_words(context))
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Compare cosines with scores.
@@ -203,7 +204,7 @@ class WordSimilarityTask:
             `list[ResultRow]`: `score`, `pearson` and `spearman` over the pairs that are scored, and `coverage`, the
             share of pairs both of whose sides are known.
         """
-        corpus = self.corpus(context.data_dir)
+        corpus, _ = context.open(self.name, self.corpus)
         for cell, codes in self._cells(context, languages):
             if cell in context.finished:
                 continue
@@ -238,7 +239,8 @@ class WordSimilarityTask:
         asked = {*languages, *context.source_languages}
         ending = f"{'-oov-0' if context.settings.words.oov == '0' else ''}{word_suffix(context)}"
         found = []
-        for first, second in self.corpus(context.data_dir).files:
+        corpus, _ = context.open(self.name, self.corpus)
+        for first, second in corpus.files:
             if not {first, second} <= asked or not {first, second} & set(languages):
                 continue
             # A cosine has no direction, so that a source language of the run stands where it always does.

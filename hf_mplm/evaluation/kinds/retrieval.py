@@ -272,8 +272,7 @@ class RetrievalTask:
     def _recorded_pairs(
         self, context: Context, source: str, languages: Sequence[str]
     ) -> Iterator[tuple[str, ParallelText, frozenset[Path]]]:
-        with recorded_reads() as common:
-            corpus = self.corpus(context.data_dir)
+        corpus, common = context.open(self.name, self.corpus)
         for language in languages:
             if language == source:
                 continue
