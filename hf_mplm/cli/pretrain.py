@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .parser import MplmArgumentParser
 from .training import (
+    GoingOnArguments,
     check_folders,
     check_origin,
     find_checkpoint,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PretrainArguments:
+class PretrainArguments(GoingOnArguments):
     """Flags of `hf-mplm pretrain` beside those of `MaskedLMTrainingArguments`."""
 
     store: str = field(metadata={"help": "Token store to train on, which `hf-mplm prepare` writes."})
@@ -52,16 +53,6 @@ class PretrainArguments:
     script_embeddings: bool = field(default=True, metadata={"help": "LangSAMP's table of scripts."})
     add_languages: bool = field(
         default=False, metadata={"help": "Add the store's languages that a LangSAMP model of before lacks."}
-    )
-    resume: Literal["auto", "never"] = field(
-        default="auto",
-        metadata={
-            "help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some."
-        },
-    )
-    trust_remote_code: bool = field(
-        default=False,
-        metadata={"help": "Run code that comes with the model."},
     )
 
 

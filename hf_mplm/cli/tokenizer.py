@@ -90,12 +90,11 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _train(arguments: TrainArguments) -> int:
-    from tqdm.auto import tqdm
-
     from hf_mplm.data.corpus.corpora import CorpusReport
     from hf_mplm.data.corpus.sources import ReadOptions
     from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
     from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
+    from hf_mplm.jobs.progress import progress_bar
 
     settings = reading_options(asdict(arguments))
     corpus, output, languages = (settings.pop(name) for name in ("corpus", "output", "languages"))
@@ -107,7 +106,7 @@ def _train(arguments: TrainArguments) -> int:
         output,
         ReadOptions(None if languages is None else tuple(languages), **reading),
         report=report,
-        watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
+        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
         **settings,
     )
     for line in report_lines(report.to_dict()):

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_mplm._lists import as_codes
-from hf_mplm.jobs.engines import run_tasks, show_progress
+from hf_mplm.jobs.engines import run_tasks
 from hf_mplm.jobs.job import PART_BYTES, finished_results, unfinished_parts
+from hf_mplm.jobs.progress import progress_bar
 
 from ..corpus.corpora import find_files
 from ..corpus.options import ReadOptions
@@ -187,10 +188,8 @@ def _read_info(path: Path) -> dict[str, Any]:
 
 
 def _tokenize(parts: Sequence[PairPart], num_proc: int, engine: str) -> None:
-    from tqdm import tqdm
-
     todo = unfinished_parts(parts, finished_pairs)
-    with tqdm(desc="Romanising and tokenizing", unit=" pairs", unit_scale=True, disable=not show_progress()) as bar:
+    with progress_bar(desc="Romanising and tokenizing", unit=" pairs", unit_scale=True) as bar:
         for done in run_tasks(tokenize_pairs, todo, num_proc=num_proc, engine=engine):
             bar.update(done["sentences"])
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from ..files.opening import plain_name, read_head
 from ..files.reads import recorded_reads
 from ..files.report import Findings, list_files
 from ..files.word_pairs import named_languages, pair_digest, read_pairs
-from ..kinds.options import with_options
+from ..kinds.options import UntunedTask
 from ..kinds.retrieval import SOURCE_TO_TARGET, TARGET_TO_SOURCE
 from ..kinds.words_alone import encoding_of_words, vocabulary_matrix, word_suffix
 from ..metrics.similarity import best_ranks, csls_penalty, normalise
@@ -180,7 +180,7 @@ class LexiconCorpus(BenchmarkFiles):
 
 
 @dataclass(frozen=True)
-class LexiconInductionTask:
+class LexiconInductionTask(UntunedTask):
     """Lexicon induction in both directions between each language and the source languages.
 
     Static embeddings are judged by their own words. An encoder is judged by what it makes of each word alone, of a
@@ -192,26 +192,10 @@ class LexiconInductionTask:
 
     name: str = "bli"
     hub_type: str = "feature-extraction"
-    options: ClassVar[tuple[str, ...]] = ()
-
-    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> LexiconInductionTask:
-        """It takes no options of its own; see [`WordSettings`] for those that it has."""
-        return with_options(self, options)
 
     def corpus(self, data_dir: Path) -> LexiconCorpus:
         """Open the benchmark."""
         return LexiconCorpus(data_dir)
-
-    def languages(self, data_dir: Path) -> list[str]:
-        """List the language-scripts that stand in a dictionary.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return self.corpus(data_dir).languages()
 
     def check(self, context: Context, languages: Sequence[str]) -> None:
         """Read every dictionary, and refuse one that the languages were mapped with.

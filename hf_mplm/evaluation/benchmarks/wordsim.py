@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..files.names import resolve_codes
 from ..files.opening import DataError, plain_name, read_head, read_lines
 from ..files.reads import recorded_reads
 from ..files.report import Findings, list_files
-from ..kinds.options import with_options
+from ..kinds.options import UntunedTask
 from ..kinds.words_alone import encoding_of_words, word_suffix
 from ..metrics.correlation import correlations
 from ..metrics.similarity import normalise
@@ -141,7 +141,7 @@ def phrase_vector(phrase: str, vocabulary: Vocabulary, language: str, places: Ma
 
 
 @dataclass(frozen=True)
-class WordSimilarityTask:
+class WordSimilarityTask(UntunedTask):
     """Correlation of cosines with what people said, within a language and across two.
 
     The settings are `monolingual`, whose rows have no source language, and `cross-lingual`. `--oov 0` takes the
@@ -153,26 +153,10 @@ class WordSimilarityTask:
 
     name: str = "wordsim"
     hub_type: str = "feature-extraction"
-    options: ClassVar[tuple[str, ...]] = ()
-
-    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> WordSimilarityTask:
-        """It takes no options of its own; see [`WordSettings`] for those that it has."""
-        return with_options(self, options)
 
     def corpus(self, data_dir: Path) -> WordPairCorpus:
         """Open the benchmark."""
         return WordPairCorpus(data_dir)
-
-    def languages(self, data_dir: Path) -> list[str]:
-        """List the language-scripts of which there are pairs.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return self.corpus(data_dir).languages()
 
     def check(self, context: Context, languages: Sequence[str]) -> None:
         """Read every file once.
