@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -20,11 +21,11 @@ def show_progress() -> bool:
     return sys.stderr.isatty() or logging.getLogger("hf_mplm").isEnabledFor(logging.INFO)
 
 
-def progress_bar(*args: Any, shown: bool | None = None, **kwargs: Any) -> Any:
+def progress_bar(iterable: Iterable[Any] | None = None, *, shown: bool | None = None, **kwargs: Any) -> Any:
     """Make a bar, the one way in which the package makes them.
 
     Args:
-        *args: Of `tqdm`.
+        iterable (`Iterable`, *optional*): What it goes over.
         shown (`bool`, *optional*): Whether it is shown, by default as [`show_progress`] says.
         **kwargs: Of `tqdm`.
 
@@ -35,4 +36,5 @@ def progress_bar(*args: Any, shown: bool | None = None, **kwargs: Any) -> Any:
     if not sys.stderr.isatty():
         # `maxinterval` would have it look at every step again after ten seconds.
         kwargs |= {"mininterval": _SELDOM, "maxinterval": 4 * _SELDOM}
-    return tqdm(*args, disable=not shown, **kwargs)
+    make: Any = tqdm
+    return make(iterable, disable=not shown, **kwargs)

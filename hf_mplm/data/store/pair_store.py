@@ -81,6 +81,7 @@ def prepare_pair_store(
     fold_han: bool = False,
     split: str = "train",
     revision: str | None = None,
+    trust_remote_code: bool = False,
     overwrite: bool = False,
     part_bytes: int = PART_BYTES,
 ) -> PairStore:
@@ -108,6 +109,8 @@ def prepare_pair_store(
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): split of a Hub dataset.
         revision (`str`, *optional*): revision of a Hub dataset.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with a tokenizer that is
+            given by its name may run.
         overwrite (`bool`, *optional*, defaults to `False`): replace a store, or unfinished work, made from something
             else. A folder that is no store is never replaced.
         part_bytes (`int`, *optional*, defaults to 4 MiB): text that is lost at most when interrupted.
@@ -135,10 +138,10 @@ def prepare_pair_store(
         )
     output = Path(output)
     options = ReadOptions(as_codes(languages), text_column, language_column, fold_han, split, revision)
-    if isinstance(tokenizer, (str, Path)):
-        tokenizer = load_tokenizer(tokenizer)
     found = CorpusReport()
     files = find_files(corpus, options, found)
+    if isinstance(tokenizer, (str, Path)):
+        tokenizer = load_tokenizer(tokenizer, trust_remote_code=trust_remote_code)
     settings = {
         "pairs": True,
         "tokenizer": tokenizer_fingerprint(tokenizer),
