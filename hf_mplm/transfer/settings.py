@@ -84,7 +84,8 @@ class StudySettings:
         default=None, metadata={"help": "library of the modules; by default the one they were made with"}
     )
     max_test_examples: int | None = field(
-        default=None, metadata={"help": "score at most this many examples of each test set, its first; all by default"}
+        default=None,
+        metadata={"help": "score at most this many examples of each test set, drawn by its name; all by default"},
     )
     tokens_per_batch: int | None = field(
         default=None, metadata={"help": "size of a batch of scoring, in tokens with padding"}
@@ -96,10 +97,11 @@ class StudySettings:
         self.steps = sorted(set(self.steps))
         self.combinations = sorted(set(self.combinations))
         self.fusion = list(dict.fromkeys(self.fusion))
-        positive = ("repeats", "learning_rate", "batch_size", "fusion_steps", "fusion_learning_rate")
-        for name in positive:
+        for name in ("repeats", "batch_size", "fusion_steps", "fusion_learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; needed is more than 0")
+        if self.learning_rate < 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; needed is 0 or more")
         if not self.tasks:
             raise ValueError("tasks names none; give one or more: --tasks pos,ner")
         if self.steps and not 1 <= self.steps[0] <= self.steps[-1] <= _MOST_STEPS:
