@@ -160,9 +160,8 @@ def _extend(arguments: ExtendArguments) -> int:
 
 
 def _trim(arguments: TrimArguments) -> int:
-    from tqdm.auto import tqdm
-
     from hf_mplm.data.corpus.corpora import CorpusReport
+    from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.report.table import text_table
     from hf_mplm.trainers.vocabulary.trimming import trim_encoder
 
@@ -175,7 +174,7 @@ def _trim(arguments: TrimArguments) -> int:
         output,
         _options(settings),
         report=report,
-        watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
+        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
         **settings,
     )
     for line in report_lines(report.to_dict()):
