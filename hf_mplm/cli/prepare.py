@@ -73,11 +73,9 @@ def run(argv: Sequence[str]) -> int:
     """Prepare a store and print what is in it."""
     (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.store.prepare import prepare_store
-    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     settings = reading_options(asdict(arguments))
     corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
-    tokenizer = load_tokenizer(tokenizer, trust_remote_code=settings.pop("trust_remote_code"))
     if settings.pop("romanize"):
         from hf_mplm.data.store.pair_store import prepare_pair_store
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .parser import MplmArgumentParser
 from .training import (
+    GoingOnArguments,
     check_delta,
     check_folders,
     check_origin,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PretrainArguments:
+class PretrainArguments(GoingOnArguments):
     """Flags of `hf-mplm pretrain` beside those of `MaskedLMTrainingArguments`."""
 
     store: str = field(metadata={"help": "Token store to train on, which `hf-mplm prepare` writes."})
@@ -63,16 +64,6 @@ class PretrainArguments:
     )
     delta_rank: int = field(
         default=8, metadata={"help": "Rank of what --delta trains, of at most 5 % of the model's parameters."}
-    )
-    resume: Literal["auto", "never"] = field(
-        default="auto",
-        metadata={
-            "help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some."
-        },
-    )
-    trust_remote_code: bool = field(
-        default=False,
-        metadata={"help": "Run code that comes with the model."},
     )
 
 

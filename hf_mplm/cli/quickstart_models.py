@@ -190,10 +190,14 @@ class QuickstartModels:
             logger.info("%s is finished already.", output)
 
     def _trainer(self, name: str, folder: Path, steps: int, quiet: bool = False) -> Any:
+        import transformers
+
         from hf_mplm.modeling import XLMRobertaForLangScriptMLM, load_masked_lm
         from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
 
         start, args = self.folders["untrained"], self.args
+        # The tables are drawn here, and alike whatever this process did before: after a break it did less.
+        transformers.set_seed(args.seed)
         model: Any
         if name == "langsamp":
             model = XLMRobertaForLangScriptMLM.from_encoder(start, languages=self.store.languages)

@@ -8,8 +8,9 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hf_mplm.trainers.base.trainer import MplmTrainer
 
 __all__ = [
+    "GoingOnArguments",
     "check_delta",
     "check_folders",
     "check_origin",
@@ -29,6 +31,19 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class GoingOnArguments:
+    """Flags of every verb that trains beside those of its trainer."""
+
+    resume: Literal["auto", "never"] = field(
+        default="auto",
+        metadata={
+            "help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some."
+        },
+    )
+    trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
 
 
 def quiet_other_processes() -> None:
