@@ -56,7 +56,9 @@ def evaluate(model: Path | str, output: Path, args: argparse.Namespace) -> None:
     languages = ["--languages", *args.languages]
     transfer = ["--transfer_settings", "probe"]
     if not (output / "main" / "results.parquet").is_file():
-        hf_mplm("evaluate", *common, *limits, *transfer, *languages, "--tasks", *args.tasks, "--output", output / "main")
+        hf_mplm(
+            "evaluate", *common, *limits, *transfer, *languages, "--tasks", *args.tasks, "--output", output / "main"
+        )
     if args.bible_source and not (output / "bible" / "results.parquet").is_file():
         verses = ["--source_languages", args.bible_source, "--languages", *args.bible_languages]
         hf_mplm("evaluate", *common, *limits, *verses, "--tasks", "bible", "--output", output / "bible")

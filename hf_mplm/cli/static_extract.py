@@ -59,8 +59,8 @@ class ExtractArguments:
     max_sentences: int | None = field(
         default=None,
         metadata={
-            "help": "most sentences of a language, of those with --min_words words; a hash of text and --seed chooses, "
-            "whatever the order of the corpus; all by default"
+            "help": "most sentences of a language, of those with --min_words words; a hash of text and --seed "
+            "chooses, whatever the order of the corpus; all by default"
         },
     )
     max_length: int = field(default=512, metadata={"help": "tokens of a sentence that are read, at most"})
@@ -133,7 +133,18 @@ def run(arguments: ExtractArguments) -> int:
 
 
 def _table(words: dict[str, dict[str, Any]]) -> list[str]:
-    head = ("language", "words", "rare", "sentences", "short", "not taken", "occurrences", "targets an epoch", "cut", "no context")
+    head = (
+        "language",
+        "words",
+        "rare",
+        "sentences",
+        "short",
+        "not taken",
+        "occurrences",
+        "targets an epoch",
+        "cut",
+        "no context",
+    )
     rows = [head]
     for code in sorted(words, key=lambda code: (-words[code]["words"], code)):
         found = words[code]

@@ -69,7 +69,9 @@ def test_vectors_are_written_in_blocks_as_safetensors_writes_them_at_once(
 def test_writing_a_folder_takes_no_second_copy_of_the_vectors(tmp_path: Path) -> None:
     size = (20_000, 300)
     vectors = np.zeros(size, dtype=np.float32)
-    static = StaticEmbeddings([WordTable("eng_Latn", [f"w{row}" for row in range(size[0])], np.ones(size[0]), vectors)])
+    static = StaticEmbeddings(
+        [WordTable("eng_Latn", [f"w{row}" for row in range(size[0])], np.ones(size[0]), vectors)]
+    )
     tracemalloc.start()
     try:
         static.save_pretrained(tmp_path)

@@ -49,8 +49,8 @@ def make_vocabularies(
             vocabularies.append(one)
             continue
         logger.warning(
-            "%s is left out: of its %s sentences %s have fewer than %d words, %s are more than --max_sentences, and in "
-            "the rest no word occurs %d times",
+            "%s is left out: of its %s sentences %s have fewer than %d words, %s are more than --max_sentences, and "
+            "in the rest no word occurs %d times",
             language,
             f"{one.sentences + one.short_sentences + one.unselected_sentences:,}",
             f"{one.short_sentences:,}",

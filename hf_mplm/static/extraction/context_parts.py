@@ -41,7 +41,7 @@ class ContextPart:
         vocabularies (`str`): folder of the vocabularies.
         first_sentences (`tuple[tuple[str, int], ...]`): the languages that are wanted of it, and how many sentences of
             each are read before.
-        selection (`Selection`, *optional*): which sentences are read; all by default.
+        selection (`Selection`): which sentences are read.
     """
 
     index: int
@@ -52,7 +52,7 @@ class ContextPart:
     settings: ExtractionSettings
     vocabularies: str
     first_sentences: tuple[tuple[str, int], ...]
-    selection: Selection = Selection()
+    selection: Selection
 
     @property
     def weight(self) -> int:

@@ -142,7 +142,9 @@ def extract_static(
             job.clear()
             return StaticEmbeddings.from_pretrained(output)
         job.begin(plan, overwrite, part_bytes)
-        folders = {name: job.work / "parts" / name for name in ("hashes", "counts", "contexts", "vectors", "vocabularies")}
+        folders = {
+            name: job.work / "parts" / name for name in ("hashes", "counts", "contexts", "vectors", "vocabularies")
+        }
         for folder in folders.values():
             folder.mkdir(exist_ok=True)
         groups = group_segments(files, part_bytes)

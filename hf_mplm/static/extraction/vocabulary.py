@@ -37,7 +37,7 @@ class CountedPart:
         options (`ReadOptions`): how it reads.
         lower_case (`bool`): whether words are counted in lower case.
         min_words (`int`): words that a sentence must have.
-        selection (`Selection`, *optional*): which of these sentences are read; all by default.
+        selection (`Selection`): which of these sentences are read.
     """
 
     index: int
@@ -46,7 +46,7 @@ class CountedPart:
     options: ReadOptions
     lower_case: bool
     min_words: int
-    selection: Selection = Selection()
+    selection: Selection
 
     @property
     def weight(self) -> int:
