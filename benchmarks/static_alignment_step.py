@@ -8,9 +8,9 @@
 The public way, micro-batch by micro-batch: 64 padded words through the whole model, logits of every token included,
 `output_hidden_states`, principal subspaces by SVD with its own derivative, backward; then 4 x 128 tokens of text,
 logits of every token, backward. Both sides have one set of weights and are timed in turn on the same text, masks and
-words: real sentences of the sample. Ratios are of the same round, by the clock and by the processor's time, which other
-work on the machine changes less; `load` says how many processes wanted a core. Memory is the peak of a process of its
-own for each side, beyond parameters and gradients.
+words: real sentences of the sample. Ratios are of the same round, by the clock and by the processor's time, which
+other work on the machine changes less; `load` says how many processes wanted a core. Memory is the peak of a process
+of its own for each side, beyond parameters and gradients.
 """
 
 from __future__ import annotations

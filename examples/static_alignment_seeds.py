@@ -3,9 +3,9 @@
     hf-mplm prepare --corpus text --tokenizer MODEL --chunk_length 64 --holdout 50 --output store
     python examples/static_alignment_seeds.py --model MODEL --store store --static mapped --data_dir data --output runs
 
-Each run is `hf-mplm align-static` and `hf-mplm evaluate` in processes of their own. What is finished is not done again:
-the same command goes on after any interruption, and with more `--seeds` it adds these. All recipes have one seed
-before any has the next. `OUTPUT/seeds.md` has a line for each recipe, after each run, with the number of seeds so far.
+Each run is `hf-mplm align-static` and `hf-mplm evaluate` in processes of their own. What is finished is not done
+again: the same command goes on after any interruption, and with more `--seeds` it adds these. All recipes have one
+seed before any has the next. `OUTPUT/seeds.md` has a line for each recipe, after each run, with its seeds so far.
 """
 
 from __future__ import annotations
