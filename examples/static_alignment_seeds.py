@@ -50,21 +50,14 @@ def align(name: str, seed: int, args: argparse.Namespace) -> Path:
 
 
 def evaluate(model: Path | str, output: Path, args: argparse.Namespace) -> None:
-    """Retrieval, topics and tags from English, and verses from `--bible_source`, where English has none."""
-    common = ["--config", "evaluate-static", "--model", model, "--data_dir", args.data_dir, "--seeds", 42]
-    limits = ["--max_sentences", json.dumps({"tatoeba": 300, "bible": 500})]
-    languages = ["--languages", *args.languages]
-    transfer = ["--transfer_settings", "probe"]
-    if not (output / "main" / "results.parquet").is_file():
-        hf_mplm(
-            "evaluate", *common, *limits, *transfer, *languages, "--tasks", *args.tasks, "--output", output / "main"
-        )
-    if args.bible_source and not (output / "bible" / "results.parquet").is_file():
+    """Retrieval and topics from English, and verses from `--bible_source`; what was measured is not done again."""
+    common = ["evaluate", "--config", "evaluate-static", "--model", model, "--data_dir", args.data_dir, "--seeds", 42]
+    common += ["--max_sentences", json.dumps({"tatoeba": 300, "bible": 500})]
+    main = ["--transfer_settings", "probe", "--languages", *args.languages, "--tasks", *args.tasks]
+    hf_mplm(*common, *main, "--output", output / "main")
+    if args.bible_source:
         verses = ["--source_languages", args.bible_source, "--languages", *args.bible_languages]
-        hf_mplm("evaluate", *common, *limits, *verses, "--tasks", "bible", "--output", output / "bible")
-    if args.tagging_languages and not (output / "pos" / "results.parquet").is_file():
-        tagged = ["--languages", *args.tagging_languages, *transfer]
-        hf_mplm("evaluate", *common, *tagged, "--tasks", "pos", "--output", output / "pos")
+        hf_mplm(*common, *verses, "--tasks", "bible", "--output", output / "bible")
 
 
 def table(folders: dict[str, list[Path]]) -> list[str]:
@@ -102,7 +95,6 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=["tatoeba", "flores", "sib200"])
     parser.add_argument("--bible_source", help="language whose verses are looked up; no verses without it")
     parser.add_argument("--bible_languages", nargs="+", default=[])
-    parser.add_argument("--tagging_languages", nargs="+", help="whose parts of speech a probe tells; none without it")
     parser.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
     parser.add_argument("--max_steps", type=int, default=60)
