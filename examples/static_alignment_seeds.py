@@ -19,7 +19,6 @@ from collections import defaultdict
 from pathlib import Path
 
 from hf_mplm.evaluation import read_results
-from hf_mplm.report.table import text_table
 
 
 RUNS = {
@@ -81,7 +80,8 @@ def table(folders: dict[str, list[Path]]) -> list[str]:
             spread = f" +- {statistics.stdev(numbers):.1f}" if len(numbers) > 1 else ""
             cells.append(f"{statistics.mean(numbers):.1f}{spread}" if numbers else "-")
         rows.append((name, str(len(folders[name])), *cells))
-    return text_table(rows)
+    rows.insert(1, ("---",) * len(rows[0]))
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def main() -> None:
