@@ -18,6 +18,7 @@ from hf_mplm.jobs.digests import DIGESTS_FILE, refuse_damage, write_digests
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json, write_json
 from hf_mplm.languages import parse_code
 
+from .vector_file import write_vectors
 from .word2vec import read_word2vec
 from .word_table import WordTable
 from .words import lower_case, segment_words
@@ -261,20 +262,20 @@ class StaticEmbeddings:
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `vectors.safetensors`, `words.parquet`, `config.json`, their digests, and a card.
 
-        A card that somebody has written or edited stays as it is.
+        Vectors are written in blocks, so that no second copy of them is in memory. A card that somebody has written or
+        edited stays as it is.
 
         Args:
             folder (`str` or `Path`): the folder, which is made where it is missing.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
-        from safetensors.numpy import save
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tables = list(self.tables.values())
         with atomic_write(folder / _VECTORS) as handle:
-            handle.write(save({"vectors": np.concatenate([table.vectors for table in tables]).astype(np.float32)}))
+            write_vectors(handle, [table.vectors for table in tables])
         columns = {
             "word": [word for table in tables for word in table.words],
             "language": pa.array([table.language for table in tables for _ in table.words]).dictionary_encode(),
