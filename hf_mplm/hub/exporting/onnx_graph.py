@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ def write_graph(
 
     Args:
         encoder (`StockEncoder`): The encoder.
-        path (`Path`): The graph's file; weights that it does not hold stand beside it, under its name and `.data`.
+        path (`Path`): The graph's file; weights that it does not hold stand beside it, under its name and `_data`.
         with_pooling (`bool`, *optional*, defaults to `False`): Whether it gives `sentence_embedding`, the mean of the
             states, beside `last_hidden_state`.
         external_bytes (`int`, *optional*): From so many bytes of weights on they stand in a file of their own.
@@ -76,18 +77,18 @@ def write_graph(
             logger.setLevel(logging.ERROR)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            torch.onnx.export(
+            program: Any = torch.onnx.export(
                 module,
                 (ids, mask),
-                str(path),
                 dynamo=True,
                 opset_version=_OPSET,
                 input_names=list(INPUTS),
                 output_names=[STATES, VECTORS] if with_pooling else [STATES],
                 dynamic_shapes={name: {0: batch, 1: length} for name in INPUTS},
-                external_data=size >= external_bytes,
                 verbose=False,
             )
+            _forget_sources(program.model)
+            _save(program.model, path, is_large=size >= external_bytes)
     except torch.onnx.OnnxExporterError as error:
         lines = str(error).strip().splitlines() or ["no reason given"]
         raise ValueError(
@@ -112,17 +113,40 @@ def quantize_graph(path: Path, quantized: Path, *, external_bytes: int = EXTERNA
     """
     quantization = require("onnxruntime.quantization", "export")
     size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+    is_large = size // 4 >= external_bytes
     # The root logger would be told to run another tool first, which changes nothing here.
     disabled, logging.root.disabled = logging.root.disabled, True
     try:
         quantization.quantize_dynamic(
             str(path),
             str(quantized),
-            # Per channel, and without the products that older machines would overflow.
             per_channel=True,
-            reduce_range=False,
             weight_type=quantization.QuantType.QInt8,
-            use_external_data_format=size // 4 >= external_bytes,
+            use_external_data_format=is_large,
         )
     finally:
         logging.root.disabled = disabled
+    if is_large:
+        # Under the name that other tools look for.
+        written = quantized.with_name(f"{quantized.name}.data")
+        _save(require("onnx_ir", "export").load(str(quantized)), quantized, is_large=True)
+        written.unlink(missing_ok=True)
+
+
+def _save(model: Any, path: Path, *, is_large: bool) -> None:
+    require("onnx_ir", "export").save(model, str(path), external_data=f"{path.name}_data" if is_large else None)
+
+
+def _forget_sources(model: Any) -> None:
+    """Leave out where each node stands in whose source: paths of this machine, and most of a small graph's bytes."""
+    graphs = [model.graph, *model.functions.values()]
+    for graph in graphs:
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
+            node.doc_string = None
+            for value in node.outputs:
+                value.metadata_props.clear()
+    for value in [*model.graph.inputs, *model.graph.outputs, *model.graph.initializers.values()]:
+        value.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    model.metadata_props.clear()
