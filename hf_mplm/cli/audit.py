@@ -72,6 +72,8 @@ def run(argv: Sequence[str]) -> int:
         f"{report.sentences_read:,} sentences of {report.source} read; {clean:,} of {len(report.rows):,} test sets have "
         "nothing in common with them"
     )
+    if short := sum(row.n_short for row in report.rows):
+        print(f"{short:,} sentences are shorter than a run, and were looked for as whole lines alone")
     leaking = [row for row in report.rows if row.exact > arguments.tolerate]
     if leaking:
         worst = max(leaking, key=lambda row: row.exact)
