@@ -19,7 +19,7 @@ from .onnx_encoder import OnnxEncoder
 from .onnx_graph import MODEL_FILE, QUANTIZED_FILE, quantize_graph, write_graph
 from .sentence_export import export_job, refuse_modules
 from .sentence_folder import MAX_LENGTH, write_modules
-from .stock_encoder import StockEncoder, load_stock_encoder
+from .stock_encoder import StockEncoder, load_stock_encoder, save_tokenizer
 
 
 __all__ = ["TOLERANCE", "Measured", "compare_encoders", "export_onnx"]
@@ -122,7 +122,7 @@ def export_onnx(
 
     def build(folder: Path) -> None:
         encoder.model.config.save_pretrained(folder)
-        encoder.tokenizer.save_pretrained(folder)
+        save_tokenizer(encoder, folder)
         write_modules(encoder, folder)
         write_graph(encoder, folder / MODEL_FILE, with_pooling=with_pooling)
         files = [MODEL_FILE]

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 from hf_mplm.evaluation.loading import position_limit
 from hf_mplm.jobs.files import atomic_write, write_json
 
-from .stock_encoder import StockEncoder
+from .stock_encoder import StockEncoder, save_tokenizer
 
 
 __all__ = ["MAX_LENGTH", "write_modules", "write_sentence_folder"]
@@ -37,7 +37,7 @@ def write_sentence_folder(encoder: StockEncoder, folder: Path, mean: np.ndarray 
         mean (`np.ndarray`, *optional*): Vector that is subtracted from each sentence's. Shape: (hidden size,).
     """
     encoder.model.save_pretrained(folder)
-    encoder.tokenizer.save_pretrained(folder)
+    save_tokenizer(encoder, folder)
     write_modules(encoder, folder, mean)
 
 

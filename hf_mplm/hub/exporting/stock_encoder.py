@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,10 @@ from hf_mplm.modeling.langscript import PROVENANCE
 from hf_mplm.modeling.pooling import default_layer
 
 
-__all__ = ["StockEncoder", "load_stock_encoder"]
+__all__ = ["StockEncoder", "load_stock_encoder", "save_tokenizer"]
+
+# What a tokenizer was made from, which transformers 5 writes no more.
+_SENTENCEPIECE = "sentencepiece.bpe.model"
 
 _OWN = ("hf_mplm_version", "languages", "scripts", "use_language_embeddings", "use_script_embeddings")
 
@@ -37,6 +41,19 @@ class StockEncoder(NamedTuple):
     layer: int
     depth: int
     is_cut: bool
+
+
+def save_tokenizer(encoder: StockEncoder, folder: Path) -> None:
+    """Write a tokenizer, with the SentencePiece model that it was made from where its own folder has one.
+
+    Args:
+        encoder (`StockEncoder`): The encoder.
+        folder (`Path`): Where to.
+    """
+    encoder.tokenizer.save_pretrained(folder)
+    source = Path(encoder.tokenizer.name_or_path) / _SENTENCEPIECE
+    if source.is_file() and not (folder / _SENTENCEPIECE).exists():
+        shutil.copyfile(source, folder / _SENTENCEPIECE)
 
 
 def load_stock_encoder(
