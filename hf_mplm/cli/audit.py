@@ -48,7 +48,9 @@ def run(argv: Sequence[str]) -> int:
     if not 0 <= arguments.tolerate <= 1:
         raise ValueError(f"--tolerate is {arguments.tolerate}; needed is a share, from 0 to 1")
     reading: dict[str, Any] = (
-        {} if arguments.corpus is None else {key: getattr(arguments, key) for key in ("text_column", "language_column")}
+        {}
+        if arguments.corpus is None
+        else {key: getattr(arguments, key) for key in ("text_column", "language_column")}
     )
     report = audit(
         arguments.data_dir,

@@ -38,9 +38,7 @@ def run(arguments: OnnxExportArguments) -> int:
         raise ValueError(f"--sentences is {arguments.sentences}; needed is 2 or more")
     languages = [code for code in sample_languages() if code != _SOURCE]
     chosen = [_SOURCE, *languages[:: max(1, len(languages) // _MOST_LANGUAGES)][:_MOST_LANGUAGES]]
-    by_id = {
-        code: {row.index_id: row.text for row in iter_sample([code], split="test")} for code in chosen
-    }
+    by_id = {code: {row.index_id: row.text for row in iter_sample([code], split="test")} for code in chosen}
     shared = [key for key in by_id[_SOURCE] if all(key in texts for texts in by_id.values())][: arguments.sentences]
     measured = export_onnx(
         arguments.model,

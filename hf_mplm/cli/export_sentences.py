@@ -16,7 +16,8 @@ class ExportedModelArguments:
     model: str = field(metadata={"help": "Hub id or folder of an encoder, with or without its LM head"})
     output: str = field(metadata={"help": "folder to write"})
     layer: int | None = field(
-        default=None, metadata={"help": "layer to pool, an index into hidden_states; by default two thirds of the depth"}
+        default=None,
+        metadata={"help": "layer to pool, an index into hidden_states; by default two thirds of the depth"},
     )
     name: str | None = field(default=None, metadata={"help": "what the card calls it; the folder's name by default"})
     license: str | None = field(default=None, metadata={"help": "the Hub's identifier of a licence, for the card"})

@@ -144,9 +144,7 @@ def export_onnx(
             measured=[one.describe() for one in measured],
         )
 
-    make_folder(
-        export_job(output, "hf-mplm export onnx"), plan, build, overwrite=overwrite, undigested=["README.md"]
-    )
+    make_folder(export_job(output, "hf-mplm export onnx"), plan, build, overwrite=overwrite, undigested=["README.md"])
     return [Measured(**entry) for entry in read_json(output / MEASURED_FILE)]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from hf_mplm.evaluation.encoder import TransformerEncoder
-from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.evaluation.loading import model_revision
 from hf_mplm.evaluation.sentence_modules import MODULES_FILE, find_file
+from hf_mplm.jobs.job import Job, make_folder
 
 from .card import write_export_card
 from .sentence_folder import MAX_LENGTH, write_sentence_folder
