@@ -119,6 +119,17 @@ HANDLED = {
     "write_digests.names",
     "write_digests.without",
     "write_model_card.tags",
+    "AdaptedEncoder.combine.names",
+    "MaskedBatches.__init__.languages",
+    "Scorer.score.languages",
+    "Scorer.score.targets",
+    "TaskModule.active.languages",
+    "combined_adapters.languages",
+    "language_combinations.languages",
+    "read_test_sets.targets",
+    "read_training_data.languages",
+    "seed_fusion.languages",
+    "train_fusion.languages",
 }
 RUNNER = "called by the runner, which has taken what was given"
 IGNORED = "Trainer's own; the held-out loss has no outputs to leave out"
@@ -152,6 +163,8 @@ EXEMPT = {
     "TransferTask.evaluate.languages": RUNNER,
     "ClassificationTask.cells.languages": RUNNER,
     "ClassificationTask.evaluate.languages": RUNNER,
+    "ModuleRecord.__init__.labels": "filled by the package",
+    "TestSets.__init__.refused": "filled by the package: pairs of task and language",
     "label_index.labels": "a task hands over its own, which have been taken",
     "read_records.columns": "names of columns, which a task writes down",
 } | {

@@ -54,6 +54,11 @@ WITHIN = {
     "sprachbund.clusters": {"sprachbund.vectors"},
     "sprachbund.linguistics": {"sprachbund.vectors", "sprachbund.clusters"},
     "sprachbund.collection": {"sprachbund.vectors", "sprachbund.clusters"},
+    "transfer.study": set(),
+    "transfer.modules": set(),
+    "transfer.tuning": set(),
+    "transfer.scoring": {"transfer.modules", "transfer.study"},
+    "transfer.interference": {"transfer.modules", "transfer.tuning"},
 }
 # A card is what training writes at the end of a run, so that the trainer hands over to the hub.
 EXCEPTIONS = {("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards")}

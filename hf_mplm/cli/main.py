@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "romanize": ("romanize", "write the Latin transliteration of a corpus"),
     "static": ("static", "take word vectors out of an encoder, map them into one space, and make dictionaries"),
     "sprachbund": ("sprachbund", "find the languages that belong together, by what an encoder knows of them"),
+    "transfer": ("transfer", "measure who helps whom: tune in one language, score all others"),
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
     "audit": ("audit", "find sentences of test sets in the text that a model is trained on"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),
