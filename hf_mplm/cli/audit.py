@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from .parser import MplmArgumentParser
 
@@ -25,8 +24,10 @@ class AuditArguments:
     tolerate: float = field(
         default=0.0, metadata={"help": "share of a test set that may occur whole before the exit status is 1"}
     )
-    text_column: str = field(default="text", metadata={"help": "column of JSON, CSV, Parquet and Hub datasets"})
-    language_column: str = field(default="language", metadata={"help": "column of the language's code"})
+    text_column: str = field(
+        default="text", metadata={"help": "of --corpus: column of JSON, CSV, Parquet and Hub datasets"}
+    )
+    language_column: str = field(default="language", metadata={"help": "of --corpus: column of the language's code"})
 
 
 def make_parser() -> MplmArgumentParser:
@@ -47,11 +48,8 @@ def run(argv: Sequence[str]) -> int:
 
     if not 0 <= arguments.tolerate <= 1:
         raise ValueError(f"--tolerate is {arguments.tolerate}; needed is a share, from 0 to 1")
-    reading: dict[str, Any] = (
-        {}
-        if arguments.corpus is None
-        else {key: getattr(arguments, key) for key in ("text_column", "language_column")}
-    )
+    columns = ("text_column", "language_column")
+    reading = {} if arguments.corpus is None else {name: getattr(arguments, name) for name in columns}
     report = audit(
         arguments.data_dir,
         store=arguments.store,
@@ -71,8 +69,8 @@ def run(argv: Sequence[str]) -> int:
             print(f"{row.task:<14}{row.language:<12}{row.n:>10,}{shares}")
     clean = len(report.rows) - len(shown)
     print(
-        f"{report.sentences_read:,} sentences of {report.source} read; {clean:,} of {len(report.rows):,} test sets have "
-        "nothing in common with them"
+        f"{report.sentences_read:,} sentences of {report.source} read; {clean:,} of {len(report.rows):,} test sets "
+        "have nothing in common with them"
     )
     if short := sum(row.n_short for row in report.rows):
         print(f"{short:,} sentences are shorter than a run, and were looked for as whole lines alone")

@@ -17,7 +17,7 @@ class ExportedModelArguments:
     output: str = field(metadata={"help": "folder to write"})
     layer: int | None = field(
         default=None,
-        metadata={"help": "layer to pool, an index into hidden_states; by default two thirds of the depth"},
+        metadata={"help": "layer to pool, of hidden_states; by default two thirds of the depth"},
     )
     name: str | None = field(default=None, metadata={"help": "what the card calls it; the folder's name by default"})
     license: str | None = field(default=None, metadata={"help": "the Hub's identifier of a licence, for the card"})
@@ -33,8 +33,8 @@ class SentenceExportArguments(ExportedModelArguments):
     centre: str | None = field(
         default=None,
         metadata={
-            "help": "corpus (folder, file or Hub id) whose mean vector is subtracted from every vector; languages count "
-            "alike, by their first --centre_sentences"
+            "help": "corpus (folder, file or Hub id) whose mean vector is subtracted from every vector; of each "
+            "language the first --centre_sentences count"
         },
     )
     centre_sentences: int = field(default=1000, metadata={"help": "most sentences of a language for --centre"})

@@ -106,8 +106,8 @@ class TransformerEncoder:
         name (`str`, *optional*): What the results call the model.
         revision (`str`, *optional*, defaults to `""`): Which version of it this is.
         prompt (`str`, *optional*, defaults to `""`): What is put before every sentence, such as `"query: "`.
-        pooling (`SentencePooling`, *optional*): What takes the place of the mean, over the layer that it asks for, most
-            often the last: the modules of a sentence-transformers folder.
+        pooling (`SentencePooling`, *optional*): What takes the place of the mean, over the layer that it asks for,
+            most often the last: the modules of a sentence-transformers folder.
     """
 
     def __init__(

@@ -50,9 +50,7 @@ class OnnxEncoder:
         self.name = f"{folder}/{file}"
         path = Path(folder) / file
         if not path.is_file():
-            raise FileNotFoundError(
-                f"there is no {path}; make it: hf-mplm export onnx --model MODEL --output {folder}"
-            )
+            raise FileNotFoundError(f"there is no {path}; type: hf-mplm export onnx --model MODEL --output {folder}")
         self.session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.pools = VECTORS in {output.name for output in self.session.get_outputs()}
         self.tokenizer = load_tokenizer(folder)

@@ -1,4 +1,4 @@
-"""`hf-mplm export onnx`: from a checkpoint to a folder that onnxruntime and transformers.js load, and what that costs."""
+"""`hf-mplm export onnx`: a folder that onnxruntime and transformers.js load, and what that costs."""
 
 from __future__ import annotations
 

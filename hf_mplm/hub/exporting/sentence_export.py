@@ -151,6 +151,6 @@ def refuse_modules(model: str | Path, revision: str | None) -> None:
     """
     if find_file(model, MODULES_FILE, revision) is not None:
         raise ValueError(
-            f"{model} has modules of sentence-transformers already ({MODULES_FILE}): SentenceTransformer({str(model)!r}) "
-            "loads it. Give the encoder that it was made of"
+            f"{model} has modules of sentence-transformers already ({MODULES_FILE}): SentenceTransformer loads it. "
+            "Give the encoder that it was made of"
         )
