@@ -3,9 +3,8 @@
     pip install "hf-mplm[export]"
     python -m benchmarks.export --model MODEL --sentences 200
 
-All encode the same sentences up to the same layer, in batches of the same number of tokens, one after the other in
-each repeat, so that whatever else the machine does falls on all alike. The first line computes all layers, as a program
-would that takes the layer out of `hidden_states`.
+All encode the same sentences in batches of the same number of tokens, one after the other in each repeat, so that
+whatever else the machine does falls on all alike. The first line computes all layers, the others stop at one.
 """
 
 from __future__ import annotations
