@@ -34,7 +34,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_folder: 
     return make
 
 
-@pytest.mark.parametrize("name", ["xlm-roberta", pytest.param("bert", marks=pytest.mark.slow), "modernbert"])
+@pytest.mark.parametrize(
+    "name", ["xlm-roberta", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bert", "modernbert"))]
+)
 def test_vectors_are_those_of_torch(name: str, checkpoint, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
