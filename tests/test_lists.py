@@ -150,6 +150,7 @@ EXEMPT = {
     "SprachbundRouter.route_text.texts": "sentences; one string is one",
     "Member.__init__.languages": "filled by the package",
     "Member.__init__.trained_on": "filled by the package",
+    "similar_tokens.texts": TEXT,
     "train_tokenizer.texts": TEXT,
     "WordVectors.__init__.words": TEXT,
     "WordVectors.from_languages.tables": TEXT,
@@ -164,7 +165,7 @@ EXEMPT = {
     "ClassificationTask.cells.languages": RUNNER,
     "ClassificationTask.evaluate.languages": RUNNER,
     "ModuleRecord.__init__.labels": "filled by the package",
-    "TestSets.__init__.refused": "filled by the package: pairs of task and language",
+    "TargetSets.__init__.refused": "filled by the package: pairs of task and language",
     "label_index.labels": "a task hands over its own, which have been taken",
     "read_records.columns": "names of columns, which a task writes down",
 } | {

@@ -1,20 +1,21 @@
-"""`hf-mplm tokenizer train` and `hf-mplm tokenizer extend`."""
+"""`hf-mplm tokenizer train`, `hf-mplm tokenizer extend` and `hf-mplm tokenizer trim`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from typing import Any
 
 from .actions import action_parser, split_action, verb_parser
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
-from .reading import RENAMED, ReadingArguments, reading_options
+from .reading import READING, RENAMED, ReadingArguments, reading_options
 
 
 ACTIONS = {
     "train": "train a SentencePiece Unigram tokenizer on a corpus",
-    "extend": "add a tokenizer's pieces to a model of XLM-R's family and grow its embeddings",
+    "extend": "add subwords to a model's vocabulary, learned from text, and grow its embeddings",
+    "trim": "cut a model to the subwords that some text uses",
 }
 
 
@@ -46,21 +47,28 @@ class TrainArguments(ReadingArguments):
 
 
 @dataclass
-class ExtendArguments:
+class ExtendArguments(ReadingArguments):
     """Flags of `hf-mplm tokenizer extend`."""
 
     model: str = field(metadata={"help": "masked-LM checkpoint to grow: a folder or a Hub id"})
-    tokenizer: str = field(metadata={"help": "tokenizer whose pieces are added, as made by `hf-mplm tokenizer train`"})
     output: str = field(metadata={"help": "folder for the model and its new tokenizer"})
+    tokenizer: str | None = field(
+        default=None,
+        metadata={"help": "XLM-R's layout: tokenizer whose pieces are added, as made by `hf-mplm tokenizer train`"},
+    )
+    corpus: list[str] | None = field(
+        default=None, metadata={"help": "text that new subwords are learned from, for tokenizers of every kind"}
+    )
     initialization: str = field(
         default="mean",
         metadata={
-            "help": "rows of new tokens: the mean of all old ones, the mean of the old subwords, or normal",
-            "choices": ["mean", "subwords", "normal"],
+            "help": "rows of new tokens: the mean of all old ones, of the old subwords, of similar tokens, or normal",
+            "choices": ["mean", "subwords", "similar", "normal"],
         },
     )
     max_new_pieces: int | None = field(default=None, metadata={"help": "add the most probable so many pieces only"})
-    seed: int = field(default=0, metadata={"help": "seed of `--initialization normal`"})
+    seed: int = field(default=0, metadata={"help": "seed of `--initialization normal` and of the text that is drawn"})
+    num_threads: int = field(default=4, metadata={"help": "threads that learn the pieces of a Unigram model"})
     overwrite: bool = field(default=False, metadata={"help": "replace a model that was extended with something else"})
     trust_remote_code: bool = field(
         default=False,
@@ -68,44 +76,59 @@ class ExtendArguments:
     )
 
 
+@dataclass
+class TrimArguments(ReadingArguments):
+    """Flags of `hf-mplm tokenizer trim`."""
+
+    model: str = field(metadata={"help": "masked-LM checkpoint to cut: a folder or a Hub id"})
+    corpus: list[str] = field(metadata={"help": "text whose subwords stay, all languages that the model shall serve"})
+    output: str = field(metadata={"help": "folder for the model and its tokenizer"})
+    min_count: int = field(default=1, metadata={"help": "cut subwords that occur less often"})
+    keep_top: int = field(default=0, metadata={"help": "keep so many of the vocabulary's most frequent ones besides"})
+    overwrite: bool = field(default=False, metadata={"help": "replace a model that was cut to something else"})
+    trust_remote_code: bool = field(
+        default=False, metadata={"help": "run code that comes with the model or the tokenizer"}
+    )
+
+
+_ARGUMENTS = {"train": TrainArguments, "extend": ExtendArguments, "trim": TrimArguments}
+
+
 def make_parser(action: str | None = None) -> MplmArgumentParser:
     """The parser of one action, or of the verb itself, which only knows its actions.
 
     Args:
-        action (`str`, *optional*): `train` or `extend`.
+        action (`str`, *optional*): one of `ACTIONS`.
     """
     if action is None:
         return verb_parser(
-            "tokenizer", "Train a SentencePiece tokenizer, or extend the vocabulary of a model.", ACTIONS
+            "tokenizer", "Train a SentencePiece tokenizer, or extend or cut the vocabulary of a model.", ACTIONS
         )
-    arguments = TrainArguments if action == "train" else ExtendArguments
-    return action_parser("tokenizer", action, ACTIONS[action], arguments, RENAMED if action == "train" else None)
+    return action_parser("tokenizer", action, ACTIONS[action], _ARGUMENTS[action], RENAMED)
 
 
 def run(argv: Sequence[str]) -> int:
-    """Train or extend, and say where the result stands."""
+    """Train, extend or trim, and say where the result stands."""
     action, words = split_action(make_parser(), ACTIONS, argv)
     (arguments,) = make_parser(action).parse(words)
-    return _train(arguments) if action == "train" else _extend(arguments)
+    runs: dict[str, Callable[[Any], int]] = {"train": _train, "extend": _extend, "trim": _trim}
+    return runs[action](arguments)
 
 
 def _train(arguments: TrainArguments) -> int:
     from tqdm.auto import tqdm
 
     from hf_mplm.data.corpus.corpora import CorpusReport
-    from hf_mplm.data.corpus.sources import ReadOptions
     from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
     from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
 
-    settings = reading_options(asdict(arguments))
-    corpus, output, languages = (settings.pop(name) for name in ("corpus", "output", "languages"))
-    names = ("text_column", "language_column", "fold_han", "split", "revision")
-    reading = {name: settings.pop(name) for name in names}
+    settings = asdict(arguments)
+    corpus, output = settings.pop("corpus"), settings.pop("output")
     report = CorpusReport()
     tokenizer = train_tokenizer_on_corpus(
         corpus,
         output,
-        ReadOptions(None if languages is None else tuple(languages), **reading),
+        _options(settings),
         report=report,
         watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
         **settings,
@@ -119,37 +142,72 @@ def _train(arguments: TrainArguments) -> int:
 
 
 def _extend(arguments: ExtendArguments) -> int:
-    from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer, tokenizer_fingerprint
-    from hf_mplm.jobs.job import make_folder
-    from hf_mplm.modeling.stock import load_masked_lm
-    from hf_mplm.modeling.vocabulary import extend_vocabulary
-    from hf_mplm.trainers.base.sources import model_digest
-    from hf_mplm.trainers.script_alignment.romanized_vocabulary import extension_job
+    from hf_mplm.data.corpus.corpora import CorpusReport
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+    from hf_mplm.trainers.vocabulary.extension import extend_encoder
 
-    output = Path(arguments.output)
-    if output.exists() and output.resolve() == Path(arguments.model).resolve():
-        raise ValueError("--output is the folder of --model; give another one, so that the old checkpoint stays whole")
-    trust = {"trust_remote_code": arguments.trust_remote_code}
-    old, new = load_tokenizer(arguments.model, **trust), load_tokenizer(arguments.tokenizer, **trust)
     settings = asdict(arguments)
-    for name in ("model", "tokenizer", "output", "overwrite", "trust_remote_code"):
-        settings.pop(name)
-    contents = {"model": model_digest(arguments.model, **trust), "tokenizer": tokenizer_fingerprint(new)}
-
-    def extend(folder: Path) -> None:
-        model = load_masked_lm(arguments.model, trust_remote_code=arguments.trust_remote_code)
-        extended = extend_tokenizer(old, new, folder, max_new_pieces=arguments.max_new_pieces)
-        extension = extend_vocabulary(
-            model, old, extended, initialization=arguments.initialization, seed=arguments.seed
-        )
-        model.save_pretrained(folder)
-        for token, (origin, target) in extension.moved.items():
-            print(f"{token} moved from id {origin} to {target}, and its learned row with it")
-
-    job = extension_job(output, "hf-mplm tokenizer extend")
-    make_folder(job, {"identity": {**settings, **contents}}, extend, overwrite=arguments.overwrite)
+    model, output = settings.pop("model"), settings.pop("output")
+    report = CorpusReport()
+    extension = extend_encoder(model, output, options=_options(settings), report=report, **settings)
+    for line in report_lines(report.to_dict()):
+        print(line)
+    for token, (origin, target) in extension.moved.items() if extension else ():
+        print(f"{token} moved from id {origin} to {target}, and its learned row with it")
     entries = len(load_tokenizer(output))
-    print(
-        f"Model and tokenizer with {entries} entries, {entries - len(old)} of them new, written to {arguments.output}"
-    )
+    before = len(load_tokenizer(model, trust_remote_code=arguments.trust_remote_code))
+    print(f"Model and tokenizer with {entries} entries, {entries - before} of them new, written to {output}")
     return 0
+
+
+def _trim(arguments: TrimArguments) -> int:
+    from tqdm.auto import tqdm
+
+    from hf_mplm.data.corpus.corpora import CorpusReport
+    from hf_mplm.report.table import text_table
+    from hf_mplm.trainers.vocabulary.trimming import trim_encoder
+
+    settings = asdict(arguments)
+    model, corpus, output = (settings.pop(name) for name in ("model", "corpus", "output"))
+    report = CorpusReport()
+    trimmed = trim_encoder(
+        model,
+        corpus,
+        output,
+        _options(settings),
+        report=report,
+        watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
+        **settings,
+    )
+    for line in report_lines(report.to_dict()):
+        print(line)
+    rows = [
+        [
+            language,
+            f"{found['sentences']:,}",
+            f"{found['before']:,}",
+            f"{found['after']:,}",
+            f"{found['unknown_before'] / max(found['before'], 1):.2%}",
+            f"{found['unknown_after'] / max(found['after'], 1):.2%}",
+        ]
+        for language, found in trimmed.languages.items()
+    ]
+    header = ["language", "sentences", "tokens", "tokens now", "unknown", "unknown now"]
+    print("\n".join(text_table([header, *rows])))
+    print(
+        f"{trimmed.tokens_before:,} subwords became {trimmed.tokens_after:,}, "
+        f"{trimmed.parameters_before / 1e6:.1f} million parameters {trimmed.parameters_after / 1e6:.1f} million "
+        f"({trimmed.parameters_after / trimmed.parameters_before:.1%}; {4 * trimmed.parameters_after / 1e6:,.0f} MB "
+        "in float32)"
+    )
+    print(f"Model and tokenizer written to {output}")
+    return status_of(arguments.languages, trimmed.languages, arguments.fold_han, "tokenizer")
+
+
+def _options(settings: dict[str, Any]) -> Any:
+    """Takes what says how a corpus is read out of flags."""
+    from hf_mplm.data.corpus.sources import ReadOptions
+
+    reading = reading_options({name: settings.pop(name) for name in READING})
+    languages = reading.pop("languages")
+    return ReadOptions(None if languages is None else tuple(languages), **reading)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .store.pair_store import PairStore, load_pair_store, prepare_pair_store
     from .store.prepare import prepare_store
     from .store.token_store import TokenStore, load_store
+    from .tokenizing.similarity import similar_tokens
     from .tokenizing.tokenizers import (
         extend_tokenizer,
         load_tokenizer,
@@ -66,6 +67,7 @@ __all__ = [
     "romanize_corpus",
     "row_lengths",
     "save_tokenizer",
+    "similar_tokens",
     "tokenizer_fingerprint",
     "train_tokenizer",
 ]
@@ -118,6 +120,9 @@ _NAMES = {
     "store.token_store": [
         "TokenStore",
         "load_store",
+    ],
+    "tokenizing.similarity": [
+        "similar_tokens",
     ],
     "tokenizing.tokenizers": [
         "extend_tokenizer",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from .pooling import capture_layer, default_layer, encode_to_layer, mean_pool, truncated_encoder
     from .stock import load_masked_lm, masked_only
-    from .vocabulary import extend_vocabulary
+    from .vocabulary import extend_vocabulary, trim_vocabulary
 
 __all__ = [
     "BertForLangScriptMLM",
@@ -73,6 +73,7 @@ __all__ = [
     "masked_only",
     "mean_pool",
     "split_codes",
+    "trim_vocabulary",
     "truncated_encoder",
 ]
 
@@ -81,7 +82,7 @@ _NAMES = {
     "masked_lm": ["linear_cross_entropy", "masked_lm_loss"],
     "pooling": ["capture_layer", "default_layer", "encode_to_layer", "mean_pool", "truncated_encoder"],
     "stock": ["load_masked_lm", "masked_only"],
-    "vocabulary": ["extend_vocabulary"],
+    "vocabulary": ["extend_vocabulary", "trim_vocabulary"],
 }
 for _architecture in ARCHITECTURES:
     for _name, _module in _architecture.modules.items():

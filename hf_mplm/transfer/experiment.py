@@ -19,7 +19,7 @@ from .modules.backends import adapt_encoder
 from .modules.record import RECORD_FILE, ModuleRecord
 from .modules.task_module import TaskModule
 from .scoring.scorer import Scorer
-from .scoring.test_sets import TestSets, read_test_sets
+from .scoring.test_sets import TargetSets, read_test_sets
 from .settings import StudySettings
 from .study.unit import CellScore, Unit
 from .tuning.base import Base
@@ -179,7 +179,7 @@ class StudyExperiment:
         return adapt_encoder(self.base.encoder, found.pop())
 
     @cached_property
-    def test_sets(self) -> TestSets:
+    def test_sets(self) -> TargetSets:
         """The test sets, read and tokenised."""
         targets = self.settings.targets
         codes = None if targets is None else list(dict.fromkeys(parse_code(code).code for code in targets))

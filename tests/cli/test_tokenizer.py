@@ -8,7 +8,8 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, XLMRobe
 
 from hf_mplm.cli.main import main
 from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
-from tests.fixtures import corpus_lines, tiny_xlm_roberta
+from tests.data.tokenizing.kinds import word_piece
+from tests.fixtures import corpus_lines, tiny_bert, tiny_xlm_roberta
 
 
 TRAIN = ["tokenizer", "train", "--vocab_size", "190", "--character_coverage", "0.98", "--num_threads", "1"]
@@ -112,3 +113,58 @@ def test_help_lists_actions_and_flags(capsys: pytest.CaptureFixture[str]) -> Non
             main(["tokenizer", *argv])
         assert stopped.value.code == 0
         assert expected in capsys.readouterr().out
+
+
+def test_trim_cuts_model_and_tokenizer_together(
+    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, output = tmp_path / "base", tmp_path / "trimmed"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_tokenizer_folder)
+    tokenizer.save_pretrained(base)
+    tiny_xlm_roberta(len(tokenizer)).save_pretrained(base)
+    command = ["tokenizer", "trim", "--model", str(base), "--corpus", str(tiny_corpus), "--output", str(output)]
+    command += ["--languages", "deu_Latn", "rus_Cyrl"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed if line.startswith(("deu", "rus"))] == ["deu_Latn", "rus_Cyrl"]
+    assert printed[-1] == f"Model and tokenizer written to {output}"
+    small, whole = AutoTokenizer.from_pretrained(output), AutoModelForMaskedLM.from_pretrained(base)
+    model = AutoModelForMaskedLM.from_pretrained(output)
+    assert model.config.vocab_size == len(small) < len(tokenizer)
+    lines = [line for _, line in corpus_lines("deu_Latn")][:4]
+    with torch.no_grad():
+        states = [
+            one.base_model(**cut(lines, return_tensors="pt", padding=True)).last_hidden_state
+            for one, cut in ((whole.eval(), tokenizer), (model.eval(), small))
+        ]
+    assert torch.equal(*states)
+    # The same command takes what stands there; another one is refused, and does it anew when told so.
+    before = (output / "model.safetensors").stat().st_mtime_ns
+    assert main(command) == 0 and (output / "model.safetensors").stat().st_mtime_ns == before
+    assert main([*command, "--min_count", "3"]) != 0
+    assert "min_count" in capsys.readouterr().err
+    assert main([*command, "--min_count", "3", "--overwrite"]) == 0
+    assert len(AutoTokenizer.from_pretrained(output)) < len(small)
+
+
+@pytest.mark.parametrize("initialization", ["subwords", "similar"])
+def test_extend_learns_from_a_corpus(
+    initialization: str, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, output = tmp_path / "base", tmp_path / "grown"
+    tokenizer = word_piece([line for _, line in corpus_lines("eng_Latn", "deu_Latn")], tmp_path / "pieces")
+    tokenizer.save_pretrained(base)
+    tiny_bert(len(tokenizer)).save_pretrained(base)
+    command = ["tokenizer", "extend", "--model", str(base), "--output", str(output)]
+    assert main(command) != 0
+    assert "--corpus DIR" in capsys.readouterr().err
+    command += ["--corpus", str(tiny_corpus), "--languages", "kat_Geor,deu_Latn", "--initialization", initialization]
+    assert main(command) != 0
+    assert "--max_new_pieces" in capsys.readouterr().err
+    assert main([*command, "--max_new_pieces", "100"]) == 0
+    grown = AutoTokenizer.from_pretrained(output)
+    assert len(grown) == len(tokenizer) + 100
+    line = next(line for _, line in corpus_lines("kat_Geor"))
+    assert tokenizer.unk_token_id in tokenizer(line)["input_ids"]
+    assert grown.unk_token_id not in grown(line)["input_ids"]
+    assert AutoModelForMaskedLM.from_pretrained(output).config.vocab_size == len(grown)

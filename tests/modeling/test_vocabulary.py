@@ -14,7 +14,8 @@ from transformers import (
 )
 
 from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer
-from hf_mplm.modeling.vocabulary import extend_vocabulary
+from hf_mplm.data.tokenizing.trimming import choose_tokens, write_trimmed_tokenizer
+from hf_mplm.modeling.vocabulary import extend_vocabulary, trim_vocabulary
 from tests.fixtures import corpus_lines, tiny_bert, tiny_modernbert, tiny_xlm_roberta
 
 
@@ -206,5 +207,75 @@ def test_what_is_no_extension_is_refused(
         extend_vocabulary(model, larger_tokenizer, tiny_tokenizer)
     with pytest.raises(ValueError, match=r"700 embeddings.*ids go up to 799"):
         extend_vocabulary(tiny_xlm_roberta(700), tiny_tokenizer, larger_tokenizer)
-    with pytest.raises(ValueError, match="choose one of mean, subwords, normal"):
+    with pytest.raises(ValueError, match="choose one of mean, subwords, similar, normal"):
         extend_vocabulary(model, tiny_tokenizer, larger_tokenizer, initialization="zeros")
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_hidden_states_of_kept_tokens_stay_bit_for_bit(
+    builder: Callable[..., PreTrainedModel], tied: bool, tiny_tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    model = _build(builder, len(tiny_tokenizer) + 3, tie_word_embeddings=tied)  # more rows than ids, as ModernBERT
+    lines = [line for _, line in corpus_lines("deu_Latn")][:3]
+    batch = tiny_tokenizer(lines, return_tensors="pt", padding=True)
+    counts = torch.bincount(batch["input_ids"].flatten(), minlength=len(tiny_tokenizer)).numpy()
+    trimmed = choose_tokens(tiny_tokenizer, counts)
+    small = write_trimmed_tokenizer(tiny_tokenizer, trimmed, tmp_path / "small")
+    with torch.no_grad():
+        before = model(**batch, output_hidden_states=True)
+    trim_vocabulary(model, trimmed.kept.tolist(), small, old_size=trimmed.num_old)
+    model.save_pretrained(tmp_path / "small")
+    loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "small", trust_remote_code=False)
+    for one in (model, loaded):
+        with torch.no_grad():
+            after = one.eval()(**small(lines, return_tensors="pt", padding=True), output_hidden_states=True)
+        assert all(torch.equal(a, b) for a, b in zip(before.hidden_states, after.hidden_states, strict=True))
+        torch.testing.assert_close(before.logits[..., trimmed.kept.tolist()], after.logits, rtol=0, atol=1e-6)
+        assert one.config.vocab_size == after.logits.shape[-1] == len(small) < len(tiny_tokenizer)
+        assert one.config.pad_token_id in (None, small.pad_token_id)
+
+
+def test_cutting_refuses_what_does_not_fit(tiny_tokenizer: PreTrainedTokenizerBase) -> None:
+    model = tiny_xlm_roberta(len(tiny_tokenizer))
+    everything = list(range(len(tiny_tokenizer)))
+    with pytest.raises(ValueError, match="ids to keep of"):
+        trim_vocabulary(model, everything[1:], tiny_tokenizer)
+    with pytest.raises(ValueError, match="do not belong together"):
+        trim_vocabulary(model, everything, tiny_tokenizer, old_size=10_000)
+    with pytest.raises(ValueError, match="padding's id would move"):
+        trim_vocabulary(tiny_xlm_roberta(len(tiny_tokenizer) + 1), [i + 1 for i in everything], tiny_tokenizer)
+
+
+def test_rows_of_similar_tokens_are_weighted_means(
+    tiny_tokenizer: PreTrainedTokenizerBase, larger_tokenizer: PreTrainedTokenizerBase
+) -> None:
+    model = _build(tiny_xlm_roberta, len(tiny_tokenizer))
+    rows = model.get_input_embeddings().weight.detach().clone()
+    weights = {"▁dignity": {10: 0.25, 20: 0.75}}
+    extend_vocabulary(model, tiny_tokenizer, larger_tokenizer, initialization="similar", similar=weights)
+    ids = {token: larger_tokenizer.get_vocab()[token] for token in NEW_PIECES}
+    new = model.get_input_embeddings().weight
+    torch.testing.assert_close(new[ids["▁dignity"]], 0.25 * rows[10] + 0.75 * rows[20])
+    again = _build(tiny_xlm_roberta, len(tiny_tokenizer))
+    extend_vocabulary(again, tiny_tokenizer, larger_tokenizer, initialization="subwords")
+    others = [ids[token] for token in NEW_PIECES[1:]]
+    assert torch.equal(new[others], again.get_input_embeddings().weight[others])
+    with pytest.raises(ValueError, match="similar=None"):
+        extend_vocabulary(model, tiny_tokenizer, larger_tokenizer, initialization="similar")
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_an_untied_head_that_was_grown_comes_back_from_disk(
+    builder: Callable[..., PreTrainedModel],
+    tiny_tokenizer: PreTrainedTokenizerBase,
+    larger_tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+) -> None:
+    model = _build(builder, len(tiny_tokenizer), tie_word_embeddings=False)
+    extend_vocabulary(model, tiny_tokenizer, larger_tokenizer)
+    model.save_pretrained(tmp_path / "grown")
+    loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "grown", trust_remote_code=False).eval()
+    batch = larger_tokenizer(["human dignity"], return_tensors="pt")
+    with torch.no_grad():
+        assert torch.equal(model(**batch).logits, loaded(**batch).logits)

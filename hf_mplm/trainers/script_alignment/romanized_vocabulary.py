@@ -16,13 +16,14 @@ from hf_mplm.data.corpus.sources import ReadOptions
 from hf_mplm.data.romanization.engine import load_engine
 from hf_mplm.data.romanization.romanizer import Romanizer
 from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, load_tokenizer, train_tokenizer
-from hf_mplm.jobs.job import Job, make_folder
+from hf_mplm.jobs.job import make_folder
 from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.modeling.vocabulary import extend_vocabulary
 from hf_mplm.trainers.base.sources import model_digest
+from hf_mplm.trainers.vocabulary.extension import extension_job
 
 
-__all__ = ["extend_for_romanized", "extension_job"]
+__all__ = ["extend_for_romanized"]
 
 logger = logging.getLogger(__name__)
 
@@ -105,26 +106,6 @@ def extend_for_romanized(
 
     make_folder(extension_job(output, "hf-mplm align-scripts"), plan, extend, overwrite=overwrite)
     return output
-
-
-def extension_job(output: Path, command: str, anew: str = "repeat this command with --overwrite") -> Job:
-    """The job of extending a model.
-
-    Args:
-        output (`Path`): folder of the extended model.
-        command (`str`): the command that does it.
-        anew (`str`, *optional*): what to do to have it extended again, as a clause.
-    """
-    return Job(
-        output,
-        output.with_name(f"{output.name}.extending"),
-        command=command,
-        product="extended model",
-        mark="extension.json",
-        foreign="is no extended model, so it is not replaced",
-        inputs="model, text and settings",
-        anew=anew,
-    )
 
 
 def _romanized(corpus: Any, use_language_codes: bool, reading: dict[str, Any]) -> Iterator[CorpusRow]:

@@ -12,17 +12,17 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .scorer import Scorer
-    from .test_sets import TestSet, TestSets, read_test_sets
+    from .test_sets import TargetSet, TargetSets, read_test_sets
 
-__all__ = ["Scorer", "TestSet", "TestSets", "read_test_sets"]
+__all__ = ["Scorer", "TargetSet", "TargetSets", "read_test_sets"]
 
 _NAMES = {
     "scorer": [
         "Scorer",
     ],
     "test_sets": [
-        "TestSet",
-        "TestSets",
+        "TargetSet",
+        "TargetSets",
         "read_test_sets",
     ],
 }

@@ -9,7 +9,7 @@ from hf_mplm._lists import as_list
 from hf_mplm.transfer.modules.task_module import TaskModule
 from hf_mplm.transfer.study.unit import CellScore
 
-from .test_sets import TestSet
+from .test_sets import TargetSet
 
 
 __all__ = ["Scorer"]
@@ -23,12 +23,12 @@ class Scorer:
 
     Args:
         modules (`Mapping[str, TaskModule]`): task to its module, attached to the encoder that is tuned.
-        sets (`Sequence[TestSet]`): what is scored.
+        sets (`Sequence[TargetSet]`): what is scored.
         tokens_per_batch (`int`, *optional*): size of a batch in tokens.
     """
 
     def __init__(
-        self, modules: Mapping[str, TaskModule], sets: Sequence[TestSet], tokens_per_batch: int | None = None
+        self, modules: Mapping[str, TaskModule], sets: Sequence[TargetSet], tokens_per_batch: int | None = None
     ) -> None:
         self.modules, self.sets, self.tokens_per_batch = modules, sets, tokens_per_batch
 

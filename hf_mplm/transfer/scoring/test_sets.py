@@ -19,12 +19,12 @@ from hf_mplm.jobs.digests import digest_files
 from hf_mplm.transfer.modules.task_module import TaskModule
 
 
-__all__ = ["TestSet", "TestSets", "read_test_sets"]
+__all__ = ["TargetSet", "TargetSets", "read_test_sets"]
 
 logger = logging.getLogger(__name__)
 
 
-class TestSet(NamedTuple):
+class TargetSet(NamedTuple):
     """What one target language is scored on in one task.
 
     Args:
@@ -34,8 +34,6 @@ class TestSet(NamedTuple):
         features (`Features`): their rows.
     """
 
-    __test__ = False  # no test of pytest's
-
     task: str
     target: str
     examples: Sequence[Any]
@@ -43,18 +41,16 @@ class TestSet(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TestSets:
+class TargetSets:
     """All test sets of a study.
 
     Args:
-        sets (`list[TestSet]`): by task, then by language.
+        sets (`list[TargetSet]`): by task, then by language.
         refused (`dict[tuple[str, str], str]`): task and language of what cannot be scored, and why.
         digests (`dict[str, str]`): task to the digest of the files that were read.
     """
 
-    __test__ = False
-
-    sets: Sequence[TestSet]
+    sets: Sequence[TargetSet]
     refused: Mapping[tuple[str, str], str]
     digests: Mapping[str, str]
 
@@ -72,7 +68,7 @@ def read_test_sets(
     targets: Sequence[str] | None = None,
     *,
     max_examples: int | None = None,
-) -> TestSets:
+) -> TargetSets:
     """Read and tokenise the test sets of tasks.
 
     A language that cannot be scored (no file, labels withheld, a treebank without its text, whose forms are all `_`)
@@ -85,14 +81,14 @@ def read_test_sets(
         max_examples (`int`, *optional*): at most so many of each, drawn from all by the names of task and language.
 
     Returns:
-        `TestSets`: the test sets.
+        `TargetSets`: the test sets.
 
     Raises:
         MissingDataError: if a task has none at all, or a target that was named has none in any task.
         DataError: if a file does not hold what its format promises.
     """
     asked_for = None if targets is None else as_list(targets)
-    sets: list[TestSet] = []
+    sets: list[TargetSet] = []
     refused: dict[tuple[str, str], str] = {}
     digests: dict[str, str] = {}
     for name, module in modules.items():
@@ -107,7 +103,7 @@ def read_test_sets(
                 except MissingDataError as error:
                     refused[name, code] = str(error)
                     continue
-                sets.append(TestSet(name, code, examples, module.features(examples)))
+                sets.append(TargetSet(name, code, examples, module.features(examples)))
                 found += 1
         if not found:
             asked = "" if asked_for is None else f" of {', '.join(asked_for)}"
@@ -123,7 +119,7 @@ def read_test_sets(
             f"the target {', '.join(lacking)} has test data in none of {', '.join(modules)}"
             f"{f' ({why})' if why else ''}; leave it out of --targets"
         )
-    return TestSets(sets, refused, digests)
+    return TargetSets(sets, refused, digests)
 
 
 def _some(examples: Sequence[Any], most: int | None, name: str) -> Sequence[Any]:

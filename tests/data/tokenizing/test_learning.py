@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from hf_mplm.data.tokenizing.learning import learn_tokens
+from hf_mplm.data.tokenizing.similarity import similar_tokens
+from tests.data.tokenizing.kinds import byte_fallback_bpe, byte_level_bpe, word_piece
+from tests.fixtures import corpus_lines
+
+
+OLD = [line for _, line in corpus_lines("eng_Latn", "deu_Latn")]
+NEW = [line for _, line in corpus_lines("kat_Geor")]
+
+
+def _make(kind: str, folder: Path) -> PreTrainedTokenizerBase:
+    if kind == "word_piece":
+        return word_piece(OLD, folder)
+    return byte_level_bpe(OLD) if kind == "byte_level" else byte_fallback_bpe(OLD)
+
+
+@pytest.mark.parametrize("kind", ["byte_level", "byte_fallback", "word_piece"])
+def test_new_tokens_are_used_and_old_text_is_cut_as_before(kind: str, tmp_path: Path) -> None:
+    old = _make(kind, tmp_path / "old")
+    new = learn_tokens(old, NEW, tmp_path / "new", num_new=120)
+    before, after = old.get_vocab(), new.get_vocab()
+    assert {token: after[token] for token in before} == before
+    assert sorted(set(after.values()) - set(before.values())) == list(range(len(old), len(new)))
+    fresh = set(range(len(old), len(new)))
+    cut = new(NEW)["input_ids"]
+    used = {index for row in cut for index in row} & fresh
+    assert len(used) > 0.5 * len(fresh)
+    unknown = [sum(row.count(old.unk_token_id) for row in ids) for ids in (old(NEW)["input_ids"], cut)]
+    shorter = sum(map(len, cut)) < sum(map(len, old(NEW)["input_ids"]))
+    assert shorter if unknown[0] == 0 else unknown[1] < unknown[0]
+    # Text in which no new token applies keeps its ids.
+    same = [(a, b) for a, b in zip(old(OLD)["input_ids"], new(OLD)["input_ids"]) if not set(b) & fresh]
+    assert same and all(a == b for a, b in same)
+
+
+def test_merges_of_the_text_alone_would_find_nothing_to_join(tmp_path: Path) -> None:
+    """A vacuity guard: what is learned on top joins tokens that the old merges leave behind."""
+    old = byte_level_bpe(OLD)
+    new = learn_tokens(old, NEW, tmp_path, num_new=60)
+    alone = byte_level_bpe(NEW, vocab_size=256 + 60)
+    only_alone = set(alone.get_vocab()) - set(old.get_vocab())
+    used = {new.convert_ids_to_tokens(index) for row in new(NEW)["input_ids"] for index in row}
+    learned = set(new.get_vocab()) - set(old.get_vocab())
+    assert learned - only_alone and len(used & learned) >= len(used & only_alone)
+
+
+def test_learning_is_refused_where_it_cannot_be(tiny_tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Unigram.*extend_tokenizer"):
+        learn_tokens(tiny_tokenizer, NEW, tmp_path, num_new=10)
+    old = byte_level_bpe(OLD)
+    with pytest.raises(ValueError, match="no text"):
+        learn_tokens(old, [], tmp_path, num_new=10)
+    with pytest.raises(ValueError, match="nothing to add"):
+        learn_tokens(old, ["ა"], tmp_path, num_new=10)
+    with pytest.raises(ValueError, match="at least 1"):
+        learn_tokens(old, NEW, tmp_path, num_new=0)
+
+
+def test_similar_tokens_keep_the_same_company(tmp_path: Path) -> None:
+    """A planted synonym: new words stand exactly where old ones do."""
+    old = word_piece(["red green blue dog cat bird runs sings sleeps the a"] * 5, tmp_path / "old", 300)
+    nouns, colours, verbs = ["dog", "cat", "bird"], ["red", "green", "blue"], ["runs", "sings", "sleeps"]
+    lines = [f"the {c} {n} {v}" for c in colours for n in nouns for v in verbs]
+    lines += [line.replace("dog", "qqq").replace("red", "zzz") for line in lines]
+    new = learn_tokens(old, ["qqq zzz"] * 30, tmp_path / "new", num_new=40)
+    found = similar_tokens(new, lines * 5, old)
+    names = {index: token for token, index in old.get_vocab().items()}
+    best = {token: names[max(found[token], key=found[token].__getitem__)] for token in ("qqq", "zzz")}
+    assert best["qqq"] in nouns and best["zzz"] in colours
+    assert all(abs(sum(weights.values()) - 1) < 1e-9 for weights in found.values())
+    assert found == similar_tokens(new, lines * 5, old)
+    with pytest.raises(ValueError, match="0 new tokens"):
+        similar_tokens(new, ["the red cat"], old)
