@@ -185,7 +185,8 @@ def _read_tests(
 
 def _corpus_lines(corpus: Any, reading: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     read = CorpusReport()
-    language, lines = "", []
+    language = ""
+    lines: list[str] = []
     for row in iter_corpus(corpus, report=read, **reading):
         if row["language"] != language or len(lines) >= _LINES:
             if lines:

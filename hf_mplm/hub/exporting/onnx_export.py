@@ -167,11 +167,11 @@ def compare_encoders(
     theirs = {code: other.encode(texts) for code, texts in sentences.items()}
     difference = max(float(np.abs(ours[code] - theirs[code]).max()) for code in sentences)
     cosine = min(float(_cosines(ours[code], theirs[code]).min()) for code in sentences)
-    accuracies = [
+    before, after = (
         float(np.mean([retrieval_accuracy(own[source], own[code])["accuracy@1"] for code in targets]))
         for own in (ours, theirs)
-    ]
-    return difference, cosine, *accuracies
+    )
+    return difference, cosine, before, after
 
 
 def _measure(

@@ -85,7 +85,10 @@ def _write_centring(folder: Path, mean: np.ndarray) -> None:
     folder.mkdir()
     settings = {"in_features": size, "out_features": size, "bias": True}
     write_json(folder / "config.json", {**settings, "activation_function": "torch.nn.modules.linear.Identity"})
-    tensors = {"linear.weight": np.eye(size, dtype=np.float32), "linear.bias": -mean.astype(np.float32)}
+    tensors: dict[str, np.ndarray] = {
+        "linear.weight": np.eye(size, dtype=np.float32),
+        "linear.bias": -mean.astype(np.float32),
+    }
     with atomic_write(folder / "model.safetensors") as handle:
         handle.write(save(tensors))
 
