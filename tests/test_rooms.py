@@ -50,6 +50,8 @@ WITHIN = {
     "evaluation.metrics": set(),
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
+    "evaluation.overlap": {"evaluation.files", "evaluation"},
+    "hub.exporting": {"hub"},
     "static.extraction": {"static"},
     "sprachbund.vectors": set(),
     "sprachbund.clusters": {"sprachbund.vectors"},

@@ -80,8 +80,8 @@ class TransformerEncoder:
         name (`str`, *optional*): What the results call the model.
         revision (`str`, *optional*, defaults to `""`): Which version of it this is.
         prompt (`str`, *optional*, defaults to `""`): What is put before every sentence, such as `"query: "`.
-        pooling (`SentencePooling`, *optional*): What takes the place of the mean, over the last layer: the modules of
-            a sentence-transformers folder.
+        pooling (`SentencePooling`, *optional*): What takes the place of the mean, over the layer that it asks for,
+            most often the last: the modules of a sentence-transformers folder.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class TransformerEncoder:
     ) -> None:
         depth = int(model.config.num_hidden_layers)
         if layer is None:
-            layer = default_layer(depth) if pooling is None else depth
+            layer = default_layer(depth) if pooling is None else pooling.modules_of_folder.layer_of(depth)
         if not 0 <= layer <= depth:
             raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {depth}")
         self.device = torch.device(device) if device is not None else default_device()
