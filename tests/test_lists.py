@@ -44,6 +44,8 @@ LIST_OF_STRINGS = re.compile(
 )
 # Parameters, as FUNCTION.NAME or CLASS.METHOD.NAME, that take a string for a list.
 HANDLED = {
+    "ClassificationTask.__init__.joint",
+    "TransferTask.__init__.joint",
     "BertLangScriptConfig.__init__.languages",
     "BertLangScriptConfig.__init__.scripts",
     "ClassificationTask.__init__.labels",
