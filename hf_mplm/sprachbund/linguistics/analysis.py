@@ -16,7 +16,7 @@ from ..vectors.sources import CHARACTERS
 from .agreement import majority_share, nearest_agreement, same_label
 from .findings import Analysis, Finding
 from .lexical_similarity import lexical_agreement
-from .linguistic_similarities import (
+from hf_mplm.languages.linguistic_similarities import (
     genealogical_similarity,
     geographical_similarity,
     same_script,
