@@ -13,7 +13,7 @@ from hf_mplm.languages import branch, parse_code
 
 from .intervals import interval, nested_means
 from .prediction import Prediction
-from .transfer import PairTransfer
+from .rows import PairTransfer
 
 
 __all__ = ["Advice", "Evidence", "advise"]

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from .features import LINEAGE, pair_features
-from .transfer import PairTransfer
+from .rows import PairTransfer
 
 
 __all__ = ["PredictedTransfer", "Prediction", "Skill", "pair_features", "predict"]

@@ -10,148 +10,33 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
-from typing import NamedTuple, TypedDict, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from hf_mplm.transfer.transfer_metrics import transfer_scores
 
 from .intervals import crossed_means, interval, nested_means, verdict
+from .rows import (
+    Correlation,
+    LargestRecipient,
+    PairTransfer,
+    Rank,
+    Rankings,
+    Recipients,
+    RecipientShare,
+    VarianceType,
+)
 from .table import Scores
 
 
-__all__ = [
-    "Correlation",
-    "LargestRecipient",
-    "PairTransfer",
-    "Rank",
-    "Rankings",
-    "Recipients",
-    "RecipientShare",
-    "VarianceType",
-    "rankings",
-    "recipients",
-    "task_correlation",
-    "transfer_table",
-    "variance_types",
-]
+__all__ = ["rankings", "recipients", "task_correlation", "transfer_table", "variance_types"]
 
 Row = TypeVar("Row")
 
 # Of the targets for which a transfer language is the best or the worst: above it is (+), below the rest of it (-).
 _ONE_SIDED = 2 / 3
 _ALMOST_ALL = 0.9
-
-
-class PairTransfer(TypedDict):
-    """What tuning on one language did to one target.
-
-    `base` is `None` without a baseline; `ts` is also `None` where the base score is not above 0; `sem`, the standard
-    error of `ts` over repeats, needs two of them. `change` is the mean score less the base score, `scores` are those
-    of the repeats.
-    """
-
-    task: str
-    metric: str
-    step: int
-    transfer_language: str
-    target: str
-    base: float | None
-    mean: float
-    change: float | None
-    ts: float | None
-    sem: float | None
-    n_repeats: int
-    repeats: list[int]
-    scores: list[float]
-
-
-class Rank(TypedDict):
-    """A language's place among those of a task and step, by the mean of its transfer scores over `n` others.
-
-    `positive` is the share of them that are above 0 (the paper's +(%)), `variance` theirs over the others (with n - 1).
-    `n_max` and `n_min` count for how many others it is the best and the worst; equals share that, unless all are equal.
-    `low` and `high` are the ends of a 95 % bootstrap interval. `n_zero_base` others have no score because the base
-    has 0 there: their mean absolute change is `zero_base_change`. `n_no_base` lack a baseline.
-    """
-
-    task: str
-    step: int
-    rank: int
-    language: str
-    ts: float | None
-    low: float | None
-    high: float | None
-    verdict: str
-    positive: float | None
-    variance: float | None
-    n: int
-    n_max: int
-    n_min: int
-    n_zero_base: int
-    zero_base_change: float | None
-    n_no_base: int
-
-
-class Rankings(NamedTuple):
-    """Transfer languages by aggregated-transfer, and targets by aggregated-target."""
-
-    transfer: list[Rank]
-    target: list[Rank]
-
-
-class VarianceType(TypedDict):
-    """A row of Table 5; `rank` is the one by variance."""
-
-    task: str
-    step: int
-    rank: int
-    language: str
-    n_max: int
-    n_min: int
-    ts: float | None
-    variance: float | None
-    type: str
-
-
-class RecipientShare(TypedDict):
-    """A row of Table 19: the share of `n` transfer languages that a target gains from, and its `group`."""
-
-    task: str
-    step: int
-    target: str
-    positive: float
-    n: int
-    group: str
-
-
-class LargestRecipient(TypedDict):
-    """A cell of Table 20: the target that gains the most from a transfer language."""
-
-    task: str
-    step: int
-    transfer_language: str
-    target: str
-    ts: float
-
-
-class Recipients(NamedTuple):
-    """Tables 19 and 20."""
-
-    shares: list[RecipientShare]
-    largest: list[LargestRecipient]
-
-
-class Correlation(TypedDict):
-    """Spearman's correlation of two tasks' rankings of `n` transfer languages, over `n_targets` common targets."""
-
-    step: int
-    first: str
-    second: str
-    rho: float | None
-    p: float | None
-    n: int
-    n_targets: int
 
 
 def transfer_table(scores: Scores) -> list[PairTransfer]:
@@ -207,20 +92,29 @@ def rankings(table: Sequence[PairTransfer], *, seed: int = 0, samples: int = 200
     transfer: list[Rank] = []
     target: list[Rank] = []
     for rows in _groups(table, lambda row: (row["task"], row["step"])):
-        rng = np.random.default_rng(seed)
         by_language = _groups(rows, lambda row: row["transfer_language"])
         by_target = _groups(rows, lambda row: row["target"])
         best_of = [_extremes(own, "transfer_language") for own in by_target]
         best_for = [_extremes(own, "target") for own in by_language]
         transfer += _ranked(
             [
-                _rank(own, own[0]["transfer_language"], best_of, lambda known: crossed_means(_matrix(known), rng, samples))
+                _rank(
+                    own,
+                    own[0]["transfer_language"],
+                    best_of,
+                    lambda known: crossed_means(_matrix(known), np.random.default_rng(seed), samples),
+                )
                 for own in by_language
             ]
         )
         target += _ranked(
             [
-                _rank(own, own[0]["target"], best_for, lambda known: nested_means(_relative(known), rng, samples))
+                _rank(
+                    own,
+                    own[0]["target"],
+                    best_for,
+                    lambda known: nested_means(_relative(known), np.random.default_rng(seed), samples),
+                )
                 for own in by_target
             ]
         )
@@ -310,7 +204,9 @@ def task_correlation(table: Sequence[PairTransfer]) -> list[Correlation]:
     found: list[Correlation] = []
     for own in _groups(table, lambda row: row["step"]):
         tasks = {
-            rows[0]["task"]: {(row["transfer_language"], row["target"]): row["ts"] for row in rows if row["ts"] is not None}
+            rows[0]["task"]: {
+                (row["transfer_language"], row["target"]): row["ts"] for row in rows if row["ts"] is not None
+            }
             for rows in _groups(own, lambda row: row["task"])
         }
         for first, second in combinations(tasks, 2):
