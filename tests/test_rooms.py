@@ -57,6 +57,7 @@ WITHIN = {
     "sprachbund.clusters": {"sprachbund.vectors"},
     "sprachbund.linguistics": {"sprachbund.vectors", "sprachbund.clusters"},
     "sprachbund.collection": {"sprachbund.vectors", "sprachbund.clusters"},
+    "transfer.findings": {"transfer"},
     "transfer.study": set(),
     "transfer.modules": set(),
     "transfer.tuning": set(),

@@ -8,6 +8,12 @@ import numpy as np
 
 from hf_mplm._lists import as_codes
 from hf_mplm.languages import family, lineage, parse_code, resource
+from hf_mplm.languages.linguistic_similarities import (
+    genealogical_similarity,
+    geographical_similarity,
+    same_script,
+    typological_similarity,
+)
 from hf_mplm.languages.typology import DOMAINS
 
 from ..clusters.partitions import PartitionAgreement, compare_partitions
@@ -16,12 +22,6 @@ from ..vectors.sources import CHARACTERS
 from .agreement import majority_share, nearest_agreement, same_label
 from .findings import Analysis, Finding
 from .lexical_similarity import lexical_agreement
-from .linguistic_similarities import (
-    genealogical_similarity,
-    geographical_similarity,
-    same_script,
-    typological_similarity,
-)
 from .mantel import MantelTest, mantel_tests
 from .word_order import WORD_ORDERS, word_order
 

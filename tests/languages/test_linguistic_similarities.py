@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hf_mplm.languages import feature_names, features, lineage
-from hf_mplm.sprachbund.linguistics.linguistic_similarities import (
+from hf_mplm.languages.linguistic_similarities import (
     genealogical_similarity,
     geographical_similarity,
     same_script,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hf_mplm.languages import coordinates, feature_states, lineage, parse_code
+from .codes import parse_code
+from .typology import coordinates, feature_states, lineage
 
 
 __all__ = [
