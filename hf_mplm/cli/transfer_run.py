@@ -123,15 +123,14 @@ def _print_state(study: str) -> None:
         more = f", without {' and '.join(sorted(unknown))}, of which none is done" if unknown else ""
         print(f"About {left / 3600:,.2f} h are left on one worker{more}")
     table = transfer_table(scores)
-    if len(table):
+    if table:
+        ranks = rankings(table).transfer
+        last = {task: max(rank["step"] for rank in ranks if rank["task"] == task) for task in scores.metrics}
+        rows: list[list[Any]] = [["task", "step", "transfer language", "mean score", "from", "to", ""]]
+        rows += [
+            [rank["task"], rank["step"], rank["language"], rank["mean"], rank["low"], rank["high"], rank["verdict"]]
+            for rank in ranks
+            if rank["step"] == last[rank["task"]]
+        ]
         print("\nDonors so far, by the mean transfer score of their targets:")
-        print("\n".join(text_table(ranking_rows(rankings(table)))))
-
-
-def ranking_rows(ranking: Any) -> list[list[Any]]:
-    """A ranking as rows for a person, its head first.
-
-    Args:
-        ranking (`DataFrame`): of `rankings`.
-    """
-    return [list(ranking.columns), *ranking.itertuples(index=False, name=None)]
+        print("\n".join(text_table(rows)))
