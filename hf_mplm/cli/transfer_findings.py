@@ -115,8 +115,8 @@ def advise(arguments: AdviseArguments) -> int:
     ]
     print("\n".join(text_table(rows)))
     print(
-        "A transfer score of 0.1 is a gain of a tenth of the base's score; an interval that spans 0 cannot tell a gain "
-        "from a loss"
+        "A transfer score of 0.1 is a gain of a tenth of the base's score; an interval that spans 0 cannot tell a "
+        "gain from a loss"
     )
     return 0
 

@@ -128,7 +128,7 @@ def _print_state(study: str) -> None:
         last = {task: max(rank["step"] for rank in ranks if rank["task"] == task) for task in scores.metrics}
         rows: list[list[Any]] = [["task", "step", "transfer language", "mean score", "from", "to", ""]]
         rows += [
-            [rank["task"], rank["step"], rank["language"], rank["mean"], rank["low"], rank["high"], rank["verdict"]]
+            [rank["task"], rank["step"], rank["language"], rank["ts"], rank["low"], rank["high"], rank["verdict"]]
             for rank in ranks
             if rank["step"] == last[rank["task"]]
         ]
