@@ -39,7 +39,7 @@ def write_report(
     scores: Scores,
     folder: str | Path,
     *,
-    seen: str | Sequence[str] = (),
+    seen: str | Sequence[str] | None = None,
     prediction: Prediction | None = None,
     failed: int = 0,
     title: str = TITLE,
@@ -64,7 +64,8 @@ def write_report(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tidy = tidy_tables(scores, as_codes(seen), prediction, seed)
+    known = as_codes(seen) or ()
+    tidy = tidy_tables(scores, known, prediction, seed)
     tables = study_tables(tidy)
     said = [*_paragraphs(scores, tidy, failed), *(prediction.verdicts if prediction is not None else [])]
     pictures: dict[str, bytes] = {}
@@ -72,7 +73,7 @@ def write_report(
         logger.warning("report.html has the tables and no pictures: %s", why)
         said.append(f"There are no pictures: {why}")
     else:
-        pictures = _pictures(tidy, as_codes(seen))
+        pictures = _pictures(tidy, known)
     files = {
         "transfer.parquet": _parquet(tidy["transfer"], {"metrics": scores.metrics, "failed": failed}),
         **{f"{name}.csv": _csv(rows) for name, rows in tidy.items() if rows},

@@ -27,8 +27,8 @@ from .table import format_cell, latex_escape
 __all__ = ["StudyTable", "latex", "study_tables", "tidy_tables"]
 
 _RANKS = (
-    "Mean transfer score with the ends of its 95 % interval; + is the share of scores above 0; best and worst count for "
-    "how many of the others it is that. At zero is the mean absolute change where the base has 0."
+    "Mean transfer score with the ends of its 95 % interval; + is the share of scores above 0; best and worst count "
+    "for how many of the others it is that. At zero is the mean absolute change where the base has 0."
 )
 _INTERFERENCE = (
     "x is the mean sign of a language's own change in its combinations (1: it always gains), y and z those of the "

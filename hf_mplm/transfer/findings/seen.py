@@ -8,7 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from hf_mplm._lists import as_codes
+from hf_mplm._lists import as_list
 
 from .rows import PairTransfer
 
@@ -35,7 +35,7 @@ def seen_means(table: Sequence[PairTransfer], seen: str | Sequence[str]) -> list
         table (`Sequence[PairTransfer]`): of `transfer_table`.
         seen (`str` or `Sequence[str]`): what the base was trained on.
     """
-    known = set(as_codes(seen))
+    known = set(as_list(seen))
     found: dict[tuple[str, int, bool, bool], list[float]] = defaultdict(list)
     for row in table:
         if row["ts"] is not None:
