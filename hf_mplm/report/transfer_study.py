@@ -17,7 +17,7 @@ from hf_mplm.jobs.files import atomic_write
 from hf_mplm.languages import coordinates
 from hf_mplm.transfer.findings.interference import Interference
 from hf_mplm.transfer.findings.prediction import Prediction
-from hf_mplm.transfer.findings.rows import PairTransfer, RecipientShare
+from hf_mplm.transfer.findings.rows import PairTransfer, RecipientShare, count_steps
 from hf_mplm.transfer.findings.table import Scores
 
 from . import plots, transfer_plots
@@ -150,7 +150,7 @@ def _pictures(tidy: Mapping[str, list[Any]], seen: Sequence[str]) -> dict[str, b
     pictures: dict[str, bytes] = {}
     for (task, step), rows in _groups(tidy["transfer"], lambda row: (row["task"], row["step"])).items():
         if any(row["ts"] is not None for row in rows):
-            where = f"{task} after {step} steps"
+            where = f"{task} after {count_steps(step)}"
             pictures[f"Transfer scores, {where}: transfer languages down, targets across, alike ones together"] = (
                 _heat_map(rows)
             )
@@ -163,7 +163,7 @@ def _pictures(tidy: Mapping[str, list[Any]], seen: Sequence[str]) -> dict[str, b
             )
             pictures[caption] = transfer_plots.violins(values, ylabel="transfer score", marked=unseen)
     for (task, step), shares in _groups(tidy["recipients"], lambda row: (row["task"], row["step"])).items():
-        caption = f"Targets by the share of transfer languages that help them, {task} after {step} steps"
+        caption = f"Targets by the share of transfer languages that help them, {task} after {count_steps(step)}"
         pictures.update(_map(caption, shares))
     for task, rows in _groups(tidy["transfer_ranking"], lambda row: row["task"]).items():
         curves = {}

@@ -11,6 +11,7 @@ import numpy as np
 from hf_mplm.transfer.findings.interference import interference_table
 from hf_mplm.transfer.findings.own_scores import own_scores
 from hf_mplm.transfer.findings.prediction import Prediction
+from hf_mplm.transfer.findings.rows import count_steps
 from hf_mplm.transfer.findings.seen import seen_means
 from hf_mplm.transfer.findings.table import Scores
 from hf_mplm.transfer.findings.transfer import (
@@ -188,7 +189,8 @@ def _ranks(title: str, ranks: Sequence[Mapping[str, Any]]) -> list[StudyTable]:
     for row in ranks:
         found.setdefault((row["task"], row["step"]), []).append([row[name] for name in names])
     return [
-        StudyTable(f"{title}: {task} after {step} steps", _RANKS, header, rows) for (task, step), rows in found.items()
+        StudyTable(f"{title}: {task} after {count_steps(step)}", _RANKS, header, rows)
+        for (task, step), rows in found.items()
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from .rows import count_steps
 from .table import Scores
 
 
@@ -35,7 +36,7 @@ def own_scores(scores: Scores) -> list[OwnScore]:
     found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for (task, step, language, target), repeats in sorted(scores.tuned.items()):
         if language == target:
-            found[task, language][f"{step} steps" if step > 1 else "1 step"] += repeats.values()
+            found[task, language][count_steps(step)] += repeats.values()
     for (task, fusion, languages), values in sorted(
         scores.combined.items(), key=lambda item: (item[0][0], len(item[0][2]), item[0][1:])
     ):
