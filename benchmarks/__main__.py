@@ -13,7 +13,7 @@ import benchmarks
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
 # What some need beyond the package; they are left out, and named, where it is not installed.
-NEEDS = {"encoding": "sentence_transformers"}
+NEEDS = {"encoding": "sentence_transformers", "export": "onnxruntime"}
 
 
 def main() -> int:

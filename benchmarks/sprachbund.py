@@ -3,6 +3,7 @@
     python -m benchmarks.sprachbund speed --sentences 1024 --threads 1
     python -m benchmarks.sprachbund memory
     python -m benchmarks.sprachbund cluster --languages 2000
+    python -m benchmarks.sprachbund analyse --languages 2000 --permutations 999
 
 `speed` compares with what one would write otherwise: batches of 32 sentences in the order of the files, all layers.
 The ratios are of one run, in which all ways take turns. The encoder has random weights, which cost what learned ones
@@ -19,7 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +32,7 @@ from benchmarks._report import report
 from hf_mplm.data.corpus.corpora import iter_corpus
 from hf_mplm.data.tokenizing.tokenizers import train_tokenizer
 from hf_mplm.evaluation.encoder import TransformerEncoder, View
-from hf_mplm.sprachbund import LanguageVectors
+from hf_mplm.sprachbund import LanguageVectors, analyse
 from hf_mplm.sprachbund.clusters.cluster import cluster_languages
 from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 
@@ -37,17 +40,21 @@ from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", choices=["speed", "memory", "cluster", "one-memory"], default="speed")
+    parser.add_argument(
+        "part", nargs="?", choices=["speed", "memory", "cluster", "analyse", "one-memory"], default="speed"
+    )
     parser.add_argument("--sentences", type=int, default=1024)
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--hidden_size", type=int, default=384)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--languages", type=int, default=2000)
+    parser.add_argument("--permutations", type=int, default=999)
     parser.add_argument("--folder", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    {"speed": speed, "memory": memory, "cluster": cluster, "one-memory": one_memory}[args.part](args)
+    parts = {"speed": speed, "memory": memory, "cluster": cluster, "analyse": analysed, "one-memory": one_memory}
+    parts[args.part](args)
 
 
 def speed(args: argparse.Namespace) -> None:
@@ -143,22 +150,50 @@ def one_memory(args: argparse.Namespace) -> None:
 
 def cluster(args: argparse.Namespace) -> None:
     """Time and peak of clustering made-up languages, the number chosen by bootstraps."""
+    codes = [f"l{number}" for number in range(args.languages)]
+    vectors = made_up(codes, ["layer1-mean"], args.hidden_size)
+    found, row = measured(lambda: cluster_languages(vectors)[0])
+    report("sprachbund-cluster", [{"languages": args.languages, "clusters": len(found.clusters), **row}])
+
+
+def analysed(args: argparse.Namespace) -> None:
+    """Time and peak of analysing made-up vectors of languages that there are, in six views and four clusters."""
+    table = resources.files("hf_mplm.languages") / "typology.tsv"
+    known = [line.split("\t")[0] for line in table.read_text(encoding="utf-8").splitlines()]
+    known = [code for code in known if len(code) == 3 and code.isalpha()]
+    # A fifth in other scripts, so that partial correlations have something to take off.
+    scripts = ["Latn", "Latn", "Latn", "Latn", "Cyrl"]
+    codes = [f"{code}_{scripts[number % 5]}" for number, code in enumerate(known)]
+    codes = list(dict.fromkeys(codes))[: args.languages]
+    views = ["layer0-mean", "layer4-mean", "layer8-mean", "layer12-mean", "layer12-cls", "characters"]
+    vectors = made_up(codes, views, args.hidden_size)
+    clusters = {"four": {code: str(number % 4) for number, code in enumerate(codes)}}
+    found, row = measured(lambda: analyse(vectors, clusters, permutations=args.permutations))
+    report("sprachbund-analyse", [{"languages": len(codes), "findings": len(found.findings), **row}])
+
+
+def made_up(codes: list[str], views: list[str], width: int) -> LanguageVectors:
+    """Random vectors of languages around six centres."""
     generator = np.random.default_rng(0)
-    centres = generator.normal(size=(6, args.hidden_size))
-    blocks = BlockSums.zeros(args.languages, args.hidden_size)
-    for row in range(args.languages):
-        mean = 2 * centres[row % 6] + generator.normal(size=args.hidden_size)
-        blocks.add(row, np.arange(64) % 16, mean + 4 * generator.normal(size=(64, args.hidden_size)))
-    vectors = LanguageVectors([f"l{number}" for number in range(args.languages)], {"layer1-mean": blocks})
-    start = time.perf_counter()
-    found, _ = cluster_languages(vectors)
-    row = {
-        "languages": args.languages,
-        "clusters": len(found.clusters),
+    centres = generator.normal(size=(6, width))
+    made = {}
+    for view in views:
+        blocks = made[view] = BlockSums.zeros(len(codes), width)
+        for row in range(len(codes)):
+            mean = 2 * centres[row % 6] + generator.normal(size=width)
+            blocks.add(row, np.arange(64) % 16, mean + 4 * generator.normal(size=(64, width)))
+    return LanguageVectors(codes, made)
+
+
+def measured(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """What work gives, the time that it took and the processor's, and the peak of memory so far."""
+    start, processor = time.perf_counter(), time.process_time()
+    found = work()
+    return found, {
         "seconds": time.perf_counter() - start,
+        "processor seconds": time.process_time() - processor,
         "peak GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
-    report("sprachbund-cluster", [row])
 
 
 if __name__ == "__main__":

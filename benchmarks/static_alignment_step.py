@@ -8,8 +8,9 @@
 The public way, micro-batch by micro-batch: 64 padded words through the whole model, logits of every token included,
 `output_hidden_states`, principal subspaces by SVD with its own derivative, backward; then 4 x 128 tokens of text,
 logits of every token, backward. Both sides have one set of weights and are timed in turn on the same text, masks and
-words: real sentences of the sample. Ratios are of the same round. Memory is the peak of a process of its own for each
-side, beyond parameters and gradients.
+words: real sentences of the sample. Ratios are of the same round, by the clock and by the processor's time, which
+other work on the machine changes less; `load` says how many processes wanted a core. Memory is the peak of a process
+of its own for each side, beyond parameters and gradients.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import argparse
 import copy
 import gc
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -190,17 +193,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         steps, rounds, model = prepare(args, folder)
         model.train()
         seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+        cpu_seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+        loads = [os.getloadavg()[0]]
         for number, batches in enumerate(rounds):
-            elapsed = {side: time_step(steps[side], batches, args.device) for side in SIDES}  # type: ignore[arg-type]
-            if number:
-                for side in SIDES:
-                    seconds[side].append(elapsed[side])
+            for side in SIDES:
+                start = time.process_time()
+                elapsed = time_step(steps[side], batches, args.device)  # type: ignore[arg-type]
+                if number:
+                    seconds[side].append(elapsed)
+                    cpu_seconds[side].append(time.process_time() - start)
+            loads.append(os.getloadavg()[0])
     row: dict[str, object] = {"vocab": args.vocab, "layers": args.layers, "micro_batches": args.micro_batches}
-    row |= {"of_them_run": args.of, "loss_of_ours": args.loss}
+    row |= {"of_them_run": args.of, "loss_of_ours": args.loss, "threads": args.threads, "load": round(max(loads), 1)}
     for side in SIDES:
         row[f"{side}_s"] = statistics.median(seconds[side])
+        row[f"{side}_cpu_s"] = statistics.median(cpu_seconds[side])
         row[f"{side}_peak_gib"] = peaks.get(side, "-")
     row["speedup"] = statistics.median(a / b for a, b in zip(seconds["public"], seconds["ours"]))
+    row["cpu_speedup"] = statistics.median(a / b for a, b in zip(cpu_seconds["public"], cpu_seconds["ours"]))
     report(args.name, [row])
 
 

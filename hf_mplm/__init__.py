@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .data.store.prepare import prepare_store
     from .data.store.token_store import TokenStore, load_store
     from .data.tokenizing.tokenizers import load_tokenizer, train_tokenizer
+    from .evaluation.measured import load_encoder
     from .evaluation.results import ResultRow, read_results
     from .evaluation.runner import evaluate
     from .languages import LanguageScript, parse_code
@@ -85,6 +86,7 @@ __all__ = [
     "evaluate",
     "extend_vocabulary",
     "iter_corpus",
+    "load_encoder",
     "load_masked_lm",
     "load_pair_store",
     "load_store",
@@ -129,6 +131,9 @@ _NAMES = {
     "data.tokenizing.tokenizers": [
         "load_tokenizer",
         "train_tokenizer",
+    ],
+    "evaluation.measured": [
+        "load_encoder",
     ],
     "evaluation.results": [
         "ResultRow",

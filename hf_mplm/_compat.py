@@ -6,16 +6,43 @@ Each entry names the change upstream and the version at which it can go.
 from __future__ import annotations
 
 import functools
+import json
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TRANSFORMERS_5", "express_warmup_share", "load_tensors_to_indexed_cpu", "segment_attention_mask"]
+__all__ = [
+    "TRANSFORMERS_5",
+    "express_warmup_share",
+    "load_tensors_to_indexed_cpu",
+    "segment_attention_mask",
+    "strip_local_settings",
+]
 
+LOCAL_SETTINGS = ("is_local", "local_files_only")
 TRANSFORMERS_5 = int(version("transformers").partition(".")[0]) >= 5
+
+
+def strip_local_settings(folder: str | Path) -> None:
+    """Take out of `tokenizer_config.json` what only tells how the tokenizer was read here.
+
+    transformers 5 saves the keyword arguments of `from_pretrained` with it: `is_local` and `local_files_only`, which
+    would keep others from the network. Remove when it does not write them.
+
+    Args:
+        folder (`str` or `Path`): with a tokenizer that was just saved.
+    """
+    path = Path(folder) / "tokenizer_config.json"
+    if not path.is_file():
+        return
+    settings = json.loads(path.read_bytes())
+    kept = {name: value for name, value in settings.items() if name not in LOCAL_SETTINGS}
+    if len(kept) < len(settings):
+        path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def express_warmup_share(args: Any) -> None:

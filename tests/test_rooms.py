@@ -50,6 +50,8 @@ WITHIN = {
     "evaluation.metrics": set(),
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
+    "evaluation.overlap": {"evaluation.files", "evaluation"},
+    "hub.exporting": {"hub"},
     "static.extraction": {"static"},
     "sprachbund.vectors": set(),
     "sprachbund.clusters": {"sprachbund.vectors"},
@@ -62,8 +64,13 @@ WITHIN = {
     "transfer.scoring": {"transfer.modules", "transfer.study"},
     "transfer.interference": {"transfer.modules", "transfer.tuning"},
 }
-# A card is what training writes at the end of a run, so that the trainer hands over to the hub.
-EXCEPTIONS = {("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards")}
+# A card is what training writes at the end of a run, and may publish, so that the trainer hands over to the hub.
+EXCEPTIONS = {
+    ("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_privacy"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_record"),
+}
 
 
 def module_name(path: Path) -> str:

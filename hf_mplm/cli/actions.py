@@ -21,7 +21,8 @@ def verb_parser(verb: str, purpose: str, actions: Mapping[str, str]) -> MplmArgu
         purpose (`str`): what the verb is for, as a sentence.
         actions (`Mapping[str, str]`): actions, with what each does.
     """
-    listed = "\n".join(f"  {name:<8}{does}" for name, does in actions.items())
+    width = max(8, *(len(name) + 2 for name in actions))
+    listed = "\n".join(f"  {name:<{width}}{does}" for name, does in actions.items())
     return MplmArgumentParser(
         (),
         prog=f"hf-mplm {verb}",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from .parser import MplmArgumentParser
 from .reading import READING, RENAMED, ReadingArguments, reading_options
 from .training import (
+    GoingOnArguments,
     check_folders,
     check_origin,
     find_checkpoint,
@@ -22,7 +23,7 @@ from .training import (
 
 
 @dataclass
-class AlignScriptsArguments(ReadingArguments):
+class AlignScriptsArguments(ReadingArguments, GoingOnArguments):
     """Flags of `hf-mplm align-scripts` beside those of `ScriptAlignmentArguments`."""
 
     model: str = field(
@@ -58,14 +59,6 @@ class AlignScriptsArguments(ReadingArguments):
             "help": "replace pairs, or a model with a grown vocabulary, that were made in --output from something "
             "else; never a checkpoint"
         },
-    )
-    resume: Literal["auto", "never"] = field(
-        default="auto",
-        metadata={"help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some"},
-    )
-    trust_remote_code: bool = field(
-        default=False,
-        metadata={"help": "run code that comes with the model"},
     )
 
 

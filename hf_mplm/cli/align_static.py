@@ -6,10 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .parser import MplmArgumentParser
 from .training import (
+    GoingOnArguments,
     check_folders,
     check_origin,
     find_checkpoint,
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class AlignStaticArguments:
+class AlignStaticArguments(GoingOnArguments):
     """Flags of `hf-mplm align-static` beside those of `StaticAlignmentArguments`."""
 
     model: str = field(
@@ -42,14 +43,6 @@ class AlignStaticArguments:
             "help": "folder with static embeddings in one space, which `hf-mplm static map` writes; not needed with "
             "--align_weight 0"
         },
-    )
-    resume: Literal["auto", "never"] = field(
-        default="auto",
-        metadata={"help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some"},
-    )
-    trust_remote_code: bool = field(
-        default=False,
-        metadata={"help": "run code that comes with the model"},
     )
 
 

@@ -30,7 +30,10 @@ class EvaluationArguments:
     )
     source_languages: list[str] = field(
         default_factory=lambda: ["eng_Latn"],
-        metadata={"help": "Languages to train on or retrieve from; for a collection also pivot."},
+        metadata={
+            "help": "Languages to train on or retrieve from; for a collection also pivot, "
+            "and cluster (all that each cluster has, trained on together)."
+        },
     )
     directions: list[str] = field(
         default_factory=lambda: ["source->target"],

@@ -12,7 +12,7 @@ from hf_mplm._lists import split_list
 __all__ = ["KEPT_WHOLE", "ListItems", "StoreAction"]
 
 #: Lists of paths and of labels, which may hold spaces; a path that exists may hold a comma, too.
-KEPT_WHOLE = frozenset({"corpus", "names", "results", "runs"})
+KEPT_WHOLE = frozenset({"corpus", "folder_and_repository", "names", "results", "runs"})
 
 
 class ListItems:

@@ -31,8 +31,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "sprachbund": ("sprachbund", "find the languages that belong together, by what an encoder knows of them"),
     "transfer": ("transfer", "measure who helps whom: tune in one language, score all others"),
     "evaluate": ("evaluate", "measure an encoder on the tasks of the papers"),
+    "audit": ("audit", "find sentences of test sets in the text that a model is trained on"),
     "compare": ("compare", "compare runs of `evaluate`, with confidence intervals"),
     "donors": ("donors", "rank source languages for a target language"),
+    "push": ("push", "publish a checkpoint, vectors, a collection or results on the Hugging Face Hub"),
+    "export": ("export", "write an encoder for sentence-transformers, onnxruntime and transformers.js"),
     "check": ("check", "hold stores, checkpoints and results against their digests"),
     "env": ("env", "print the versions to put into a bug report"),
 }

@@ -15,6 +15,8 @@ from .reading import RENAMED, ReadingArguments, reading_options
 
 _MOST_ROWS = 40
 _MOST_MERGED = 5
+# Of a language's characters; above, whole words are lost.
+_MOST_UNKNOWN = 0.03
 
 
 @dataclass
@@ -71,11 +73,9 @@ def run(argv: Sequence[str]) -> int:
     """Prepare a store and print what is in it."""
     (arguments,) = make_parser().parse(argv)
     from hf_mplm.data.store.prepare import prepare_store
-    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
     settings = reading_options(asdict(arguments))
     corpus, tokenizer, output = (settings.pop(name) for name in ("corpus", "tokenizer", "output"))
-    tokenizer = load_tokenizer(tokenizer, trust_remote_code=settings.pop("trust_remote_code"))
     if settings.pop("romanize"):
         from hf_mplm.data.store.pair_store import prepare_pair_store
 
@@ -121,9 +121,34 @@ def summary(info: dict[str, Any]) -> str:
             f"{len(short)} language-scripts hold out fewer than {info['identity']['holdout']} sentences, because they "
             f"are small: {some(short, 8)}"
         )
+    lines += unknown_lines(info["languages"])
     if n_long := info["totals"]["long_sentences"]:
         lines.append(f"{n_long:,} sentences are longer than a chunk and go on in the next one")
     return "\n".join(lines)
+
+
+def unknown_share(counts: dict[str, int]) -> float:
+    """The share of characters that the tokenizer does not know; of tokens in a store of before, which tells less."""
+    if "unknown_characters" in counts:
+        return counts["unknown_characters"] / max(1, counts["characters"])
+    return counts["unknown_tokens"] / max(1, counts["tokens"] + counts["holdout_tokens"])
+
+
+def unknown_lines(languages: dict[str, dict[str, int]]) -> list[str]:
+    """A warning of languages that lose more than a few characters in a hundred, and what to do.
+
+    Args:
+        languages (`dict`): of `store.json`.
+    """
+    lost = {code: share for code, counts in languages.items() if (share := unknown_share(counts)) > _MOST_UNKNOWN}
+    if not lost:
+        return []
+    shown = some([f"{code} ({share:.0%})" for code, share in sorted(lost.items(), key=lambda one: -one[1])], 8)
+    return [
+        f"The tokenizer does not know more than {_MOST_UNKNOWN:.0%} of the characters of {shown}: what it does not "
+        "know is lost. Grow the vocabulary first: hf-mplm tokenizer train --corpus CORPUS --output PIECES, then "
+        "hf-mplm tokenizer extend --model MODEL --tokenizer PIECES --output NEW_MODEL"
+    ]
 
 
 def pair_summary(info: dict[str, Any]) -> str:
@@ -148,7 +173,6 @@ def pair_summary(info: dict[str, Any]) -> str:
 
 
 def _row(name: str, counts: dict[str, int], n_dropped: int) -> tuple[str, ...]:
-    tokens = counts["tokens"] + counts["holdout_tokens"]
     return (
         name,
         f"{counts['sentences']:,}",
@@ -156,5 +180,5 @@ def _row(name: str, counts: dict[str, int], n_dropped: int) -> tuple[str, ...]:
         f"{counts['chunks']:,}",
         f"{counts['holdout_sentences']:,}",
         f"{n_dropped:,}",
-        f"{counts['unknown_tokens'] / max(1, tokens):.2%}",
+        f"{unknown_share(counts):.2%}",
     )

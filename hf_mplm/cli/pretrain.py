@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .parser import MplmArgumentParser
 from .training import (
+    GoingOnArguments,
+    check_delta,
     check_folders,
     check_origin,
     find_checkpoint,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PretrainArguments:
+class PretrainArguments(GoingOnArguments):
     """Flags of `hf-mplm pretrain` beside those of `MaskedLMTrainingArguments`."""
 
     store: str = field(metadata={"help": "Token store to train on, which `hf-mplm prepare` writes."})
@@ -53,15 +55,15 @@ class PretrainArguments:
     add_languages: bool = field(
         default=False, metadata={"help": "Add the store's languages that a LangSAMP model of before lacks."}
     )
-    resume: Literal["auto", "never"] = field(
-        default="auto",
+    delta: bool = field(
+        default=False,
         metadata={
-            "help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some."
+            "help": "Train low-rank weights (LoRA) over --model, of attention and feed-forward, instead of a copy; "
+            "embeddings and head stay as they are. With --method mlm."
         },
     )
-    trust_remote_code: bool = field(
-        default=False,
-        metadata={"help": "Run code that comes with the model."},
+    delta_rank: int = field(
+        default=8, metadata={"help": "Rank of what --delta trains, of at most 5 % of the model's parameters."}
     )
 
 
@@ -90,9 +92,11 @@ def _train(arguments: PretrainArguments, args: Any, argv: Sequence[str]) -> int:
     import transformers
 
     from hf_mplm.data.store.token_store import load_store
+    from hf_mplm.modeling.delta import add_delta
     from hf_mplm.trainers import MaskedLMTrainer
     from hf_mplm.trainers.base.processes import decided_by_first
 
+    _check_delta(arguments)
     check_folders(args.output_dir, model=arguments.model, store=arguments.store)
     store = load_store(arguments.store)
     if arguments.languages is not None:
@@ -105,8 +109,14 @@ def _train(arguments: PretrainArguments, args: Any, argv: Sequence[str]) -> int:
     transformers.set_seed(args.seed)
     model = _load_model(arguments, args.seed, store, tokenizer, checkpoint)
     _check_sizes(model, tokenizer, store)
+    if arguments.delta:
+        model = add_delta(model, arguments.delta_rank)
+        if args.gradient_checkpointing:
+            # Frozen embeddings give states without a graph, for which torch would not run a layer's backward pass.
+            model.enable_input_require_grads()
     trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer)
     trainer.origin = origin
+    trainer.delta_base = arguments.model if arguments.delta else None
     return train_and_save(trainer, checkpoint, arguments.model, "Trained", argv)
 
 
@@ -115,7 +125,11 @@ def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrain
     from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
     from hf_mplm.trainers.base.run_record import describe_start, describe_store
 
-    origin: dict[str, Any] = {"--method": arguments.method, "store": describe_store(store)}
+    origin: dict[str, Any] = {
+        "--method": arguments.method,
+        "--delta_rank": arguments.delta_rank if arguments.delta else None,
+        "store": describe_store(store),
+    }
     if arguments.method == "langsamp":
         for table in ("language_embeddings", "script_embeddings"):
             origin[f"--{table}"] = getattr(arguments, table)
@@ -123,6 +137,14 @@ def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrain
         return {**origin, "--init_config": _read_settings(str(arguments.init_config))}
     start = describe_start(arguments.model, tokenizer_fingerprint(tokenizer))
     return {**origin, "--init_config": None, "model": start}
+
+
+def _check_delta(arguments: PretrainArguments) -> None:
+    if not arguments.delta:
+        return
+    check_delta(arguments.method)
+    if arguments.model is None:
+        raise ValueError("--delta is low-rank weights over a pretrained model; give --model rather than --init_config")
 
 
 def _load_tokenizer(arguments: PretrainArguments, store: TokenStore) -> PreTrainedTokenizerBase:
@@ -149,7 +171,8 @@ def _load_model(
     from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
     from hf_mplm.trainers.masked_lm.starting import load_for_method
 
-    if checkpoint is not None:
+    # Of low-rank weights the base is loaded, and the trainer puts those of the checkpoint into it.
+    if checkpoint is not None and not arguments.delta:
         return load_checkpoint(checkpoint, trust_remote_code=arguments.trust_remote_code)
     settings: dict[str, Any] = {
         "method": arguments.method,

@@ -99,6 +99,8 @@ class QuickstartModels:
             run = folder.parent / "run"
             trainer = self._trainer(name, run, steps)
             trainer.train(resume_from_checkpoint=trainer.last_checkpoint())
+            if trainer.eval_dataset is not None:
+                trainer.evaluate()  # which the card tells
             trainer.save_model(str(folder))
             trainer.save_state()
             shutil.copyfile(run / "trainer_state.json", folder / "trainer_state.json")
@@ -188,10 +190,14 @@ class QuickstartModels:
             logger.info("%s is finished already.", output)
 
     def _trainer(self, name: str, folder: Path, steps: int, quiet: bool = False) -> Any:
+        import transformers
+
         from hf_mplm.modeling import XLMRobertaForLangScriptMLM, load_masked_lm
         from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
 
         start, args = self.folders["untrained"], self.args
+        # The tables are drawn here, and alike whatever this process did before: after a break it did less.
+        transformers.set_seed(args.seed)
         model: Any
         if name == "langsamp":
             model = XLMRobertaForLangScriptMLM.from_encoder(start, languages=self.store.languages)

@@ -44,6 +44,14 @@ class TrainArguments:
         },
     )
     method: Literal["mlm", "langsamp"] = field(default="mlm", metadata={"help": "As for `hf-mplm pretrain`."})
+    delta: bool = field(
+        default=False,
+        metadata={
+            "help": "Train low-rank weights over --model, of which the collection holds one copy, instead of a copy "
+            "for each cluster. With --method mlm."
+        },
+    )
+    delta_rank: int = field(default=8, metadata={"help": "Rank of what --delta trains."})
     devices: list[str] | None = field(
         default=None, metadata={"help": "Accelerators, by number, each of which trains one model at a time."}
     )
@@ -58,8 +66,10 @@ def run(arguments: TrainArguments, args: Any) -> int:
     from hf_mplm.jobs.files import explain_full_disk
     from hf_mplm.jobs.lock import hold_folder
 
-    from .training import check_folders
+    from .training import check_delta, check_folders
 
+    if arguments.delta:
+        check_delta(arguments.method)
     check_folders(args.output_dir, clusters=arguments.clusters, store=arguments.store, model=arguments.model)
     output = Path(args.output_dir)
     with explain_full_disk(output.parent, "Free some space and repeat the same command."):
@@ -68,21 +78,29 @@ def run(arguments: TrainArguments, args: Any) -> int:
 
 
 def _train(arguments: TrainArguments, args: Any, output: Path) -> int:
-    from hf_mplm.sprachbund.collection.collection import VECTORS_FOLDER, finished_digest
+    from hf_mplm.sprachbund.collection.files import BASE_FOLDER, VECTORS_FOLDER, copy_base, finished_digest
     from hf_mplm.sprachbund.collection.processes import Outcome, train_members
 
     collection, vectors = _plan(arguments, args)
     _take_up(collection, output)
     if vectors is not None:
+        # A collection is made to be handed on: it says by name what its vectors are of, and not where that lies.
+        vectors.config["model"] = collection.base["name"]
         vectors.save(output / VECTORS_FOLDER)
+    start = arguments.model
+    if arguments.delta:
+        copy_base(arguments.model, output / BASE_FOLDER)
+        start = str(output / BASE_FOLDER)
     settings = output / SETTINGS_FILE
     _write_settings(settings, args)
 
     def command(member: Member) -> list[str]:
-        own = {"store": arguments.store, "model": arguments.model, "method": arguments.method}
+        own = {"store": arguments.store, "model": start, "method": arguments.method}
         words = ["pretrain", "--config", str(settings), "--output", str(output / member.folder)]
         words += [word for name, value in own.items() for word in (f"--{name}", value)]
         words += ["--max_steps", str(member.steps), "--languages", ",".join(member.trained_on)]
+        if arguments.delta:
+            words += ["--delta", "--delta_rank", str(arguments.delta_rank)]
         return [*words, "--trust_remote_code"] if arguments.trust_remote_code else words
 
     todo = collection.unfinished(output)
@@ -137,8 +155,16 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
     if silent := sorted(clustered - set(store.languages)):
         logger.warning("%d languages of the clusters have no text: %s", len(silent), ", ".join(silent[:10]))
     revision = model_revision(arguments.model, trust_remote_code=arguments.trust_remote_code)
-    base = {"name": arguments.model, "revision": revision, "tokenizer": store.info["tokenizer"]["fingerprint"]}
+    place = Path(arguments.model)
+    base = {
+        "source": "folder" if place.is_dir() else "hub",
+        "name": place.resolve().name if place.is_dir() else arguments.model,
+        "revision": revision,
+        "tokenizer": store.info["tokenizer"]["fingerprint"],
+    }
     training = {"budget": arguments.budget, "method": arguments.method, "store": store.info["identity"]}
+    if arguments.delta:
+        training["delta"] = arguments.delta_rank
     return Collection(sprachbunds, members, base, training), vectors
 
 
@@ -162,7 +188,7 @@ def _take_up(collection: Collection, output: Path) -> None:
 
 def _digest_of_finished(folder: Path, steps: int) -> str | None:
     from hf_mplm.jobs.files import DamagedError, read_json
-    from hf_mplm.sprachbund.collection.collection import finished_digest
+    from hf_mplm.sprachbund.collection.files import finished_digest
 
     try:
         state = read_json(folder / "trainer_state.json")

@@ -56,6 +56,13 @@ class ExtractArguments:
     min_count: int = field(default=10, metadata={"help": "how often a word must occur"})
     max_words: int = field(default=200_000, metadata={"help": "words of a language, the most frequent"})
     min_words: int = field(default=7, metadata={"help": "words that a sentence must have"})
+    max_sentences: int | None = field(
+        default=None,
+        metadata={
+            "help": "most sentences of a language, of those with --min_words words; a hash of text and --seed "
+            "chooses, whatever the order of the corpus; all by default"
+        },
+    )
     max_length: int = field(default=512, metadata={"help": "tokens of a sentence that are read, at most"})
     subsample: float = field(
         default=5e-6,
@@ -126,7 +133,18 @@ def run(arguments: ExtractArguments) -> int:
 
 
 def _table(words: dict[str, dict[str, Any]]) -> list[str]:
-    head = ("language", "words", "rare", "sentences", "short", "occurrences", "targets an epoch", "cut", "no context")
+    head = (
+        "language",
+        "words",
+        "rare",
+        "sentences",
+        "short",
+        "not taken",
+        "occurrences",
+        "targets an epoch",
+        "cut",
+        "no context",
+    )
     rows = [head]
     for code in sorted(words, key=lambda code: (-words[code]["words"], code)):
         found = words[code]
@@ -138,6 +156,7 @@ def _table(words: dict[str, dict[str, Any]]) -> list[str]:
                 f"{found['rare_words']:,}",
                 f"{found['sentences']:,}",
                 f"{found['short_sentences']:,}",
+                f"{found['unselected_sentences']:,}",
                 f"{found.get('occurrences', found['word_occurrences']):,}",
                 f"{sum(targets) / len(targets):,.0f}",
                 f"{found.get('cut_words', 0):,}",

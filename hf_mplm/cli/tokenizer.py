@@ -116,11 +116,10 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _train(arguments: TrainArguments) -> int:
-    from tqdm.auto import tqdm
-
     from hf_mplm.data.corpus.corpora import CorpusReport
     from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
     from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
+    from hf_mplm.jobs.progress import progress_bar
 
     settings = asdict(arguments)
     corpus, output = settings.pop("corpus"), settings.pop("output")
@@ -130,7 +129,7 @@ def _train(arguments: TrainArguments) -> int:
         output,
         _options(settings),
         report=report,
-        watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
+        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
         **settings,
     )
     for line in report_lines(report.to_dict()):
@@ -161,9 +160,8 @@ def _extend(arguments: ExtendArguments) -> int:
 
 
 def _trim(arguments: TrimArguments) -> int:
-    from tqdm.auto import tqdm
-
     from hf_mplm.data.corpus.corpora import CorpusReport
+    from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.report.table import text_table
     from hf_mplm.trainers.vocabulary.trimming import trim_encoder
 
@@ -176,7 +174,7 @@ def _trim(arguments: TrimArguments) -> int:
         output,
         _options(settings),
         report=report,
-        watch=lambda rows: tqdm(rows, desc="reading", unit=" sentences", disable=None),
+        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
         **settings,
     )
     for line in report_lines(report.to_dict()):

@@ -8,8 +8,9 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hf_mplm.trainers.base.trainer import MplmTrainer
 
 __all__ = [
+    "GoingOnArguments",
+    "check_delta",
     "check_folders",
     "check_origin",
     "find_checkpoint",
@@ -28,6 +31,19 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class GoingOnArguments:
+    """Flags of every verb that trains beside those of its trainer."""
+
+    resume: Literal["auto", "never"] = field(
+        default="auto",
+        metadata={
+            "help": "auto goes on from the last whole checkpoint in --output; never refuses a folder with some."
+        },
+    )
+    trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
 
 
 def quiet_other_processes() -> None:
@@ -58,14 +74,39 @@ def hold(output_dir: str, verb: str) -> Iterator[None]:
         yield
 
 
+def check_delta(method: str) -> None:
+    """Refuse low-rank weights where they would not learn what the method needs.
+
+    Args:
+        method (`str`): Of pretraining.
+
+    Raises:
+        ValueError: With the reason.
+    """
+    if method == "langsamp":
+        raise ValueError(
+            "--delta trains attention and feed-forward alone, and the tables of LangSAMP begin at random: without "
+            "being trained they would add noise. Give --method mlm, or leave --delta out"
+        )
+
+
 def check_folders(output_dir: str, **inputs: str | None) -> None:
-    """Refuse an output that is one of the inputs, which would be overwritten.
+    """Refuse an output that is one of the inputs, which would be overwritten, and a start that is no whole model.
 
     Args:
         output_dir (`str`): The folder of the run.
         **inputs (`str`, *optional*): Flag to folder, or to an id on the Hub.
     """
+    from hf_mplm.modeling.delta import is_delta
+
     for flag, given in inputs.items():
+        if given is not None and is_delta(given):
+            raise ValueError(
+                f"{given} holds low-rank weights, and a run starts from whole ones. Merge them: python -c "
+                f'"from transformers import AutoModelForMaskedLM; from hf_mplm.evaluation import load_model; '
+                f"load_model('{given}', AutoModelForMaskedLM).save_pretrained('merged')\", and put the tokenizer of "
+                "their base beside"
+            )
         if given is not None and Path(given).exists() and Path(given).resolve() == Path(output_dir).resolve():
             raise ValueError(
                 f"--output and --{flag} are both {given}, which would be overwritten; give another --output"

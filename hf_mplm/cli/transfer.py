@@ -8,7 +8,7 @@ from typing import Any
 
 from hf_mplm.transfer.settings import StudySettings
 
-from . import transfer_languages, transfer_train_task
+from . import transfer_findings, transfer_languages, transfer_plan, transfer_run, transfer_train_task
 from .actions import action_parser, split_action, verb_parser
 from .parser import MplmArgumentParser
 
@@ -16,14 +16,32 @@ from .parser import MplmArgumentParser
 ACTIONS = {
     "train-task": "train the module of a task above a frozen base",
     "languages": "train the adapters of languages above a frozen base",
+    "plan": "say what a study will do, how long it takes and what it needs",
+    "run": "run the units of a study; any number of these commands share it",
+    "status": "say how far a study is, and the ranking so far",
+    "report": "write the tables, pictures and the page of a study",
+    "predict": "predict transfer that was not measured, and say how far that can be trusted",
+    "advise": "rank donors for a language, by what was measured, by its relatives and by prediction",
 }
 _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "train-task": (transfer_train_task.TrainTaskArguments,),
     "languages": (transfer_languages.LanguagesArguments,),
+    "plan": (transfer_plan.PlanArguments, StudySettings),
+    "run": (transfer_run.RunArguments,),
+    "status": (transfer_run.StatusArguments,),
+    "report": (transfer_findings.ReportArguments,),
+    "predict": (transfer_findings.PredictArguments,),
+    "advise": (transfer_findings.AdviseArguments,),
 }
 _RUN: dict[str, Callable[..., int]] = {
     "train-task": transfer_train_task.run,
     "languages": transfer_languages.run,
+    "plan": transfer_plan.run,
+    "run": transfer_run.run,
+    "status": transfer_run.status,
+    "report": transfer_findings.report,
+    "predict": transfer_findings.predict,
+    "advise": transfer_findings.advise,
 }
 
 

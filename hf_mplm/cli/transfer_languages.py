@@ -87,11 +87,9 @@ def _train(
     settings: LanguageAdapterSettings,
     arguments: LanguagesArguments,
 ) -> None:
-    from tqdm import tqdm
-
     from hf_mplm.hub.module_cards import write_module_card
-    from hf_mplm.jobs.engines import show_progress
     from hf_mplm.jobs.job import Job, make_folder
+    from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.transfer.interference import train_language_adapter
     from hf_mplm.transfer.modules import ModuleRecord
 
@@ -99,7 +97,7 @@ def _train(
     size = int(getattr(arguments, encoder.size_name))
 
     def build(folder: Path) -> None:
-        with tqdm(desc=code, unit="step", disable=not show_progress(), leave=False) as bar:
+        with progress_bar(desc=code, unit="step", leave=False) as bar:
 
             def tell(loss: float) -> None:
                 bar.set_postfix(loss=f"{loss:.2f}", refresh=False)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .files.layouts import read_records
     from .files.records import DataError, text_of
     from .kinds.classification import ClassificationTask, LabelledText, label_index
+    from .loading import load_model
+    from .measured import load_encoder
     from .results import ResultRow, make_row, read_metadata, read_results, to_dicts, write_results
     from .runner import evaluate
     from .summary import group_mean, groups_of, language_means, source_means
@@ -45,6 +47,8 @@ __all__ = [
     "groups_of",
     "label_index",
     "language_means",
+    "load_encoder",
+    "load_model",
     "make_row",
     "read_metadata",
     "read_records",
@@ -80,6 +84,12 @@ _NAMES = {
         "ClassificationTask",
         "LabelledText",
         "label_index",
+    ],
+    "loading": [
+        "load_model",
+    ],
+    "measured": [
+        "load_encoder",
     ],
     "results": [
         "ResultRow",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .encoder import Encoder
+from .files.reads import recorded_reads
 from .measured import MeasuredModel
 from .results import ResultRow, make_row
 from .settings import EvaluationSettings
@@ -44,6 +45,7 @@ class Context:
         skips (`list[Skip]`): Filled by the tasks: what was left out.
         needs (`dict[Cell, Needs]`): Filled by the tasks: what each cell depends on.
         vocabulary (`Vocabulary`, *optional*): The words that tasks on words choose from.
+        opened (`dict[str, tuple]`): Filled by [`Context.open`]: by task, its benchmark and the files read to open it.
     """
 
     model: MeasuredModel
@@ -54,6 +56,7 @@ class Context:
     skips: list[Skip] = field(default_factory=list)
     needs: dict[Cell, Needs] = field(default_factory=dict)
     vocabulary: Vocabulary | None = None
+    opened: dict[str, tuple[Any, frozenset[Path]]] = field(default_factory=dict)
 
     @property
     def encoder(self) -> Encoder:
@@ -69,6 +72,22 @@ class Context:
     def source_languages(self) -> tuple[str, ...]:
         """The languages to train on or to retrieve from."""
         return tuple(self.settings.source_languages)
+
+    def open(self, task: str, opener: Callable[[Path], Any]) -> tuple[Any, frozenset[Path]]:
+        """Open the benchmark of a task, once a run: to find its languages it looks into every file.
+
+        Args:
+            task (`str`): The task.
+            opener (`Callable[[Path], Any]`): Opens its benchmark under a data folder.
+
+        Returns:
+            `tuple[Any, frozenset[Path]]`: The benchmark, and the files that were read to open it.
+        """
+        if task not in self.opened:
+            with recorded_reads() as files:
+                corpus = opener(self.data_dir)
+            self.opened[task] = corpus, frozenset(files)
+        return self.opened[task]
 
     def depends(self, cell: Cell, files: Iterable[Path], settings: Mapping[str, Any]) -> None:
         """Note what a cell depends on, before anything is computed.

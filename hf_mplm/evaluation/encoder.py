@@ -1,3 +1,5 @@
+"""An encoder out of any checkpoint that `AutoModel` loads."""
+
 from __future__ import annotations
 
 import logging
@@ -5,16 +7,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from tqdm.auto import tqdm
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm.jobs.progress import progress_bar
 from hf_mplm.modeling.pooling import capture_layer, default_layer, mean_pool, truncated_encoder
 
+from .batching import default_device, default_tokens_per_batch, evaluation_mode, length_sorted_batches
+from .encoder_protocol import Encoder, encode_in, needs_language
 from .loading import load_model, load_tokenizer, model_revision, position_limit
 from .sentence_modules import SentenceModules, SentencePooling
 
@@ -24,6 +28,8 @@ __all__ = [
     "Encoder",
     "TransformerEncoder",
     "View",
+    "default_device",
+    "default_tokens_per_batch",
     "encode_in",
     "evaluation_mode",
     "length_sorted_batches",
@@ -53,38 +59,6 @@ class View(NamedTuple):
     pooling: str
 
 
-@runtime_checkable
-class Encoder(Protocol):
-    """What retrieval and probes need of a model. Anything with these four members can be evaluated.
-
-    An encoder that asks which language its sentences are in has `needs_language = True` too, and `languages`, the
-    codes that it knows: it is given the sentences of one language a call, and of no others. Every other encoder is
-    given the sentences of many languages at once and need not take `language`.
-
-    Attributes:
-        name (`str`): What is written into the column `model` of the results.
-        revision (`str`): What is written into the column `revision`.
-        layer (`int`): The layer whose states are pooled, -1 if the word does not apply.
-    """
-
-    name: str
-    revision: str
-    layer: int
-
-    def encode(self, texts: Sequence[str], *, progress: bool = False, language: str | None = None) -> np.ndarray:
-        """Encode sentences.
-
-        Args:
-            texts (`Sequence[str]`): The sentences.
-            progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
-            language (`str`, *optional*): The code of their language, for encoders that ask for it.
-
-        Returns:
-            `np.ndarray`: One float32 vector a sentence, not normalised. Shape: (texts, dimension).
-        """
-        ...
-
-
 class TransformerEncoder:
     """Mean-pooled hidden states of any encoder that `AutoModel` loads.
 
@@ -106,8 +80,8 @@ class TransformerEncoder:
         name (`str`, *optional*): What the results call the model.
         revision (`str`, *optional*, defaults to `""`): Which version of it this is.
         prompt (`str`, *optional*, defaults to `""`): What is put before every sentence, such as `"query: "`.
-        pooling (`SentencePooling`, *optional*): What takes the place of the mean, over the last layer: the modules of
-            a sentence-transformers folder.
+        pooling (`SentencePooling`, *optional*): What takes the place of the mean, over the layer that it asks for,
+            most often the last: the modules of a sentence-transformers folder.
     """
 
     def __init__(
@@ -127,7 +101,7 @@ class TransformerEncoder:
     ) -> None:
         depth = int(model.config.num_hidden_layers)
         if layer is None:
-            layer = default_layer(depth) if pooling is None else depth
+            layer = default_layer(depth) if pooling is None else pooling.modules_of_folder.layer_of(depth)
         if not 0 <= layer <= depth:
             raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {depth}")
         self.device = torch.device(device) if device is not None else default_device()
@@ -282,7 +256,9 @@ class TransformerEncoder:
         """Pool the states of layers in batches of like length; the one place that batches."""
         vectors: dict[Key, np.ndarray] = defaultdict(lambda: np.empty((0, 0), dtype=np.float32))
         lengths = [len(row) for row in ids]
-        bar = tqdm(total=sum(lengths), unit="tok", unit_scale=True, desc="encoding", disable=not progress, leave=False)
+        bar = progress_bar(
+            total=sum(lengths), unit="tok", unit_scale=True, desc="encoding", shown=progress, leave=False
+        )
         with torch.inference_mode(), bar, evaluation_mode(self.model), self._stopping_at(max(layers)):
             for rows in length_sorted_batches(lengths, self.tokens_per_batch):
                 states = self._states([ids[row] for row in rows], [special[row] for row in rows], layers)
@@ -364,96 +340,6 @@ class TransformerEncoder:
             return
         with truncated_encoder(self.model, layer):
             yield
-
-
-def needs_language(encoder: object) -> bool:
-    """Tell whether an encoder is given the sentences of one language a call.
-
-    Args:
-        encoder (`object`): An [`Encoder`].
-    """
-    return bool(getattr(encoder, "needs_language", False))
-
-
-def encode_in(encoder: Encoder, texts: Sequence[str], language: str, *, progress: bool = False) -> np.ndarray:
-    """Encode the sentences of one language, telling it to encoders that ask for it.
-
-    Args:
-        encoder (`Encoder`): The encoder.
-        texts (`Sequence[str]`): The sentences.
-        language (`str`): Code of their language.
-        progress (`bool`, *optional*, defaults to `False`): Whether to show a progress bar.
-
-    Returns:
-        `np.ndarray`: Shape: (texts, dimension), float32.
-    """
-    if needs_language(encoder):
-        return encoder.encode(texts, progress=progress, language=language)
-    return encoder.encode(texts, progress=progress)
-
-
-def length_sorted_batches(lengths: Sequence[int], tokens_per_batch: int) -> Iterator[list[int]]:
-    """Group rows of similar length into batches of a bounded number of tokens.
-
-    The longest come first, so that a batch that does not fit into memory fails at once.
-
-    Args:
-        lengths (`Sequence[int]`): Tokens of each row.
-        tokens_per_batch (`int`): Most tokens of a batch, padding included. A longer row stands alone.
-
-    Yields:
-        `list[int]`: Indices of the rows of a batch.
-    """
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    start = 0
-    while start < len(order):
-        size = max(1, tokens_per_batch // max(1, lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode for a while, and every module of it back into its own mode afterwards.
-
-    Args:
-        model (`nn.Module`): The model.
-
-    Yields:
-        Nothing.
-    """
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
-def default_tokens_per_batch(device: torch.device) -> int:
-    """Choose the size of a batch in tokens.
-
-    Args:
-        device (`torch.device`): Where the model is.
-
-    Returns:
-        `int`: 512 on a CPU, whose caches then hold the activations and where little is padded; 65,536 elsewhere.
-    """
-    return 512 if device.type == "cpu" else 65536
-
-
-def default_device() -> torch.device:
-    """Choose an accelerator if there is one.
-
-    Returns:
-        `torch.device`: CUDA, MPS or the CPU, in this order.
-    """
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
 
 
 def _unique(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:

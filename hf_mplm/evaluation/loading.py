@@ -10,6 +10,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 from transformers.utils import logging as transformers_logging
 
 from hf_mplm.jobs.digests import digest_files
+from hf_mplm.modeling.delta import delta_base, is_delta, merge_delta
 from hf_mplm.modeling.reading import load_config, reading_checkpoint
 
 
@@ -22,6 +23,7 @@ WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
 # What else a number depends on: configuration, code, tokenizer, and the modules of sentence-transformers.
 OTHER_FILES = (
     "config.json",
+    "adapter_config.json",
     "*.index.json",
     "*.py",
     "tokenizer.json",
@@ -51,6 +53,8 @@ def load_model(
 ) -> PreTrainedModel:
     """Load a checkpoint in float32 and refuse one whose encoder would be partly random.
 
+    A folder of low-rank weights (`hf-mplm pretrain --delta`) is its base with these merged.
+
     Args:
         model (`str` or `Path`): Hub id or folder.
         auto_class (*optional*, defaults to `AutoModel`): The auto class to load with. Its own head may be new.
@@ -67,6 +71,9 @@ def load_model(
         DamagedError: If its files cannot be read.
     """
     load_config(model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder)
+    if is_delta(folder := Path(model) / subfolder):
+        base = load_model(delta_base(folder), auto_class, trust_remote_code=trust_remote_code, **kwargs)
+        return merge_delta(base, folder)
     # Which weights are missing is judged below; the loader's own table would list each new head as a problem.
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
@@ -112,7 +119,7 @@ def load_model(
 def load_tokenizer(
     model: str | Path, *, trust_remote_code: bool = False, revision: str | None = None, subfolder: str = ""
 ) -> PreTrainedTokenizerBase:
-    """Load the tokenizer that stands beside a checkpoint.
+    """Load the tokenizer that stands beside a checkpoint, for low-rank weights beside their base.
 
     Args:
         model (`str` or `Path`): Hub id or folder.
@@ -126,6 +133,8 @@ def load_tokenizer(
     Raises:
         DamagedError: If its files cannot be read.
     """
+    if is_delta(folder := Path(model) / subfolder):
+        return load_tokenizer(delta_base(folder), trust_remote_code=trust_remote_code)
     with reading_checkpoint(model):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder

@@ -23,7 +23,7 @@ from .settings import EncodingSettings, LoadingSettings
 from .vocabulary import Vocabulary, is_static_folder
 
 
-__all__ = ["MeasuredModel", "describe_model"]
+__all__ = ["MeasuredModel", "describe_model", "load_encoder"]
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,9 @@ def describe_model(model: str | Path | Encoder, encoding: EncodingSettings, load
     config = load_config(model, subfolder=subfolder, **how)
     depth = int(config.num_hidden_layers)
     own = _own(model, modules, encoding, depth)
-    layer = encoding.layer if encoding.layer is not None else depth if own else default_layer(depth)
+    layer = encoding.layer
+    if layer is None:
+        layer = default_layer(depth) if own is None else own.layer_of(depth)
     prompt = _prompt(model, modules, own, encoding)
     revision = model_revision(model, **how)
 
@@ -178,6 +180,42 @@ def describe_model(model: str | Path | Encoder, encoding: EncodingSettings, load
         loading=loading,
         subfolder=subfolder,
     )
+
+
+def load_encoder(
+    model: str | Path,
+    *,
+    layer: int | None = None,
+    prompt: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> Encoder:
+    """Load what makes vectors of sentences, as [`evaluate`] measures it.
+
+    Args:
+        model (`str` or `Path`): Hub id or folder of an encoder or a sentence-transformers model.
+        layer (`int`, *optional*): Layer to pool, by default two thirds of the depth; a sentence-transformers model
+            pools as its modules say.
+        prompt (`str`, *optional*): Put before every sentence.
+        revision (`str`, *optional*): Commit, tag or branch on the Hub.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
+
+    Returns:
+        `Encoder`: In float32, on an accelerator if there is one.
+
+    Raises:
+        ValueError: If there is no such layer, or the folder holds something else.
+        DamagedError: If it cannot be read.
+
+    Example:
+
+    ```python
+    vectors = hf_mplm.load_encoder("encoder").encode(["Habari ya dunia", "Hello world"])
+    ```
+    """
+    encoding = EncodingSettings(layer=layer, prompt=prompt)
+    loading = LoadingSettings(revision=revision, trust_remote_code=trust_remote_code)
+    return describe_model(model, encoding, loading).encoder
 
 
 def _describe_encoder(encoder: Encoder, encoding: EncodingSettings) -> MeasuredModel:
@@ -228,8 +266,10 @@ def _own(
         return None
     if modules is None:
         raise ValueError(f"{model} has no modules.json of sentence-transformers to pool by; leave --pooling own out")
-    if encoding.layer not in (None, depth):
-        raise ValueError(f"{model} pools layer {depth} by its modules.json; leave --layer {encoding.layer} out")
+    if encoding.layer not in (None, modules.layer_of(depth)):
+        raise ValueError(
+            f"{model} pools layer {modules.layer_of(depth)} by its modules.json; leave --layer {encoding.layer} out"
+        )
     if not encoding.special_tokens:
         raise ValueError(
             f"{model} has a pooling of its own (modules.json), in which special tokens count; give --pooling mean too"

@@ -121,7 +121,7 @@ def evaluate(
         table = RunTable(Path(output) if output is not None else None, context, arguments)
         # The hyper-parameters in full, for whoever reads the table without this version of the recipe.
         table.metadata["finetuning"] = {task.name: task.described() for task in tuned}
-        table.metadata["passed_over"] = {task.name: _passed_over(task, data_dir) for task in found}
+        table.metadata["passed_over"] = {task.name: _passed_over(task, context) for task in found}
         try:
             for task in found:
                 for rows in task.evaluate(context, wanted[task.name]):
@@ -136,11 +136,13 @@ def evaluate(
     return Results(table.rows, [skip._asdict() for skip in context.skips], table.metadata["missing"])
 
 
-def _passed_over(task: Task, data_dir: Path) -> list[dict[str, str]]:
+def _passed_over(task: Task, context: Context) -> list[dict[str, str]]:
     """Files of a task's benchmark that are not used, and why. A task of the user's own need not know."""
-    corpus: Callable[[Path], Any] | None = getattr(task, "corpus", None)
-    entries = getattr(corpus(data_dir), "passed_over", ()) if corpus is not None else ()
-    return [{"path": path, "reason": reason} for path, reason in entries]
+    opener: Callable[[Path], Any] | None = getattr(task, "corpus", None)
+    if opener is None:
+        return []
+    corpus = context.opened[task.name][0] if task.name in context.opened else opener(context.data_dir)
+    return [{"path": path, "reason": reason} for path, reason in getattr(corpus, "passed_over", ())]
 
 
 def _configured(tasks: Sequence[Task], settings: EvaluationSettings) -> list[Task]:

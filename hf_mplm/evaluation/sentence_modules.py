@@ -45,6 +45,7 @@ class SentenceModules:
         lower_case (`bool`): Whether texts are lower-cased.
         prompts (`Mapping[str, str]`): Name to prompt.
         default_prompt (`str`): The prompt that is used unless another is asked for.
+        layer (`int`, *optional*): The layer that is pooled, an index into `hidden_states`; the last by default.
     """
 
     encoder: str = ""
@@ -55,12 +56,24 @@ class SentenceModules:
     lower_case: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str = ""
+    layer: int | None = None
 
     def describe(self) -> str:
         """Say in a few words what is done with the last hidden states."""
         steps = ["normalize" if step == NORMALIZE else f"linear {step}" for step in self.steps]
         prompt = [] if self.include_prompt else ["without the prompt"]
-        return ", ".join(["+".join(self.pooling), *prompt, *steps])
+        layer = [] if self.layer is None else [f"layer {self.layer}"]
+        return ", ".join(["+".join(self.pooling), *layer, *prompt, *steps])
+
+    def layer_of(self, depth: int) -> int:
+        """The layer that is pooled in an encoder of so many layers; one counted from the end has a negative number.
+
+        Args:
+            depth (`int`): `config.num_hidden_layers`.
+        """
+        if self.layer is None:
+            return depth
+        return self.layer if self.layer >= 0 else depth + 1 + self.layer
 
 
 def read_sentence_modules(model: str | Path, revision: str | None = None) -> SentenceModules | None:
@@ -105,6 +118,7 @@ def read_sentence_modules(model: str | Path, revision: str | None = None) -> Sen
         lower_case=bool(lengths.get("do_lower_case", False)),
         prompts=prompts,
         default_prompt=prompts.get(str(said.get("default_prompt_name")), ""),
+        layer=_layer(model, lengths),
     )
 
 
@@ -222,6 +236,21 @@ def _modes(model: str | Path, config: Mapping[str, Any]) -> tuple[str, ...]:
             f"{', '.join(MODES)}. Evaluate the mean of a layer of its encoder: --pooling mean"
         )
     return tuple(mode for mode in MODES if mode in asked)
+
+
+def _layer(model: str | Path, settings: Mapping[str, Any]) -> int | None:
+    """The layer whose states are pooled, where it is not the last."""
+    modalities = settings.get("modality_config")
+    text = modalities.get("text") if isinstance(modalities, dict) else None
+    output = text.get("method_output_name", "last_hidden_state") if isinstance(text, dict) else "last_hidden_state"
+    if output in ("last_hidden_state", ["last_hidden_state"]):
+        return None
+    if isinstance(output, list) and len(output) == 2 and output[0] == "hidden_states" and type(output[1]) is int:
+        return output[1]
+    raise ValueError(
+        f"{model} pools the output {output!r} of its encoder, which is not known here; known are last_hidden_state "
+        'and ["hidden_states", LAYER]. Evaluate the mean of a layer of its encoder: --pooling mean'
+    )
 
 
 def _linear(model: str | Path, folder: str, revision: str | None) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What is shown and shared on the Hub: model cards, MTEB's result files, metrics of the `evaluate` library.
+"""What is shown and shared on the Hub: model cards, publishing, MTEB's result files, metrics for `evaluate`.
 
 May import `languages`, `jobs`, `modeling`, `evaluation`, `transfer` and `report`.
 """
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from .metric_modules import module_path
     from .mteb_export import MtebExport, export_mteb
     from .names import safe_name
+    from .publish import Publication, plan_publication, publish
+    from .publish_commit import Pushed
+    from .publish_metadata import hub_languages
 
 __all__ = [
     "MtebExport",
+    "Publication",
+    "Pushed",
     "add_results_to_card",
     "export_mteb",
+    "hub_languages",
     "module_path",
+    "plan_publication",
+    "publish",
     "read_card",
     "safe_name",
     "write_model_card",
@@ -42,6 +50,17 @@ _NAMES = {
     ],
     "names": [
         "safe_name",
+    ],
+    "publish": [
+        "Publication",
+        "plan_publication",
+        "publish",
+    ],
+    "publish_commit": [
+        "Pushed",
+    ],
+    "publish_metadata": [
+        "hub_languages",
     ],
 }
 

@@ -15,10 +15,14 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
+from hf_mplm.modeling.delta import is_delta
 from hf_mplm.report.table import format_cell, markdown_code, markdown_escape, markdown_table
 
+from .card_sections import digests_of, mark_sections, merge_metadata, merge_sections, read_digests
+from .publish_metadata import hub_languages
 
-__all__ = ["add_results_to_card", "is_own_card", "read_card", "write_model_card"]
+
+__all__ = ["add_results_to_card", "is_own_card", "read_card", "save_card", "write_model_card"]
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +81,13 @@ def write_model_card(
     language_counts: Mapping[str, int] | None = None,
     paper: Mapping[str, str] | None = None,
     tags: str | Sequence[str] = (),
-    template: str = "pretrain",
+    template: str | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `README.md` into a checkpoint's folder, out of what lies there.
 
-    A card that a person has written or edited is left as it is: only one that this function wrote is written anew.
+    A card that a person has written is left as it is. In one that this function wrote, the sections between its
+    markers are written anew, what a person wrote around them stays, and so do the metadata that a person changed.
 
     Args:
         folder (`str` or `Path`): a saved checkpoint; `config.json` is read, and `training_args.json` and
@@ -90,11 +95,13 @@ def write_model_card(
         name (`str`, *optional*): what the card calls the model; the folder's name by default.
         base_model (`str`, *optional*): Hub id of the checkpoint that training started from.
         license (`str`, *optional*): the Hub's licence identifier.
-        language_counts (`Mapping[str, int]`, *optional*): language-script to number of training chunks.
+        language_counts (`Mapping[str, int]`, *optional*): language-script to number of chunks drawn in training.
         paper (`Mapping[str, str]`, *optional*): `title`, `url` and `citation` of the method.
         tags (`str` or `Sequence[str]`, *optional*): tags of the card.
-        template (`str`, *optional*, defaults to `"pretrain"`): a template of this package.
+        template (`str`, *optional*): a template of this package; `"pretrain"` by default.
         facts (`Mapping[str, Any]`, *optional*): what else is told of training, such as `processes` and `layer`.
+
+    What is not given is taken from the folder's `hf_mplm.json`, where training wrote it down.
 
     Returns:
         `Path`: of the card.
@@ -107,6 +114,14 @@ def write_model_card(
     if path.is_file() and not is_own_card(folder):
         logger.info("kept %s, which somebody wrote by hand", path)
         return path
+    record = _read(folder / "hf_mplm.json")
+    noted = record.get("card") or {}
+    template = template or noted.get("template") or "pretrain"
+    license, base_model = license or noted.get("license"), base_model or noted.get("base_model")
+    paper, tags = paper or noted.get("paper"), tags or noted.get("tags") or ()
+    told = record.get("languages") or {}
+    if language_counts is None:
+        language_counts = {code: counts.get("draws", 0) for code, counts in told.items()} or None
     if template not in _TEMPLATES:
         raise ValueError(f"there is no template {template!r} of a card; there are {', '.join(_TEMPLATES)}")
     config = _read(folder / "config.json")
@@ -116,36 +131,40 @@ def write_model_card(
     changes = _read(folder / "run.json").get("changes", [])
     name = name or folder.resolve().name
     languages = sorted(language_counts or {})
+    from_hub = bool(base_model) and not _is_local(str(base_model))
     card_data = ModelCardData(
-        language=sorted({code.split("_")[0] for code in languages} or set(map(str, config.get("languages", []))))
-        or None,
+        language=hub_languages(languages or list(map(str, config.get("languages", [])))) or None,
         license=license,
         library_name="transformers",
         pipeline_tag="fill-mask",
-        base_model=base_model if base_model and not Path(base_model).exists() else None,
+        base_model=base_model if from_hub else None,
+        base_model_relation="finetune" if from_hub else None,
         tags=sorted({"hf-mplm", *as_list(tags, keep_spaces=True)}),
     )
     has_tables = "languages" in config
     card = ModelCard.from_template(
         card_data,
         template_str=(resources.files(__package__) / "templates" / f"{template}.md").read_text(encoding="utf-8"),
-        name=markdown_escape(name),
+        name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
-        summary=_summary(config, languages, base_model),
+        summary=_summary(config, languages, base_model, bool((record.get("origin") or {}).get("--init_config"))),
         has_tables=has_tables,
+        is_delta=is_delta(folder),
         model_type=markdown_code(str(config.get("model_type"))),
         example_language=json.dumps(languages[0] if languages else "eng_Latn"),
         architecture=_architecture(config),
         languages=languages,
         scripts=sorted({code.partition("_")[2] for code in languages} - {""}),
-        language_counts=", ".join(f"{code} ({count:,})" for code, count in sorted((language_counts or {}).items())),
+        language_counts=_training_data(language_counts or {}, told),
+        corpora=", ".join(map(markdown_code, record.get("corpora") or [])),
+        license_text=f"Licence: {license}." if license else "No licence was given.",
         training=list(map(markdown_escape, _training({**arguments, **(facts or {})}, changes) + _ablation(config))),
         held_out=_held_out(state),
         # A baseline of LangSAMP's trainer, without its embeddings, is not the paper's method.
         paper=dict(paper) if paper and (has_tables or template != "pretrain") else None,
         versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
     )
-    _save(card, path)
+    save_card(card, path)
     return path
 
 
@@ -244,9 +263,54 @@ def read_card(folder: str | Path) -> ModelCard:
         raise DamagedError(path, what, "Mend what stands between its --- lines, or delete them.") from error
 
 
-def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None) -> str:
+def _is_local(model: str) -> bool:
+    return Path(model).exists() or model.startswith((".", "/", "~"))
+
+
+def _public(model: str) -> str:
+    """A Hub id, or a folder's own name: where it lies on some machine is nobody's business."""
+    return Path(model).name if _is_local(model) else model
+
+
+def _training_data(draws: Mapping[str, int], told: Mapping[str, Mapping[str, int]]) -> str:
+    """Each language with its sentences and tokens, where they are known, and how often its chunks were drawn."""
+    lines = []
+    for code, count in sorted(draws.items()):
+        known = told.get(code) or {}
+        size = f"{known['sentences']:,} sentences, {known['tokens']:,} tokens, " if "sentences" in known else ""
+        lines.append(f"{code} ({size}{count:,} chunks drawn)")
+    return ", ".join(lines)
+
+
+def save_card(card: ModelCard, path: Path) -> None:
+    """Write a card over one of before, of which an author's words and metadata stay.
+
+    Args:
+        card (`ModelCard`): as it is now.
+        path (`Path`): of the card.
+    """
+    card.text = mark_sections(card.text)
+    ours = card.data.to_dict()
+    if path.is_file():
+        before = read_card(path.parent)
+        wrote, text = read_digests(before.text)
+        card.text = merge_sections(text, card.text)
+        merged = merge_metadata(before.data.to_dict(), ours, wrote)
+        # Results stand in a form of their own, which only the card that was read knows how to write.
+        results = merged.pop("model-index", None) and getattr(before.data, "eval_results", None)
+        name = getattr(before.data, "model_name", None)
+        card.data = ModelCardData(**merged, **({"eval_results": results, "model_name": name} if results else {}))
+    card.text = f"{card.text.rstrip()}\n\n{digests_of(ours)}\n"
+    _save(card, path)
+
+
+def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None, from_scratch: bool) -> str:
     start = (
-        f"continues the pretraining of {markdown_code(base_model)}" if base_model else "was pretrained from scratch"
+        f"continues the pretraining of {markdown_code(_public(base_model))}"
+        if base_model
+        else "was pretrained from scratch"
+        if from_scratch
+        else "was pretrained"
     )
     method = (
         f"by masked language modelling with LangSAMP: {' and '.join(_tables(config))} embeddings are added to the "

@@ -10,10 +10,11 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
+from hf_mplm.jobs.files import DamagedError, read_json
 from hf_mplm.report.table import markdown_code, markdown_escape, markdown_table
 
-from .cards import is_own_card
+from .cards import is_own_card, save_card
+from .publish_metadata import hub_languages
 
 
 __all__ = ["write_collection_card"]
@@ -27,7 +28,7 @@ _PACKAGES = ("hf-mplm", "transformers", "torch")
 def write_collection_card(folder: str | Path, *, name: str | None = None) -> Path:
     """Write `README.md` into a collection.
 
-    A card that a person has written or edited is left as it is: only one that this function wrote is written anew.
+    A card that a person has written is left as it is; in one that this function wrote, what a person added stays.
 
     Args:
         folder (`str` or `Path`): the collection; its `sprachbunds.json` is read.
@@ -70,26 +71,28 @@ def _write(path: Path, content: dict[str, Any], name: str) -> Path:
     ]
     header = ["folder", "pivot", "languages", "tokens", "steps", "codes"]
     told = {"clusters": content["arm"], "budget": training["budget"], "method": training["method"]}
+    # Collections of before have no `source`, and the way to a folder as its name.
+    on_hub = base["source"] == "hub" if "source" in base else not Path(base["name"]).exists()
     card = ModelCard.from_template(
         ModelCardData(
-            language=sorted({code.partition("_")[0] for code in languages}),
+            language=hub_languages(languages) or None,
             library_name="hf-mplm",
             pipeline_tag="fill-mask",
-            base_model=base["name"] if not Path(base["name"]).exists() else None,
+            base_model=base["name"] if on_hub else None,
             tags=["hf-mplm", "masked-lm", "multilingual", "representation-sprachbund"],
         ),
         template_str=(resources.files(__package__) / "templates" / "collection.md").read_text(encoding="utf-8"),
-        name=markdown_escape(name),
+        name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
-        base=markdown_code(Path(base["name"]).name if Path(base["name"]).exists() else base["name"]),
+        base=markdown_code(base["name"] if on_hub else Path(base["name"]).name),
         members=members,
         plain=training["method"] == "mlm",
+        rank=training.get("delta"),
         languages=languages,
         example_language=json.dumps(members[0]["pivot"]),
         table=markdown_table(header, rows, aligned=False),
         training=[markdown_escape(f"{key}: {value}") for key, value in told.items()],
         versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
     )
-    with atomic_write(path) as file:
-        file.write(str(card).encode("utf-8", errors="backslashreplace"))
+    save_card(card, path)
     return path

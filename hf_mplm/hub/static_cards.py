@@ -11,10 +11,11 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
+from hf_mplm.jobs.files import DamagedError, read_json
 from hf_mplm.report.table import markdown_escape
 
-from .cards import is_own_card
+from .cards import is_own_card, save_card
+from .publish_metadata import hub_languages
 
 
 __all__ = ["write_static_card"]
@@ -29,7 +30,7 @@ _PLACED = ("model_type", "dimension", "languages", "mapping", "segmenters")
 def write_static_card(folder: str | Path, *, name: str | None = None) -> Path:
     """Write `README.md` into a folder of static embeddings.
 
-    A card that a person has written or edited is left as it is: only one that this function wrote is written anew.
+    A card that a person has written is left as it is; in one that this function wrote, what a person added stays.
 
     Args:
         folder (`str` or `Path`): the folder; its `config.json` is read.
@@ -60,14 +61,14 @@ def write_static_card(folder: str | Path, *, name: str | None = None) -> Path:
     base = encoder if isinstance(encoder, str) and "/" in encoder and not Path(encoder).exists() else None
     card = ModelCard.from_template(
         ModelCardData(
-            language=sorted({code.partition("_")[0] for code in languages}),
+            language=hub_languages(languages) or None,
             library_name="hf-mplm",
             pipeline_tag="feature-extraction",
             base_model=base,
             tags=["hf-mplm", "static-embeddings"],
         ),
         template_str=(resources.files(__package__) / "templates" / "static.md").read_text(encoding="utf-8"),
-        name=markdown_escape(name),
+        name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
         words=f"{sum(sizes.values()):,}",
         dimension=config.get("dimension"),
@@ -80,8 +81,7 @@ def write_static_card(folder: str | Path, *, name: str | None = None) -> Path:
         mapped=[markdown_escape(line) for line in _mapped(mapping)],
         versions=", ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES),
     )
-    with atomic_write(path) as file:
-        file.write(str(card).encode("utf-8", errors="backslashreplace"))
+    save_card(card, path)
     return path
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,17 +15,12 @@ from typing import TypeVar
 from .ray_cluster import run_on_ray
 
 
-__all__ = ["ENGINES", "run_tasks", "show_progress"]
+__all__ = ["ENGINES", "run_tasks"]
 
 ENGINES = ("local", "ray")
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-def show_progress() -> bool:
-    """Whether progress bars are wanted: on a terminal, or where the log's level asks for information."""
-    return sys.stderr.isatty() or logging.getLogger("hf_mplm").isEnabledFor(logging.INFO)
 
 
 def run_tasks(

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .digests import listed_files, refuse_damage, write_digests
-from .engines import run_tasks, show_progress
+from .engines import run_tasks
 from .files import TEMPORARY_SUFFIX, DamagedError, explain_full_disk, read_json, sync_folder, write_json
 from .lock import LOCK_FILES, hold_folder
 from .plan import Plan, is_plan, plan_differences
+from .progress import progress_bar
 
 
 __all__ = ["PART_BYTES", "Job", "JobPart", "finished_results", "make_folder", "run_parts", "unfinished_parts"]
@@ -307,15 +308,11 @@ def run_parts(
         num_proc (`int`): processes.
         engine (`str`): `local` or `ray`.
     """
-    from tqdm import tqdm
-
     todo = unfinished_parts(parts, finished)
     total = sum(part.weight for part in parts)
     left = sum(part.weight for part in todo)
     count, start = 0, time.monotonic()
-    with tqdm(
-        total=total, initial=total - left, desc=title, unit="B", unit_scale=True, disable=not show_progress()
-    ) as bar:
+    with progress_bar(total=total, initial=total - left, desc=title, unit="B", unit_scale=True) as bar:
         for done in run_tasks(function, todo, num_proc=num_proc, engine=engine):
             count += done[unit]
             bar.set_postfix_str(f"{count / (time.monotonic() - start):,.0f} {unit}/s", refresh=False)

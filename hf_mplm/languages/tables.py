@@ -117,6 +117,20 @@ def iso_short_languages() -> dict[str, str]:
 
 
 @functools.cache
+def macrolanguages() -> dict[str, str]:
+    """Language -> the macrolanguage that it is counted to, of those with two letters in ISO 639-1."""
+    return {language: macro for macro, members in rows("macrolanguages.tsv") for language in members.split()}
+
+
+@functools.cache
+def two_letters() -> dict[str, str]:
+    """ISO 639-3 code -> ISO 639-1 code."""
+    import pycountry
+
+    return {entry.alpha_3: entry.alpha_2 for entry in pycountry.languages if hasattr(entry, "alpha_2")}
+
+
+@functools.cache
 def iso_scripts() -> dict[str, str]:
     """ISO 15924 code -> English name."""
     import pycountry

@@ -66,6 +66,8 @@ class LangScriptConfigMixin(_PreTrainedConfig):
     Args:
         languages (`list[str]`, *optional*): ISO 639-3 codes; a code's position is its language id.
         scripts (`list[str]`, *optional*): ISO 15924 codes; a code's position is its script id.
+        language_scripts (`list[str]`, *optional*): codes such as `swh_Latn` of the languages in the scripts that they
+            were given in, by which `nearest_languages` names them.
         use_language_embeddings (`bool`, *optional*, defaults to `True`): whether the masked-LM model has a table of
             languages. The paper's ablation (section 5.1) turns one of the two off.
         use_script_embeddings (`bool`, *optional*, defaults to `True`): whether it has a table of scripts.
@@ -90,11 +92,13 @@ class LangScriptConfigMixin(_PreTrainedConfig):
         use_script_embeddings: bool = True,
         hf_mplm_version: str | None = None,
         tie_word_embeddings: bool = True,
+        language_scripts: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)  # type: ignore[call-arg]
         self.languages = _checked_list("languages", languages, LANGUAGE)
         self.scripts = _checked_list("scripts", scripts, SCRIPT)
+        self.language_scripts = list(language_scripts or [])
         self.use_language_embeddings = bool(use_language_embeddings)
         self.use_script_embeddings = bool(use_script_embeddings)
         self.hf_mplm_version = hf_mplm_version or LangScriptConfigMixin.package_version

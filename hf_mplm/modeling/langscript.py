@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from torch import nn
 from .configuration_langscript import listed, split_codes
 from .language_embeddings import LangScriptEmbedding, embed_ids
 from .masked_only_lm import MaskedOnlyLM, MaskedOnlyOutput
-from .remote_code import RemoteCode, package_module
+from .remote_code import RemoteCode, copy_tokenizer, follow_umask, package_module
 
 
 __all__ = ["LangScriptLM"]
@@ -171,8 +172,12 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             codes (`str` or `Iterable[str]`): language-script codes like `xyz_Thai`; `xyz` where the script is known
                 anyway.
         """
+        codes = list(listed(codes))
         languages, scripts = split_codes(codes)
         config = self.config
+        config.language_scripts = list(
+            dict.fromkeys([*config.language_scripts, *(code for code in codes if "_" in code)])
+        )
         config.languages = list(dict.fromkeys([*config.languages, *languages]))
         config.scripts = list(dict.fromkeys([*config.scripts, *scripts]))
         like = self.get_input_embeddings().weight
@@ -195,10 +200,11 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         Args:
             code (`str`): `tha_Thai` or `tha`; the script plays no part.
             among (`str` or `Sequence[str]`, *optional*): the codes to choose from; by default every language
-                of the model.
+                of the model, in the script that it was first given in.
 
         Returns:
-            `list[tuple[str, float]]`: codes as they were given, without the language itself, and cosines.
+            `list[tuple[str, float]]`: codes as they were given, such as `pes_Arab`, without the language itself, and
+                cosines.
 
         Raises:
             ValueError: if a language is unknown, or the model has no language embeddings.
@@ -209,12 +215,17 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
         itself = _position(known, code.partition("_")[0], "language", code)
         others = {
             other: position
-            for other in (known if among is None else listed(among))
+            for other in (self._known_codes() if among is None else listed(among))
             if (position := _position(known, other.partition("_")[0], "language", other)) != itself
         }
         table = nn.functional.normalize(self.language_embeddings.weight.detach().double(), dim=-1)
         cosines = (table[list(others.values())] @ table[itself]).tolist()
         return sorted(zip(others, cosines), key=lambda pair: -pair[1])
+
+    def _known_codes(self) -> list[str]:
+        """Every language in the script it was first given in; without one where a checkpoint of before tells none."""
+        written = {code.partition("_")[0]: code for code in reversed(self.config.language_scripts)}
+        return [written.get(language, language) for language in self.config.languages]
 
     @classmethod
     def from_encoder(
@@ -267,10 +278,18 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
 
         Args:
             path (`str` or `os.PathLike`): folder to write.
-            tokenizer (`PreTrainedTokenizerBase`, *optional*): written beside it.
+            tokenizer (`PreTrainedTokenizerBase`, *optional*): written beside it; the files of the checkpoint that this
+                model was loaded from by default.
         """
         stock_class = self.stock_encoder_class
-        own = ("hf_mplm_version", "languages", "scripts", "use_language_embeddings", "use_script_embeddings")
+        own = (
+            "hf_mplm_version",
+            "language_scripts",
+            "languages",
+            "scripts",
+            "use_language_embeddings",
+            "use_script_embeddings",
+        )
         left_out = {*PROVENANCE, *own}
         settings = {name: value for name, value in self.config.to_dict().items() if name not in left_out}
         # On the meta device nothing is drawn: exporting during training leaves the random state alone.
@@ -278,8 +297,22 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             encoder = stock_class(stock_class.config_class(**settings))
         encoder.load_state_dict(self.base_model.state_dict(), assign=True)
         encoder.save_pretrained(path)
+        follow_umask(path)
         if tokenizer is not None:
             tokenizer.save_pretrained(path)
+        # transformers 5 leaves an XLM-R tokenizer's SentencePiece model behind.
+        source = self.config._name_or_path if tokenizer is None else tokenizer.name_or_path
+        if not copy_tokenizer(source, path) and tokenizer is None:
+            warnings.warn(
+                f"there is no tokenizer in {source or 'this model, which was not loaded from a checkpoint'}, so that "
+                f"{path} has none: transformers 5 would make one of five entries without a word, to which all text is "
+                "unknown. Give it: model.export_encoder(path, tokenizer=tokenizer)",
+                stacklevel=2,
+            )
+        card = package_module("encoder_card")
+        if card is not None:
+            card.write_encoder_card(path, self.config)
+            card.strip_local_settings(path)
 
 
 def _position(listed: Sequence[str], wanted: str, kind: str, code: str) -> int:

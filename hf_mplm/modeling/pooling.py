@@ -11,7 +11,15 @@ from torch import nn
 from transformers import PreTrainedModel
 
 
-__all__ = ["capture_layer", "default_layer", "encode_to_layer", "mean_pool", "truncated_encoder", "without_peft"]
+__all__ = [
+    "capture_layer",
+    "default_layer",
+    "encode_to_layer",
+    "layer_stack",
+    "mean_pool",
+    "truncated_encoder",
+    "without_peft",
+]
 
 
 def default_layer(num_layers: int) -> int:
@@ -84,7 +92,7 @@ def truncated_encoder(model: PreTrainedModel, layer: int) -> Iterator[PreTrained
         ValueError: if there is no such layer, or the architecture's layers are not found.
     """
     base = cast(PreTrainedModel, without_peft(model).base_model)
-    owner, name = _layer_stack(base)
+    owner, name = layer_stack(base)
     layers = getattr(owner, name)
     _check_layer(layer, len(layers))
     swapped: list[tuple[nn.Module, str, nn.Module | None]] = [(owner, name, layers)]
@@ -118,7 +126,7 @@ def capture_layer(model: PreTrainedModel, layer: int) -> Iterator[list[torch.Ten
         ValueError: if there is no such layer, or the architecture's layers are not found.
     """
     base = cast(PreTrainedModel, without_peft(model).base_model)
-    owner, name = _layer_stack(base)
+    owner, name = layer_stack(base)
     layers = getattr(owner, name)
     _check_layer(layer, len(layers))
     module: nn.Module = base
@@ -150,7 +158,15 @@ def _check_layer(layer: int, depth: int) -> None:
         raise ValueError(f"layer {layer} does not exist: the model has the layers 0 (embeddings) to {depth}")
 
 
-def _layer_stack(base: PreTrainedModel) -> tuple[nn.Module, str]:
+def layer_stack(base: nn.Module) -> tuple[nn.Module, str]:
+    """The module that holds an encoder's layers, and the name of their list in it.
+
+    Args:
+        base (`nn.Module`): the encoder without its head.
+
+    Raises:
+        ValueError: if the architecture's layers are not found.
+    """
     for owner, name in ((base._modules.get("encoder"), "layer"), (base, "layers")):
         if owner is not None and isinstance(owner._modules.get(name), nn.ModuleList):
             return owner, name

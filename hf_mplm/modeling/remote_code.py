@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
-__all__ = ["RemoteCode", "classes_by_auto_class", "package_module", "travelling_files"]
+__all__ = [
+    "RemoteCode",
+    "classes_by_auto_class",
+    "copy_tokenizer",
+    "follow_umask",
+    "package_module",
+    "travelling_files",
+]
+
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("sentencepiece.bpe.model", "vocab.txt", "vocab.json", "merges.txt"),
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel as _PreTrainedModel
@@ -48,6 +60,46 @@ def travelling_files(remote_file: str) -> list[Path]:
 
     modeling = Path(__file__).with_name(remote_file)
     return sorted({modeling, *map(Path, get_relative_import_files(str(modeling)))})
+
+
+def follow_umask(folder: str | os.PathLike[str]) -> None:
+    """Let weights be read by whom `config.json` beside them is: safetensors writes them for their owner alone (0600).
+
+    Args:
+        folder (`str` or `os.PathLike`): of a checkpoint.
+    """
+    config = Path(folder) / "config.json"
+    if config.is_file():
+        for path in Path(folder).glob("*.safetensors"):
+            path.chmod(config.stat().st_mode & 0o777)
+
+
+def copy_tokenizer(name_or_path: str, folder: str | os.PathLike[str]) -> list[str]:
+    """Copy the files of a checkpoint's tokenizer that a folder lacks.
+
+    Args:
+        name_or_path (`str`): a folder, or an id on the Hub.
+        folder (`str` or `os.PathLike`): where they go.
+
+    Returns:
+        `list[str]`: names of the files that were copied.
+    """
+    from transformers.utils import cached_file
+
+    copied = []
+    for name in TOKENIZER_FILES if name_or_path else ():
+        found = cached_file(
+            name_or_path,
+            name,
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        target = Path(folder) / name
+        if found is not None and not target.exists():
+            shutil.copyfile(found, target)
+            copied.append(name)
+    return copied
 
 
 def package_module(name: str) -> Any:
@@ -93,4 +145,7 @@ class RemoteCode(_PreTrainedModel):
             folder.mkdir(parents=True, exist_ok=True)
             for file in travelling_files(self.remote_file):
                 shutil.copyfile(file, folder / file.name)
-        return super().save_pretrained(save_directory, *args, **kwargs)
+        saved = super().save_pretrained(save_directory, *args, **kwargs)
+        if kwargs.get("is_main_process", True):
+            follow_umask(save_directory)
+        return saved

@@ -63,6 +63,7 @@ def start_from_encoder(
     config = cls.config_class(
         languages=found_languages,
         scripts=found_scripts,
+        language_scripts=[code for code in dict.fromkeys(listed(languages)) if "_" in code],
         use_language_embeddings=use_language_embeddings,
         use_script_embeddings=use_script_embeddings,
         **settings,

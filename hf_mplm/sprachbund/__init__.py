@@ -14,6 +14,7 @@ from hf_mplm._lazy import lazy_names
 if TYPE_CHECKING:
     from .clusters.cluster import cluster_languages
     from .clusters.sprachbunds import Sprachbunds, read_clusters
+    from .collection.collection import collection_files
     from .collection.evaluation import evaluate_collection
     from .collection.router import SprachbundRouter
     from .linguistics.analysis import analyse
@@ -29,6 +30,7 @@ __all__ = [
     "Sprachbunds",
     "analyse",
     "cluster_languages",
+    "collection_files",
     "compute_language_vectors",
     "evaluate_collection",
     "read_clusters",
@@ -40,6 +42,9 @@ _NAMES = {
     ],
     "clusters.cluster": [
         "cluster_languages",
+    ],
+    "collection.collection": [
+        "collection_files",
     ],
     "collection.evaluation": [
         "evaluate_collection",

@@ -18,6 +18,7 @@ from hf_mplm.jobs.digests import DIGESTS_FILE, refuse_damage, write_digests
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json, write_json
 from hf_mplm.languages import parse_code
 
+from .vector_file import write_vectors
 from .word2vec import read_word2vec
 from .word_table import WordTable
 from .words import lower_case, segment_words
@@ -261,20 +262,20 @@ class StaticEmbeddings:
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `vectors.safetensors`, `words.parquet`, `config.json`, their digests, and a card.
 
-        A card that somebody has written or edited stays as it is.
+        Vectors are written in blocks, so that no second copy of them is in memory. A card that somebody has written or
+        edited stays as it is.
 
         Args:
             folder (`str` or `Path`): the folder, which is made where it is missing.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
-        from safetensors.numpy import save
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tables = list(self.tables.values())
         with atomic_write(folder / _VECTORS) as handle:
-            handle.write(save({"vectors": np.concatenate([table.vectors for table in tables]).astype(np.float32)}))
+            write_vectors(handle, [table.vectors for table in tables])
         columns = {
             "word": [word for table in tables for word in table.words],
             "language": pa.array([table.language for table in tables for _ in table.words]).dictionary_encode(),
@@ -298,7 +299,7 @@ class StaticEmbeddings:
         token: str | None = None,
         commit_message: str = "Upload static embeddings",
     ) -> str:
-        """Write a folder and upload it to the Hub, whose `from_pretrained` reads it again.
+        """Publish them on the Hub, as `hf-mplm push` does, from where `from_pretrained` reads them again.
 
         Args:
             repo_id (`str`): such as `"user/name"`; it is made where it is missing.
@@ -309,17 +310,11 @@ class StaticEmbeddings:
         Returns:
             `str`: address of the commit.
         """
-        from huggingface_hub import HfApi
+        from hf_mplm.hub.publish import publish
 
-        from hf_mplm.hub.static_cards import write_static_card
-
-        api = HfApi(token=token)
-        api.create_repo(repo_id, private=private, exist_ok=True)
         with TemporaryDirectory(prefix="hf-mplm-") as folder:
             self.save_pretrained(folder)
-            write_static_card(folder, name=repo_id)
-            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=commit_message)
-        return str(commit.commit_url)
+            return publish(folder, repo_id, private=private, token=token, message=commit_message).url
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, hub_revision: str | None = None) -> StaticEmbeddings:

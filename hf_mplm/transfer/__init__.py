@@ -12,18 +12,48 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .donors import Donor, measured_transfer, rank_donors
+    from .experiment import StudyExperiment
+    from .findings.advice import Advice, advise
+    from .findings.table import Scores
+    from .findings.transfer import rankings, transfer_table
+    from .modules import TaskModule, adapt_encoder
+    from .settings import StudySettings
+    from .study.unit import CellScore, Experiment, Unit
     from .transfer_metrics import interference_projection, interference_signs, transfer_scores
+    from .tuning import Base
 
 __all__ = [
+    "Advice",
+    "Base",
+    "CellScore",
     "Donor",
+    "Experiment",
+    "Scores",
+    "StudyExperiment",
+    "StudySettings",
+    "TaskModule",
+    "Unit",
+    "adapt_encoder",
+    "advise",
     "interference_projection",
     "interference_signs",
     "measured_transfer",
     "rank_donors",
+    "rankings",
     "transfer_scores",
+    "transfer_table",
 ]
 
 _NAMES = {
+    "experiment": ["StudyExperiment"],
+    "findings.advice": ["Advice", "advise"],
+    "findings.table": ["Scores"],
+    "findings.transfer": ["rankings", "transfer_table"],
+    "modules.backends": ["adapt_encoder"],
+    "modules.task_module": ["TaskModule"],
+    "settings": ["StudySettings"],
+    "study.unit": ["CellScore", "Experiment", "Unit"],
+    "tuning.base": ["Base"],
     "donors": [
         "Donor",
         "measured_transfer",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hf_mplm._lists import as_list
+
 
 __all__ = ["BACKENDS", "FUSIONS", "StudySettings"]
 
@@ -94,6 +96,9 @@ class StudySettings:
     revision: str | None = field(default=None, metadata={"help": "revision of a model on the Hub"})
 
     def __post_init__(self) -> None:
+        for name in ("tasks", "transfer_languages", "targets", "combination_languages", "fusion"):
+            if getattr(self, name) is not None:
+                setattr(self, name, as_list(getattr(self, name)))
         self.steps = sorted(set(self.steps))
         self.combinations = sorted(set(self.combinations))
         self.fusion = list(dict.fromkeys(self.fusion))

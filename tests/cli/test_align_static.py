@@ -71,6 +71,24 @@ def test_every_recipe_makes_a_plain_checkpoint(recipe, start, store, tmp_path, c
     assert ("dcca_chance" in log) == recipe.endswith("dcca")
 
 
+def test_word2vec_files_are_mapped_and_aligned_with(start, store, tmp_path, capsys):
+    """The commands of static-fasttext-dcca, from files that any other tool may have written."""
+    static = make_static(tmp_path / "static", 20)
+    assert main(["static", "export", "--static", str(static), "--output", str(tmp_path / "files")]) == 0
+    files = [f"{code}={tmp_path / 'files' / code}.vec" for code in ("deu_Latn", "ell_Grek")]
+    mapped, unsupervised = tmp_path / "mapped", ["--mode", "unsupervised", "--hub_language", "deu_Latn"]
+    assert main(["static", "map", "--word2vec", *files, *unsupervised, "--output", str(mapped)]) == 0
+    before, after = StaticEmbeddings.from_pretrained(static), StaticEmbeddings.from_pretrained(mapped)
+    assert [after.words(code) for code in after.languages] == [before.words(code) for code in before.languages]
+    assert "encoder" not in after.config and after.dimension == 20
+    more = ["--config", "static-fasttext-dcca", "--static", str(mapped), "--eval_steps", "1", "--save_steps", "1"]
+    assert main(command(start, store, tmp_path / "out", *more, "--logging_steps", "1")) == 0
+    assert "Aligned in 2 steps" in capsys.readouterr().out
+    log = json.loads((tmp_path / "out" / "trainer_state.json").read_text())["log_history"][0]
+    # Eight components can correlate by eight in all.
+    assert -8 < log["dcca_loss"] < 0 and -8 < log["dcca_chance"] < 0
+
+
 def test_the_recipes_are_the_papers_settings():
     for recipe in RECIPES:
         _, args = make_parser().parse(["--config", recipe, "--model", "m", "--store", "s", "--output", "o"])

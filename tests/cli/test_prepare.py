@@ -35,6 +35,21 @@ def test_prints_a_table_and_where_the_store_is(
     assert lines[-1] == f"The token store is in {output}"
 
 
+def test_a_script_that_the_vocabulary_lacks_is_told_with_its_remedy(
+    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_corpus / "ell_Grek.txt").write_text("\u13a0\u13b9\u13d3 \u13a0\u13d2\n" * 20, encoding="utf-8")  # Cherokee
+    output = tmp_path / "store"
+    assert prepare(tiny_corpus, tiny_tokenizer_folder, output) == 0
+    told = capsys.readouterr().out
+    counts = load_store(output).info["languages"]["ell_Grek"]
+    # A sentence is one or two unknown tokens, and all that was written is lost.
+    assert counts["unknown_characters"] == 5 * 20 and counts["characters"] == 6 * 20
+    assert "ell_Grek (83%" in told and "hf-mplm tokenizer extend --model" in told
+    assert load_store(output).info["languages"]["deu_Latn"]["unknown_characters"] < 20
+    assert "deu_Latn (" not in told
+
+
 def test_long_tables_are_cut_but_not_their_totals(tmp_path: Path) -> None:
     keys = ("sentences", "tokens", "chunks", "holdout_sentences", "holdout_tokens", "holdout_chunks")
     numbers = {**dict.fromkeys(keys, 1), "unknown_tokens": 0, "long_sentences": 0}

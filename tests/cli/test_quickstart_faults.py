@@ -121,6 +121,15 @@ def test_overwriting_mends_what_is_damaged(whole: Path, tmp_path: Path) -> None:
     assert (output / "tokenizer" / "tokenizer.json").stat().st_mtime_ns == before, "what is whole stays"
 
 
+def test_a_model_begun_after_a_break_is_the_one_of_an_undisturbed_run(whole: Path, tmp_path: Path) -> None:
+    output = Path(shutil.copytree(whole, tmp_path / "out"))
+    for name in ("langsamp", "scores/langsamp"):
+        shutil.rmtree(output / name)
+    # Its tables are random, and this process has trained no baseline before it draws them.
+    assert quickstart(output, *SMALL) == 0
+    assert weights(output) == weights(whole) and scores(output) == scores(whole)
+
+
 def test_the_second_is_told_who_the_first_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,7 +21,7 @@ from hf_mplm.languages import detect_script, parse_code
 from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter
 from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.sprachbund.collection import Collection
-from hf_mplm.sprachbund.collection.collection import finished_digest
+from hf_mplm.sprachbund.collection.files import finished_digest
 from hf_mplm.sprachbund.collection.members import Member
 from hf_mplm.sprachbund.vectors.block_sums import BlockSums
 from tests.evaluation.conftest import write_sib200
@@ -202,3 +202,47 @@ def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplo
         )
     assert {row.source_language for row in rows} == {"eng_Latn"}
     assert "deu_Latn has no training data, eng_Latn is the next" in caplog.text
+
+
+def test_all_of_a_cluster_is_trained_on_together(folder, tmp_path, capsys):
+    data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))
+    flags = ["--tasks", "sib200", "--data_dir", data, "--transfer_settings", "probe", "--layer", 1]
+    flags += ["--source_languages", "pivot,cluster", "--output", tmp_path / "run"]
+    assert main(["evaluate", "--model", str(folder), *map(str, flags)]) == 0
+    rows = {(row.language, row.metric, row.setting): row for row in read_results(tmp_path / "run")}
+    assert {key[2] for key in rows} == {"probe", "joint-probe"} and len(rows) == 16
+    assert {row.source_language for key, row in rows.items() if key[2] == "joint-probe"} == {""}
+    # By hand: a benchmark in which one language has the training and dev sentences of both.
+    by_hand = Path(shutil.copytree(data, tmp_path / "by_hand"))
+    for pivot, other in (("deu_Latn", "eng_Latn"), ("swh_Latn", "tha_Thai")):
+        for split in ("train", "dev"):
+            first, second = ((data / "sib200" / code / f"{split}.tsv").read_text() for code in (pivot, other))
+            renamed = second.splitlines()[1:]
+            numbered = [f"9{line}" for line in renamed]  # ids of their own, or one would be the other's translation
+            text = first.rstrip("\n") + "\n" + "\n".join(numbered) + "\n"
+            (by_hand / "sib200" / pivot / f"{split}.tsv").write_text(text)
+    differs = False
+    for member, pivot, codes in (
+        ("1", "deu_Latn", ["deu_Latn", "eng_Latn"]),
+        ("2", "swh_Latn", ["swh_Latn", "tha_Thai"]),
+    ):
+        settings = {"transfer_settings": "probe", "source_languages": pivot, "layer": 1}
+        for row in evaluate(folder / f"sprachbund-{member}", "sib200", by_hand, codes, **settings):
+            assert rows[row.language, row.metric, "joint-probe"].value == row.value
+            differs |= rows[row.language, row.metric, "probe"].value != row.value
+    assert differs  # vacuity guard: the pivot alone gives other scores
+    # The same command computes nothing again, and both kinds of rows stay.
+    assert main(["evaluate", "--model", str(folder), *map(str, flags)]) == 0
+    assert {(row.language, row.metric, row.setting): row for row in read_results(tmp_path / "run")} == rows
+
+
+@pytest.mark.parametrize(
+    ("tasks", "settings", "words"),
+    [("tatoeba", "zero-shot", "tatoeba trains on nothing"), ("sib200", "few-shot-3", "not in few-shot-3")],
+)
+def test_where_nothing_can_be_trained_on_together(tasks, settings, words, folder, tmp_path):
+    from hf_mplm.sprachbund import evaluate_collection
+
+    data = write_sib200(tmp_path / "data", ("eng_Latn",))
+    with pytest.raises(ValueError, match=words):
+        evaluate_collection(folder, tasks, data, source_languages="cluster", transfer_settings=settings)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from hf_mplm.cli.main import main
 from hf_mplm.evaluation.files.records import DataError
 from hf_mplm.jobs.files import DamagedError
+from hf_mplm.static import vector_file
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.word2vec import read_word2vec, write_word2vec
 from hf_mplm.static.word_table import WordTable
@@ -41,6 +45,41 @@ def test_a_folder_gives_back_what_was_written(static: StaticEmbeddings, tmp_path
         StaticEmbeddings.from_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match="hf-mplm static map"):
         StaticEmbeddings.from_pretrained(tmp_path / "none")
+
+
+@pytest.mark.parametrize("width", [1, 6, 0])
+def test_vectors_are_written_in_blocks_as_safetensors_writes_them_at_once(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = [np.random.default_rng(rows).normal(size=(rows, width)).astype(np.float32) for rows in (5, 0, 3, 4)]
+    expected = save({"vectors": np.concatenate(tables)})
+    monkeypatch.setattr(vector_file, "BLOCK_BYTES", 2 * 4 * width)
+    written: list[bytes] = []
+    handle = SimpleNamespace(write=lambda data: written.append(bytes(data)))
+    vector_file.write_vectors(handle, tables)
+    assert b"".join(written) == expected
+    if width:
+        assert len(written) == 1 + 3 + 2 + 2 and max(map(len, written[1:])) == 8 * width
+    # Other layouts and kinds of number become the same.
+    written.clear()
+    vector_file.write_vectors(handle, [np.asfortranarray(table.astype(">f8")) for table in tables])
+    assert b"".join(written) == expected
+
+
+def test_writing_a_folder_takes_no_second_copy_of_the_vectors(tmp_path: Path) -> None:
+    size = (20_000, 300)
+    vectors = np.zeros(size, dtype=np.float32)
+    static = StaticEmbeddings(
+        [WordTable("eng_Latn", [f"w{row}" for row in range(size[0])], np.ones(size[0]), vectors)]
+    )
+    tracemalloc.start()
+    try:
+        static.save_pretrained(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < vectors.nbytes / 2
+    assert (tmp_path / "vectors.safetensors").stat().st_size > vectors.nbytes
 
 
 def test_nearest_equals_a_plain_loop(static: StaticEmbeddings) -> None:

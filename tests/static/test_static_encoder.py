@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from hf_mplm.evaluation.encoder import Encoder
 from hf_mplm.evaluation.loading import model_revision
 from hf_mplm.evaluation.results import read_metadata, read_results
 from hf_mplm.evaluation.runner import evaluate
+from hf_mplm.hub.publish_commit import Pushed, Target
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.word_table import WordTable
 from hf_mplm.static.words import segment_words
@@ -136,23 +136,21 @@ def test_the_hub_gets_the_folder_and_gives_it_back(data: Path, tmp_path: Path, m
 
     made: dict[str, object] = {}
 
-    class FakeHub:
-        def __init__(self, token: str | None = None) -> None:
-            made["token"] = token
+    def commit_files(api: object, target: Target, files: dict[str, Path | bytes], message: str) -> Pushed:
+        made["target"] = target
+        made["files"] = {
+            name: content if isinstance(content, bytes) else content.read_bytes() for name, content in files.items()
+        }
+        return Pushed("1", f"https://hub/{target.repo_id}/commit/1", True)
 
-        def create_repo(self, repo_id: str, **options: object) -> None:
-            made["created"] = (repo_id, options)
-
-        def upload_folder(self, *, repo_id: str, folder_path: str, commit_message: str) -> SimpleNamespace:
-            made["files"] = {path.name: path.read_bytes() for path in Path(folder_path).iterdir()}
-            return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1")
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", FakeHub)
+    monkeypatch.setattr("hf_mplm.hub.publish.commit_files", commit_files)
     static = make_static(data)
     assert static.push_to_hub("me/static", private=True, token="t") == "https://hub/me/static/commit/1"
-    assert made["created"] == ("me/static", {"private": True, "exist_ok": True}) and made["token"] == "t"
+    assert made["target"] == Target("me/static", private=True)
     files = made["files"]
-    assert sorted(files) == ["README.md", "config.json", "digests.json", "vectors.safetensors", "words.parquet"]
+    assert sorted(files) == [
+        *("README.md", "config.json", "digests.json", "hf_mplm.json", "vectors.safetensors", "words.parquet")
+    ]
     assert b'from_pretrained("me/static")' in files["README.md"]
     for name, content in files.items():
         (tmp_path / "snapshot").mkdir(exist_ok=True)

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_mplm.jobs.engines import run_tasks, show_progress
+from hf_mplm.jobs.engines import run_tasks
+from hf_mplm.jobs.progress import progress_bar
 
 from ..corpus.options import ReadOptions
 from ..corpus.report import CorpusReport
@@ -84,8 +85,6 @@ def write_splits(
     Returns:
         `list[LanguagePlan]`: what each language has in each split, in the order of the labels.
     """
-    from tqdm import tqdm
-
     languages = sorted(merged.report.counts)
     by_language: dict[str, list] = {language: [] for language in languages}
     for batch in merged.batches:
@@ -104,7 +103,7 @@ def write_splits(
     total = sum(shard.tokens for shard in todo)
     # Half a gigabyte is copied before a process has started.
     where: dict[str, Any] = {"num_proc": num_proc, "engine": engine} if len(todo) > 2 else {}
-    with tqdm(total=total, desc="Packing", unit=" tokens", unit_scale=True, disable=not show_progress()) as bar:
+    with progress_bar(total=total, desc="Packing", unit=" tokens", unit_scale=True) as bar:
         for done in run_tasks(write_shard, todo, **where):
             bar.update(done["tokens"])
     close_parts()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_mplm._lists import as_codes
-from hf_mplm.jobs.engines import run_tasks, show_progress
+from hf_mplm.jobs.engines import run_tasks
 from hf_mplm.jobs.job import PART_BYTES, finished_results, unfinished_parts
+from hf_mplm.jobs.progress import progress_bar
 
 from ..corpus.corpora import find_files
 from ..corpus.options import ReadOptions
@@ -80,6 +81,7 @@ def prepare_pair_store(
     fold_han: bool = False,
     split: str = "train",
     revision: str | None = None,
+    trust_remote_code: bool = False,
     overwrite: bool = False,
     part_bytes: int = PART_BYTES,
 ) -> PairStore:
@@ -107,6 +109,8 @@ def prepare_pair_store(
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): split of a Hub dataset.
         revision (`str`, *optional*): revision of a Hub dataset.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with a tokenizer that is
+            given by its name may run.
         overwrite (`bool`, *optional*, defaults to `False`): replace a store, or unfinished work, made from something
             else. A folder that is no store is never replaced.
         part_bytes (`int`, *optional*, defaults to 4 MiB): text that is lost at most when interrupted.
@@ -134,10 +138,10 @@ def prepare_pair_store(
         )
     output = Path(output)
     options = ReadOptions(as_codes(languages), text_column, language_column, fold_han, split, revision)
-    if isinstance(tokenizer, (str, Path)):
-        tokenizer = load_tokenizer(tokenizer)
     found = CorpusReport()
     files = find_files(corpus, options, found)
+    if isinstance(tokenizer, (str, Path)):
+        tokenizer = load_tokenizer(tokenizer, trust_remote_code=trust_remote_code)
     settings = {
         "pairs": True,
         "tokenizer": tokenizer_fingerprint(tokenizer),
@@ -187,10 +191,8 @@ def _read_info(path: Path) -> dict[str, Any]:
 
 
 def _tokenize(parts: Sequence[PairPart], num_proc: int, engine: str) -> None:
-    from tqdm import tqdm
-
     todo = unfinished_parts(parts, finished_pairs)
-    with tqdm(desc="Romanising and tokenizing", unit=" pairs", unit_scale=True, disable=not show_progress()) as bar:
+    with progress_bar(desc="Romanising and tokenizing", unit=" pairs", unit_scale=True) as bar:
         for done in run_tasks(tokenize_pairs, todo, num_proc=num_proc, engine=engine):
             bar.update(done["sentences"])
 

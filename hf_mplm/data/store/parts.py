@@ -17,7 +17,7 @@ from ..corpus.options import ReadOptions
 from ..corpus.readers import read_segment
 from ..corpus.report import CorpusReport
 from ..corpus.segments import Segment
-from ..tokenizing.encoding import EncoderSpec, encode_sentences, hash_sentences
+from ..tokenizing.encoding import EncoderSpec, encode_sentences, hash_sentences, unknown_characters
 
 
 __all__ = ["Batch", "LanguageCounts", "Part", "PartResult", "finished_part", "part_path", "tokenize_part"]
@@ -57,11 +57,12 @@ class Part:
 
 @dataclass
 class LanguageCounts:
-    """What a language has in tokens: `characters`, `tokens`, `unknown_tokens` and `long_sentences`."""
+    """What a language has: `characters`, `tokens`, those of both that are unknown, and `long_sentences`."""
 
     characters: int = 0
     tokens: int = 0
     unknown_tokens: int = 0
+    unknown_characters: int = 0
     long_sentences: int = 0
 
     def add(self, other: LanguageCounts) -> None:
@@ -69,6 +70,7 @@ class LanguageCounts:
         self.characters += other.characters
         self.tokens += other.tokens
         self.unknown_tokens += other.unknown_tokens
+        self.unknown_characters += other.unknown_characters
         self.long_sentences += other.long_sentences
 
 
@@ -188,11 +190,14 @@ def _encode(part: Part, language: str, texts: list[str], result: PartResult) -> 
     if n_stray := int((stray > 0).sum()):
         report.clean("special_token_text", language, n_stray)
     lengths = lengths[kept]
+    n_unknown = int((tokens == part.encoder.unknown).sum())
     result.counts.setdefault(language, LanguageCounts()).add(
         LanguageCounts(
             characters=sum(map(len, texts)),
             tokens=len(tokens),
-            unknown_tokens=int((tokens == part.encoder.unknown).sum()),
+            unknown_tokens=n_unknown,
+            # One unknown token may stand for a whole sentence, so that the share of tokens tells little.
+            unknown_characters=unknown_characters(part.encoder, texts) if n_unknown else 0,
             long_sentences=int((lengths > part.chunk_length).sum()),
         )
     )

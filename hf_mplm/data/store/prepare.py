@@ -55,6 +55,7 @@ def prepare_store(
     fold_han: bool = False,
     split: str = "train",
     revision: str | None = None,
+    trust_remote_code: bool = False,
     overwrite: bool = False,
     part_bytes: int = PART_BYTES,
 ) -> TokenStore:
@@ -82,6 +83,8 @@ def prepare_store(
         fold_han (`bool`, *optional*, defaults to `False`): write Hans and Hant as Hani, as Glot500 does.
         split (`str`, *optional*, defaults to `"train"`): split of a Hub dataset.
         revision (`str`, *optional*): revision of a Hub dataset.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with a tokenizer that is
+            given by its name may run.
         overwrite (`bool`, *optional*, defaults to `False`): replace a store, or unfinished work, made from something
             else. A folder that is no store is never replaced.
         part_bytes (`int`, *optional*, defaults to 4 MiB): text that is tokenized, and lost when interrupted, at a
@@ -108,16 +111,16 @@ def prepare_store(
         raise ValueError(f"holdout ({holdout}) must not be negative, and part_bytes ({part_bytes}) must be positive")
     output = Path(output)
     options = ReadOptions(as_codes(languages), text_column, language_column, fold_han, split, revision)
+    found = CorpusReport()
+    files = find_files(corpus, options, found)
     if isinstance(tokenizer, (str, Path)):
-        tokenizer = load_tokenizer(tokenizer)
+        tokenizer = load_tokenizer(tokenizer, trust_remote_code=trust_remote_code)
     if chunk_length > tokenizer.model_max_length:
         logger.warning(
             "chunks of %d tokens are longer than this tokenizer's model takes (%d)",
             chunk_length,
             tokenizer.model_max_length,
         )
-    found = CorpusReport()
-    files = find_files(corpus, options, found)
     settings = {
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "chunk_length": chunk_length,

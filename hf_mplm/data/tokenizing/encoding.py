@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -126,6 +127,30 @@ def encode_sentences(spec: EncoderSpec, texts: Sequence[str]) -> tuple[np.ndarra
         is_body[stops - offset] = False
     tokens[is_body] = body
     return tokens, whole, n_stray
+
+
+def unknown_characters(spec: EncoderSpec, texts: Sequence[str]) -> int:
+    """Count the characters of sentences, white space aside, that the tokenizer does not know.
+
+    A character is unknown if it gives the unknown token where it stands alone; each is asked about once a process.
+
+    Args:
+        spec (`EncoderSpec`): the tokenizer.
+        texts (`Sequence[str]`): sentences.
+    """
+    if spec.unknown < 0:
+        return 0
+    counts = Counter("".join(texts))
+    known = _characters.setdefault(spec.folder, {})
+    new = [character for character in counts if character not in known and not character.isspace()]
+    if new:
+        body, lengths = _load(spec)(new)
+        lost = np.add.reduceat(np.append(body == spec.unknown, False), np.append(0, np.cumsum(lengths))[:-1])
+        known.update(zip(new, ((lost > 0) & (np.asarray(lengths) > 0)).tolist()))
+    return sum(count for character, count in counts.items() if known.get(character))
+
+
+_characters: dict[str, dict[str, bool]] = {}
 
 
 def hash_sentences(texts: Sequence[str], seed: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 import sentencepiece
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from hf_mplm._compat import strip_local_settings
 from hf_mplm.jobs.files import DamagedError, parse_json
 
 from ..corpus.corpora import CorpusRow
@@ -208,6 +209,7 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, output: str | Path) -> No
         output (`str` or `Path`): the folder.
     """
     tokenizer.save_pretrained(str(output))
+    strip_local_settings(output)
     path = Path(output) / MODEL_FILE
     if type(tokenizer).__name__.startswith("XLMRobertaTokenizer") and not path.is_file():
         path.write_bytes(model_of_tokenizer(tokenizer).SerializeToString(deterministic=True))

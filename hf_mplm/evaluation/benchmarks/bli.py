@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from ..files.opening import plain_name, read_head
 from ..files.reads import recorded_reads
 from ..files.report import Findings, list_files
 from ..files.word_pairs import named_languages, pair_digest, read_pairs
-from ..kinds.options import with_options
+from ..kinds.options import UntunedTask
 from ..kinds.retrieval import SOURCE_TO_TARGET, TARGET_TO_SOURCE
 from ..kinds.words_alone import encoding_of_words, vocabulary_matrix, word_suffix
 from ..metrics.similarity import best_ranks, csls_penalty, normalise
@@ -180,7 +180,7 @@ class LexiconCorpus(BenchmarkFiles):
 
 
 @dataclass(frozen=True)
-class LexiconInductionTask:
+class LexiconInductionTask(UntunedTask):
     """Lexicon induction in both directions between each language and the source languages.
 
     Static embeddings are judged by their own words. An encoder is judged by what it makes of each word alone, of a
@@ -192,26 +192,10 @@ class LexiconInductionTask:
 
     name: str = "bli"
     hub_type: str = "feature-extraction"
-    options: ClassVar[tuple[str, ...]] = ()
-
-    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> LexiconInductionTask:
-        """It takes no options of its own; see [`WordSettings`] for those that it has."""
-        return with_options(self, options)
 
     def corpus(self, data_dir: Path) -> LexiconCorpus:
         """Open the benchmark."""
         return LexiconCorpus(data_dir)
-
-    def languages(self, data_dir: Path) -> list[str]:
-        """List the language-scripts that stand in a dictionary.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return self.corpus(data_dir).languages()
 
     def check(self, context: Context, languages: Sequence[str]) -> None:
         """Read every dictionary, and refuse one that the languages were mapped with.
@@ -231,12 +215,12 @@ class LexiconInductionTask:
         settings = {"csls_neighbours": context.settings.retrieval.csls_neighbours, **encoding_of_words(context)}
         for source in context.source_languages:
             for language in self._measurable(context, source, languages):
+                corpus, common = context.open(self.name, self.corpus)
                 with recorded_reads() as files:
-                    corpus = self.corpus(context.data_dir)
                     for one, other in ((source, language), (language, source)):
                         self._refuse_overlap(context, corpus.pairs(one, other), one, other)
                 for cell in self._cells(context, source, language):
-                    context.depends(cell, files, settings)
+                    context.depends(cell, common | files, settings)
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Look up the translations of both directions, one language after the other.
@@ -249,7 +233,7 @@ class LexiconInductionTask:
             `list[ResultRow]`: `precision@1`, `precision@5`, `precision@10`, `mrr` and `accuracy@1` of one language,
             one direction and one setting.
         """
-        corpus = self.corpus(context.data_dir)
+        corpus, _ = context.open(self.name, self.corpus)
         for source in context.source_languages:
             vectors: Tensor | None = None
             for language in self._measurable(context, source, languages):
@@ -299,7 +283,8 @@ class LexiconInductionTask:
         return context.vocabulary
 
     def _measurable(self, context: Context, source: str, languages: Sequence[str]) -> list[str]:
-        known, corpus = set(self._vocabulary(context).languages), self.corpus(context.data_dir)
+        known = set(self._vocabulary(context).languages)
+        corpus, _ = context.open(self.name, self.corpus)
         found = []
         for language in languages:
             if language == source:

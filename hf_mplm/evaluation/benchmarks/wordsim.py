@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..files.names import resolve_codes
 from ..files.opening import DataError, plain_name, read_head, read_lines
 from ..files.reads import recorded_reads
 from ..files.report import Findings, list_files
-from ..kinds.options import with_options
+from ..kinds.options import UntunedTask
 from ..kinds.words_alone import encoding_of_words, word_suffix
 from ..metrics.correlation import correlations
 from ..metrics.similarity import normalise
@@ -141,7 +141,7 @@ def phrase_vector(phrase: str, vocabulary: Vocabulary, language: str, places: Ma
 
 
 @dataclass(frozen=True)
-class WordSimilarityTask:
+class WordSimilarityTask(UntunedTask):
     """Correlation of cosines with what people said, within a language and across two.
 
     The settings are `monolingual`, whose rows have no source language, and `cross-lingual`. `--oov 0` takes the
@@ -153,26 +153,10 @@ class WordSimilarityTask:
 
     name: str = "wordsim"
     hub_type: str = "feature-extraction"
-    options: ClassVar[tuple[str, ...]] = ()
-
-    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> WordSimilarityTask:
-        """It takes no options of its own; see [`WordSettings`] for those that it has."""
-        return with_options(self, options)
 
     def corpus(self, data_dir: Path) -> WordPairCorpus:
         """Open the benchmark."""
         return WordPairCorpus(data_dir)
-
-    def languages(self, data_dir: Path) -> list[str]:
-        """List the language-scripts of which there are pairs.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return self.corpus(data_dir).languages()
 
     def check(self, context: Context, languages: Sequence[str]) -> None:
         """Read every file once.
@@ -187,10 +171,11 @@ class WordSimilarityTask:
         """
         if context.settings.words.oov not in OOV:
             raise ValueError(f"oov is {context.settings.words.oov!r}; choose of {', '.join(OOV)}")
+        corpus, common = context.open(self.name, self.corpus)
         for cell, codes in self._cells(context, languages):
             with recorded_reads() as files:
-                self.corpus(context.data_dir).pairs(*codes)
-            context.depends(cell, files, encoding_of_words(context))
+                corpus.pairs(*codes)
+            context.depends(cell, common | files, encoding_of_words(context))
 
     def evaluate(self, context: Context, languages: Sequence[str]) -> Iterator[list[ResultRow]]:
         """Compare cosines with scores.
@@ -203,7 +188,7 @@ class WordSimilarityTask:
             `list[ResultRow]`: `score`, `pearson` and `spearman` over the pairs that are scored, and `coverage`, the
             share of pairs both of whose sides are known.
         """
-        corpus = self.corpus(context.data_dir)
+        corpus, _ = context.open(self.name, self.corpus)
         for cell, codes in self._cells(context, languages):
             if cell in context.finished:
                 continue
@@ -238,7 +223,8 @@ class WordSimilarityTask:
         asked = {*languages, *context.source_languages}
         ending = f"{'-oov-0' if context.settings.words.oov == '0' else ''}{word_suffix(context)}"
         found = []
-        for first, second in self.corpus(context.data_dir).files:
+        corpus, _ = context.open(self.name, self.corpus)
+        for first, second in corpus.files:
             if not {first, second} <= asked or not {first, second} & set(languages):
                 continue
             # A cosine has no direction, so that a source language of the run stands where it always does.

@@ -40,15 +40,18 @@ def sample_text(path: Path, columns: Sequence[str] = (), position: int | None = 
     if suffix in (".json", ".jsonl"):
         return "\n".join(islice(_json_values(head, columns), SAMPLE))
     # The last line may be cut, and the first may be a header.
-    lines = [line.rstrip("\r") for line in head.split("\n") if line.strip()]
+    filled = (line.rstrip("\r") for line in head.split("\n") if line.strip())
+    lines = list(islice(filled, SAMPLE + 1))
     delimiter = "\t" if any("\t" in line for line in lines[:1]) else "," if suffix == ".csv" else None
-    rows = [line.split(delimiter) if delimiter else [line] for line in lines[: SAMPLE + 1]]
+    rows = [line.split(delimiter) if delimiter else [line] for line in lines]
     if rows and (named := [rows[0].index(column) for column in columns if column in rows[0]]):
         position, rows = named[0], rows[1:]
     return "\n".join(_field(row, position) for row in rows)
 
 
 def _field(row: Sequence[str], position: int | None) -> str:
+    if len(row) == 1:
+        return row[0]
     if position is not None and -len(row) <= position < len(row):
         return row[position]
     return max(row, key=len)

@@ -166,7 +166,7 @@ class ClassificationTask(TransferTask[LabelledText]):
                 yield from self._probe(context, source, cells)
 
     def _probe(self, context: Context, source: str, cells: Sequence[Cell]) -> Iterator[list[ResultRow]]:
-        corpus = self.corpus(context.data_dir)
+        corpus = self.joint_corpus(context.data_dir)
         train, dev = corpus.examples(source, "train"), corpus.examples(source, "dev")
         probe = LinearProbe.fit(
             self._vectors(context, train, source),

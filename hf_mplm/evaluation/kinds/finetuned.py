@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_mplm._lists import as_list
+
 from ..context import Context
 from ..files.corpus import Corpus, Example, MissingDataError
+from ..files.joint import JointCorpus
 from ..files.splits import Splits
 from ..results import ResultRow
 from ..task import Cell
@@ -40,11 +43,14 @@ class TransferTask(ABC, Generic[Example]):
         finetuning (`FineTuningSettings`, *optional*): Its hyper-parameters, by default those under its name in the
             recipe `evaluate-langsamp`.
         hub_type (`str`, *optional*, defaults to `""`): What the Hub calls what it asks for.
+        joint (`tuple[str, ...]`, *optional*): Codes of languages that are trained on together wherever the first of
+            them is a source language.
     """
 
     name: str
     finetuning: FineTuningSettings | None = field(default=None, kw_only=True)
     hub_type: str = field(default="", kw_only=True)
+    joint: tuple[str, ...] = field(default=(), kw_only=True)
 
     #: The metric by which the dev set chooses.
     selection_metric = ""
@@ -63,6 +69,19 @@ class TransferTask(ABC, Generic[Example]):
         Returns:
             `Corpus`: Its files.
         """
+
+    def joint_corpus(self, data_dir: Path, train_file: str | None = None) -> Corpus[Example]:
+        """Open the benchmark with the training data of `joint` languages as those of the first of them.
+
+        Args:
+            data_dir (`Path`): As for [`corpus`].
+            train_file (`str`, *optional*): As for [`corpus`].
+
+        Returns:
+            `Corpus`: The benchmark itself where no languages are joint.
+        """
+        corpus = self.corpus(data_dir, train_file)
+        return JointCorpus(corpus, as_list(self.joint)) if self.joint else corpus
 
     @abstractmethod
     def make_model(self, context: Context) -> PreTrainedModel:
@@ -247,7 +266,7 @@ class TransferTask(ABC, Generic[Example]):
         if not cells:
             asked = ", ".join(context.settings.transfer.settings)
             context.skip(self.name, "", f"there is nothing to compute with --transfer_settings {asked} in {languages}")
-        splits = Splits(lambda: self.corpus(context.data_dir, context.settings.transfer.train_file))
+        splits = Splits(lambda: self.joint_corpus(context.data_dir, context.settings.transfer.train_file))
         if list(context.settings.transfer.settings) != [IN_LANGUAGE]:
             for source in context.source_languages:
                 for split in ("train", "dev"):

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from hf_mplm.jobs.progress import progress_bar
 
 from ..encoder import default_device, default_tokens_per_batch, evaluation_mode, length_sorted_batches
 from .hyperparameters import FineTuningSettings, finetuning_settings, with_seed
@@ -108,7 +109,7 @@ class _BestWeights(TrainerCallback):
         self.best: float | None = None
         self.weights: dict[str, Tensor] | None = None
         self.waited = 0
-        self.bar = tqdm(desc=description, unit="step", disable=not progress, leave=False)
+        self.bar = progress_bar(desc=description, unit="step", shown=progress, leave=False)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.reset(total=state.max_steps)

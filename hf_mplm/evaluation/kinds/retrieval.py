@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from tqdm.auto import tqdm
+
+from hf_mplm.jobs.progress import progress_bar
 
 from ..context import Context
 from ..encoder import Encoder, encode_in, needs_language
@@ -17,7 +18,7 @@ from ..files.reads import recorded_reads
 from ..metrics.similarity import centre, mining_f1, retrieve
 from ..results import ResultRow
 from ..task import Cell, training_free_cell
-from .options import with_options
+from .options import UntunedTask
 
 
 __all__ = ["ParallelCorpus", "ParallelText", "RetrievalTask", "retrieval_accuracy"]
@@ -126,7 +127,7 @@ class ParallelCorpus(Protocol):
 
 
 @dataclass(frozen=True)
-class RetrievalTask:
+class RetrievalTask(UntunedTask):
     """Sentence retrieval over one benchmark.
 
     Args:
@@ -143,32 +144,6 @@ class RetrievalTask:
     max_sentences: int | None = None
     hub_type: str = "sentence-similarity"
     options: ClassVar[tuple[str, ...]] = ("max_sentences",)
-
-    def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> RetrievalTask:
-        """Replace what a run asks for, which is how many sentences to take.
-
-        Args:
-            options (`Mapping[str, Any]`): Field to value.
-            common (`Mapping[str, Any]`): Not used: hyper-parameters of fine-tuning.
-
-        Returns:
-            `RetrievalTask`: A copy.
-
-        Raises:
-            ValueError: If one is not known.
-        """
-        return with_options(self, options)
-
-    def languages(self, data_dir: Path) -> list[str]:
-        """List the language-scripts of which there are sentences.
-
-        Args:
-            data_dir (`Path`): The folder with one folder a benchmark.
-
-        Returns:
-            `list[str]`: Codes, sorted.
-        """
-        return self.corpus(data_dir).languages()
 
     def check(self, context: Context, languages: Sequence[str]) -> None:
         """Read every file once, so that a fault in one is found before anything is encoded.
@@ -221,7 +196,7 @@ class RetrievalTask:
                 if language != source and self._open_cells(context, source, language)
             ]
             vectors = _Vectors(context.encoder, context.progress) if wanted else None
-            bar = tqdm(total=len(wanted), desc=self.name, unit="lang", disable=not context.progress)
+            bar = progress_bar(total=len(wanted), desc=self.name, unit="lang", shown=context.progress)
             with bar:
                 for group in _grouped(self._pairs(context, source, wanted)):
                     if vectors is None:
@@ -272,8 +247,7 @@ class RetrievalTask:
     def _recorded_pairs(
         self, context: Context, source: str, languages: Sequence[str]
     ) -> Iterator[tuple[str, ParallelText, frozenset[Path]]]:
-        with recorded_reads() as common:
-            corpus = self.corpus(context.data_dir)
+        corpus, common = context.open(self.name, self.corpus)
         for language in languages:
             if language == source:
                 continue

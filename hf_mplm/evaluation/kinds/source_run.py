@@ -38,7 +38,7 @@ class SourceRun:
 
     def __init__(self, task: TransferTask[Any], context: Context, source: str, settings: FineTuningSettings) -> None:
         self.task, self.context, self.source = task, context, source
-        self.corpus = task.corpus(context.data_dir, context.settings.transfer.train_file)
+        self.corpus = task.joint_corpus(context.data_dir, context.settings.transfer.train_file)
         self.tokenizer = context.model.load_tokenizer()
         self.settings = settings
 

@@ -12,7 +12,7 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .arms import choose_arm
-    from .collection import Collection
+    from .collection import Collection, collection_files
     from .evaluation import evaluate_collection
     from .members import Member, plan_members
     from .router import Route, SprachbundRouter
@@ -23,6 +23,7 @@ __all__ = [
     "Route",
     "SprachbundRouter",
     "choose_arm",
+    "collection_files",
     "evaluate_collection",
     "plan_members",
 ]
@@ -33,6 +34,7 @@ _NAMES = {
     ],
     "collection": [
         "Collection",
+        "collection_files",
     ],
     "evaluation": [
         "evaluate_collection",

@@ -7,18 +7,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import xxhash
-
-from hf_mplm.jobs.digests import DIGESTS_FILE, find_damage
 from hf_mplm.jobs.files import DamagedError, read_json, write_json
 
 from ..clusters.sprachbunds import SPRACHBUNDS_FILE, Sprachbunds
+from .files import BASE_FOLDER, VECTORS_FOLDER, finished_digest, published_names
 from .members import Member
 
 
-__all__ = ["VECTORS_FOLDER", "Collection", "finished_digest", "listed_digest"]
+__all__ = ["Collection", "collection_files"]
 
-VECTORS_FOLDER = "vectors"
 _AGAIN = "Repeat the command that made the collection, or fetch it again."
 
 
@@ -29,8 +26,10 @@ class Collection:
     Args:
         sprachbunds (`Sprachbunds`): the clusters.
         members (`list[Member]`): the model of each, in the same order.
-        base (`dict[str, Any]`): what all of them started from: `name`, `revision` (fingerprint), `tokenizer`.
-        training (`dict[str, Any]`): budget, method and settings, and the store by content.
+        base (`dict[str, Any]`): what all of them started from: `source` (`hub`, or `folder`, of which `name` is the
+            name alone and not the way to it), `name`, `revision` (commit or fingerprint), `tokenizer`.
+        training (`dict[str, Any]`): budget, method and settings, and the store by content; `delta` is the rank of
+            low-rank weights.
     """
 
     sprachbunds: Sprachbunds
@@ -101,22 +100,26 @@ class Collection:
         ]
 
 
-def finished_digest(folder: Path) -> str | None:
-    """A digest of a finished model, or `None` where it is not whole.
+def collection_files(folder: str | Path) -> list[str]:
+    """The files that make a collection, which are safe to publish: no path of this machine, no code, no state.
 
     Args:
-        folder (`Path`): what `hf-mplm pretrain` wrote, with its digests.
+        folder (`str` or `Path`): what `hf-mplm sprachbund train` wrote.
+
+    Returns:
+        `list[str]`: paths within the folder, sorted.
+
+    Raises:
+        FileNotFoundError: if there is no collection.
+        ValueError: if one of its models is not there as it was finished.
     """
-    if not (folder / "config.json").is_file() or find_damage(folder):
-        return None
-    return listed_digest(folder)
-
-
-def listed_digest(folder: Path) -> str | None:
-    """The same without reading the files themselves: of the list of their digests, or `None` where there is none.
-
-    Args:
-        folder (`Path`): what `hf-mplm pretrain` wrote.
-    """
-    listed = folder / DIGESTS_FILE
-    return xxhash.xxh3_128_hexdigest(listed.read_bytes()) if listed.is_file() else None
+    place = Path(folder)
+    collection = Collection.load(place)
+    if waiting := [member.folder for member in collection.unfinished(place)]:
+        raise ValueError(
+            f"{place}: {', '.join(waiting)} is not trained, or not whole; repeat the command that trains it"
+        )
+    folders = [member.folder for member in collection.members]
+    folders += [name for name in (VECTORS_FOLDER, BASE_FOLDER) if (place / name).is_dir()]
+    inside = [f"{name}/{file}" for name in folders for file in published_names(place / name)]
+    return sorted([*published_names(place, loaded=False), *inside])

@@ -28,14 +28,19 @@ from .members import Member
 from .router import SprachbundRouter
 
 
-__all__ = ["PIVOT", "collection_revision", "evaluate_collection"]
+__all__ = ["CLUSTER", "PIVOT", "collection_revision", "evaluate_collection"]
 
 logger = logging.getLogger(__name__)
 
 PIVOT = "pivot"
 """Instead of a source language: that of each cluster which is nearest to its others and has training data."""
 
+CLUSTER = "cluster"
+"""Instead of a source language: all languages of each cluster that have training data, trained on together."""
+
 _MEMBERS = "members"
+# What the rows of joint training are called, by the setting in which they were computed.
+_JOINT = {"zero-shot": "joint", "probe": "joint-probe"}
 
 
 def evaluate_collection(
@@ -64,7 +69,9 @@ def evaluate_collection(
         output (`str` or `Path`, *optional*): folder for the table; each model's own stands in `members/` beneath it,
             and is gone on with.
         source_languages (`str` or `Sequence[str]`, *optional*, defaults to `("eng_Latn",)`): codes, and `pivot`: the
-            pivot of the cluster, or the next by the sum of its cosines that has training data for the task.
+            pivot of the cluster, or the next by the sum of its cosines that has training data for the task; and
+            `cluster`: all languages of the cluster that have some, trained on together (Table 5). The rows of these
+            have no source language and the setting `joint`, or `joint-probe`.
         vocabulary (`Vocabulary`, *optional*): as for [`~hf_mplm.evaluate`].
         progress (`bool`, *optional*, defaults to `False`): whether to show progress bars.
         **settings: the flat keywords of [`~hf_mplm.evaluate`].
@@ -73,7 +80,8 @@ def evaluate_collection(
         `Results`: one table, whose rows name the collection as their model.
 
     Raises:
-        ValueError: as [`~hf_mplm.evaluate`] does.
+        ValueError: as [`~hf_mplm.evaluate`] does; for `cluster` with a task that trains nothing, or in another
+            setting.
         DamagedError: if a model is missing or not as it was finished.
     """
     router = SprachbundRouter(folder)
@@ -81,35 +89,51 @@ def evaluate_collection(
     data_dir = Path(data_dir)
     place = Path(output) if output is not None else None
     sources = list(as_list(source_languages))
+    found_tasks = find_tasks(tasks)
+    if CLUSTER in sources:
+        _refuse_joint(found_tasks, EvaluationSettings().with_keywords(settings))
+    joint: dict[str, dict[str, list[str]]] = {}
     asked = [parse_code(code).code for code in as_list(languages)] if languages != "all" else None
     rows: list[ResultRow] = []
     skipped: list[Any] = []
     missing: list[str] = []
     revision = collection_revision(router.folder)
     with hold_folder(place, "hf-mplm evaluate") if place is not None else nullcontext():
-        for task in find_tasks(tasks):
+        for task in found_tasks:
             available = task.languages(data_dir)
             wanted = available if asked is None else [code for code in asked if code in available]
             for member, codes in _by_member(router, wanted, task.name, skipped).items():
-                own = _sources(sources, collection, member, task, data_dir)
-                found = evaluate(
-                    router.folder_of(collection.members[member]),
-                    task,
-                    data_dir,
-                    codes,
-                    None if place is None else place / _MEMBERS / collection.members[member].folder,
-                    source_languages=own,
-                    vocabulary=vocabulary,
-                    progress=progress,
-                    **settings,
-                )
-                rows += [replace(row, model=str(folder), revision=revision) for row in found if row.task == task.name]
-                skipped += found.skipped
-                missing += [line for line in found.missing if line not in missing]
+                name = collection.members[member].folder
+                runs: list[tuple[Task, list[str], str]] = []
+                if own := _sources(sources, collection, member, task, data_dir):
+                    runs.append((task, own, name))
+                if CLUSTER in sources and isinstance(task, TransferTask):
+                    together = _with_training_data(collection, member, task, data_dir)
+                    joint.setdefault(task.name, {})[name] = together
+                    # A table of its own: its rows have the first language as their source, as the pivot's may have.
+                    runs.append((replace(task, joint=tuple(together)), together[:1], f"{name}-{CLUSTER}"))
+                for one, own, subfolder in runs:
+                    found = evaluate(
+                        router.folder_of(collection.members[member]),
+                        one,
+                        data_dir,
+                        codes,
+                        None if place is None else place / _MEMBERS / subfolder,
+                        source_languages=own,
+                        vocabulary=vocabulary,
+                        progress=progress,
+                        **settings,
+                    )
+                    for row in [row for row in found if row.task == task.name]:
+                        if one is not task:
+                            row = replace(row, source_language="", setting=_JOINT[row.setting])
+                        rows.append(replace(row, model=str(folder), revision=revision))
+                    skipped += found.skipped
+                    missing += [line for line in found.missing if line not in missing]
         if place is not None:
             told = EvaluationSettings().with_keywords(settings).keywords()
             arguments = {"model": str(folder), "data_dir": str(data_dir), **told, "source_languages": sources}
-            write_results(place, rows, {**run_metadata(arguments), "missing": missing})
+            write_results(place, rows, {**run_metadata(arguments), "missing": missing, "trained_together": joint})
     return Results(rows, skipped, missing)
 
 
@@ -137,10 +161,26 @@ def _by_member(router: SprachbundRouter, codes: Sequence[str], task: str, skippe
 
 def _sources(sources: Sequence[str], collection: Collection, number: int, task: Task, data_dir: Path) -> list[str]:
     """The source languages of a cluster, with its pivot where that is asked for."""
-    return [_pivot(collection, number, task, data_dir) if source == PIVOT else source for source in sources]
+    single = [source for source in sources if source != CLUSTER]
+    return [_pivot(collection, number, task, data_dir) if source == PIVOT else source for source in single]
 
 
-def _pivot(collection: Collection, number: int, task: Task, data_dir: Path) -> str:
+def _refuse_joint(tasks: Sequence[Task], settings: EvaluationSettings) -> None:
+    """Refuse joint training where nothing is trained, and in settings that train on something else."""
+    if untrained := [task.name for task in tasks if not isinstance(task, TransferTask)]:
+        raise ValueError(
+            f"{', '.join(untrained)} trains on nothing, so that there is no training on all of a cluster; give "
+            "--source_languages pivot or codes for it, in a run of its own"
+        )
+    if other := [setting for setting in settings.transfer.settings if setting not in _JOINT]:
+        raise ValueError(
+            f"all languages of a cluster are trained on together in the settings {' and '.join(_JOINT)}, not in "
+            f"{', '.join(other)}"
+        )
+
+
+def _ranked(collection: Collection, number: int) -> list[str]:
+    """The languages of a cluster, its pivot first, then by their mean cosines with the others."""
     member: Member = collection.members[number]
     cosines = collection.sprachbunds.cosines
 
@@ -148,20 +188,34 @@ def _pivot(collection: Collection, number: int, task: Task, data_dir: Path) -> s
         means = cosines.get(code) or []
         return -1.0 if number >= len(means) or means[number] is None else float(means[number])  # type: ignore[arg-type]
 
-    ranked = sorted(member.languages, key=lambda code: (code != member.pivot, -nearness(code), code))
+    return sorted(member.languages, key=lambda code: (code != member.pivot, -nearness(code), code))
+
+
+def _pivot(collection: Collection, number: int, task: Task, data_dir: Path) -> str:
+    ranked = _ranked(collection, number)
     if not isinstance(task, TransferTask):
         return ranked[0]
+    code = _with_training_data(collection, number, task, data_dir)[0]
+    if code != ranked[0]:
+        logger.info("%s: %s has no training data, %s is the next by its cosines", task.name, ranked[0], code)
+    return code
+
+
+def _with_training_data(collection: Collection, number: int, task: TransferTask[Any], data_dir: Path) -> list[str]:
+    """The languages of a cluster that a task has training and dev data of, the nearest to the others first."""
     corpus = task.corpus(data_dir)
-    for code in ranked:
+    found = []
+    for code in _ranked(collection, number):
         try:
             corpus.examples(code, "train")
             corpus.examples(code, "dev")
         except MissingDataError:
             continue
-        if code != member.pivot:
-            logger.info("%s: %s has no training data, %s is the next by its cosines", task.name, member.pivot, code)
-        return code
-    raise MissingDataError(
-        f"{task.name} has training data of none of the {len(ranked)} languages of {member.folder}: give a source "
-        "language by its code, such as --source_languages eng_Latn"
-    )
+        found.append(code)
+    if not found:
+        member = collection.members[number]
+        raise MissingDataError(
+            f"{task.name} has training data of none of the {len(member.languages)} languages of {member.folder}: give "
+            "a source language by its code, such as --source_languages eng_Latn"
+        )
+    return found

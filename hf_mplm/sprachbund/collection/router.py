@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,17 +13,21 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_mplm._lists import as_list
 from hf_mplm.evaluation.encoder import TransformerEncoder
-from hf_mplm.evaluation.loading import load_model, load_tokenizer
+from hf_mplm.evaluation.loading import load_model, load_tokenizer, model_revision
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
 
 from ..vectors.language_vectors import LanguageVectors
 from ..vectors.sources import EncoderSource, parse_view
-from .collection import VECTORS_FOLDER, Collection, finished_digest, listed_digest
+from .collection import Collection
+from .files import BASE_FOLDER, VECTORS_FOLDER, download_collection, finished_digest, listed_digest
 from .members import Member
 
 
 __all__ = ["Route", "SprachbundRouter"]
+
+# A Hub id of a user's or an organisation's: a folder that is not there is named as one otherwise.
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 class Route(NamedTuple):
@@ -45,10 +50,12 @@ class SprachbundRouter:
     Args:
         folder (`str` or `Path`): what `hf-mplm sprachbund train` wrote.
         max_loaded (`int`, *optional*, defaults to 2): models in memory at most; the one used longest ago goes.
+        base (`str` or `Path`, *optional*): the model that all started from, by which text is routed, where it is not
+            on the Hub and no part of the collection.
 
     Raises:
         FileNotFoundError: if there is no collection.
-        ValueError: if the folder holds clusters without models, or `max_loaded` is below 1.
+        ValueError: if the folder holds clusters without models, `max_loaded` is below 1, or the base is another one.
 
     Example:
 
@@ -61,7 +68,7 @@ class SprachbundRouter:
     ```
     """
 
-    def __init__(self, folder: str | Path, *, max_loaded: int = 2) -> None:
+    def __init__(self, folder: str | Path, *, max_loaded: int = 2, base: str | Path | None = None) -> None:
         if max_loaded < 1:
             raise ValueError(f"max_loaded is {max_loaded}; at least one model must be in memory to be used")
         self.folder = Path(folder)
@@ -69,11 +76,29 @@ class SprachbundRouter:
         self.max_loaded = max_loaded
         self._loaded: OrderedDict[tuple[str, Any], PreTrainedModel] = OrderedDict()
         self._whole: set[str] = set()
+        self._base = base if base is None else self._checked(Path(base))
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, max_loaded: int = 2) -> SprachbundRouter:
-        """Open a collection; see the class."""
-        return cls(folder, max_loaded=max_loaded)
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        revision: str | None = None,
+        max_loaded: int = 2,
+        base: str | Path | None = None,
+    ) -> SprachbundRouter:
+        """Open a collection.
+
+        Args:
+            folder (`str` or `Path`): a folder, or a repository on the Hub, such as `"me/collection"`. Of that the
+                files of the collection are fetched, which are safetensors and JSON, and no code.
+            revision (`str`, *optional*): of the repository: commit, tag or branch.
+            max_loaded (`int`, *optional*, defaults to 2): as for the class.
+            base (`str` or `Path`, *optional*): as for the class.
+        """
+        if not Path(folder).is_dir() and _REPOSITORY.fullmatch(str(folder)):
+            folder = download_collection(str(folder), revision)
+        return cls(folder, max_loaded=max_loaded, base=base)
 
     @property
     def languages(self) -> list[str]:
@@ -119,7 +144,7 @@ class SprachbundRouter:
             `Route`: that of the listed language with the largest cosine, in the script of the text where one is.
 
         Raises:
-            ValueError: if there is no text, or the collection has no vectors.
+            ValueError: if there is no text, the collection has no vectors, or the base has to be given.
         """
         sentences = as_list(texts, keep_spaces=True) if not isinstance(texts, str) else [texts]
         if not sentences:
@@ -208,9 +233,34 @@ class SprachbundRouter:
             )
         return LanguageVectors.load(folder)
 
+    def _base_model(self) -> tuple[str, str | None]:
+        """What the vectors are of: a folder or Hub id, and its commit."""
+        base = self.collection.base
+        if self._base is not None:
+            return str(self._base), None
+        if (self.folder / BASE_FOLDER).is_dir():
+            return str(self.folder / BASE_FOLDER), None
+        if base.get("source") == "folder":
+            raise ValueError(
+                f"text is routed by its vector under {base['name']}, the model that the collection began with, which "
+                "is no part of it. Give its folder: "
+                f"SprachbundRouter.from_pretrained({str(self.folder)!r}, base=FOLDER)"
+            )
+        return str(base["name"]), base["revision"] if base.get("source") == "hub" else None
+
+    def _checked(self, base: Path) -> Path:
+        known = self.collection.base.get("revision")
+        if base.is_dir() and str(known).startswith("xxh3:") and (own := model_revision(base)) != known:
+            raise ValueError(
+                f"{base} is not what the collection began with, {self.collection.base['name']}: its fingerprint is "
+                f"{own} and not {known}"
+            )
+        return base
+
     def _mean_vector(self, sentences: Sequence[str], vectors: LanguageVectors) -> np.ndarray:
         (name,) = vectors.views
-        source = EncoderSource(self.collection.base["name"], (parse_view(name),))
+        model, revision = self._base_model()
+        source = EncoderSource(model, (parse_view(name),), revision)
         kept, rows = source.encode(sentences)
         if not kept.any():
             raise ValueError("the text has no token of its own under the base's tokenizer; give other sentences")

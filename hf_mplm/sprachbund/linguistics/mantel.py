@@ -17,10 +17,13 @@ from threadpoolctl import threadpool_limits
 
 __all__ = ["MantelTest", "mantel_tests"]
 
-# Rows of a matrix that are permuted at a time: their block stays in the processor's cache.
-_ROWS = 128
+# Rows of a matrix, and permutations, that are taken at a time: few enough that what is gathered stays in the cache,
+# and enough that the matrix library has a product to work on.
+_ROWS, _PERMUTATIONS = 16, 16
 # Correlations are computed in single precision; what differs by less counts as equal.
 _EQUAL = 1e-5
+# What rounding leaves of nothing is shorter.
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -76,32 +79,43 @@ def mantel_tests(
         raise ValueError(f"a Mantel test needs square matrices of at least three languages; given are {shapes}")
     upper = np.triu_indices(count, 1)
     known = ~np.isnan(other[upper])
-    target = _standard_ranks(other[upper], known)
+    everywhere = np.ones_like(known)
+    target = _Ranking(other[upper]).standard(known)
     # Given similarities as orthonormal directions: what is left of anything is what it has beside them.
-    basis = _orthonormal([_standard_ranks(matrix[upper], known) for matrix in given], len(known))
-    left = _unit(target - basis.T @ (basis @ target))
-    rows = np.stack([_standard_ranks(matrix[upper], known) for matrix in similarities])
-    observed = rows @ target
-    within = rows @ basis.T
-    partial = _partial(rows @ left, within)
+    basis = _orthonormal([_Ranking(matrix[upper]).standard(known) for matrix in given], len(known))
+    shared = basis @ target
+    rest = target - basis.T @ shared
+    length = np.linalg.norm(rest)
+    left = _unit(rest)
+    whole = np.stack([target, *basis])
 
-    whole = np.stack([target, left, *basis]) if len(given) else target[None]
-    # Permuted, every pair of the similarities may meet a known one, so that all of them have ranks here.
-    if not known.all():
-        rows = np.stack([_standard_ranks(matrix[upper], np.ones_like(known)) for matrix in similarities])
-    start = rows @ whole.T
-    fixed = np.zeros((len(rows), count, count), dtype=np.float32)
-    fixed[:, upper[0], upper[1]] = rows
-    del rows
+    fixed = np.zeros((len(similarities), count, count), dtype=np.float32)
+    observed, partial, start = [], [], []
+    for matrix, place in zip(similarities, fixed):
+        ranking = _Ranking(matrix[upper])
+        row = ranking.standard(known)
+        observed.append(row @ target)
+        partial.append(_partial(row @ left, basis @ row))
+        # Permuted, every pair of the similarities may meet a known one, so that all of them have ranks here.
+        row = row if known.all() else ranking.standard(everywhere)
+        start.append(whole @ row)
+        place[upper] = row
     full = np.zeros((count, count, len(whole)), dtype=np.float32)
     full[upper] = whole.T
     full += full.transpose(1, 0, 2)
     drawn = _permuted_products(fixed, full, permutations, seed)
-    tests = _tests(observed, start[:, 0], drawn[:, :, 0], int(known.sum()))
+    begun = np.array(start)
+    tests = _tests(np.array(observed), begun[:, 0], drawn[:, :, 0], int(known.sum()))
     if not len(given):
         return tests, []
-    left_start, left_drawn = (_partial(one[..., 1], one[..., 2:]) for one in (start, drawn))
-    return tests, _tests(partial, left_start, left_drawn, int(known.sum()))
+
+    def of_the_rest(products: np.ndarray) -> np.ndarray:
+        # Sums with what is left are sums with the target less those with the directions, so that none are made for it.
+        within = products[..., 1:]
+        own = (products[..., 0] - within @ shared) / length if length > _NOTHING else np.zeros(products.shape[:-1])
+        return _partial(own, within)
+
+    return tests, _tests(np.array(partial), of_the_rest(begun), of_the_rest(drawn), int(known.sum()))
 
 
 def _tests(correlations: np.ndarray, start: np.ndarray, drawn: np.ndarray, pairs: int) -> list[MantelTest]:
@@ -131,34 +145,54 @@ def _permuted_products(fixed: np.ndarray, full: np.ndarray, permutations: int, s
     generator = np.random.default_rng(seed)
     orders = [generator.permutation(count) for _ in range(permutations)]
 
-    def product(order: np.ndarray) -> np.ndarray:
-        total = np.zeros((views, width))
+    def products(some: list[np.ndarray]) -> np.ndarray:
+        total = np.zeros((len(some), width, views))
         for start, stop, block in blocks:
-            permuted = full[order[start:stop]].take(order[start:], axis=1)
-            total += block.reshape(views, -1) @ permuted.reshape(-1, width)
-        return total
+            permuted = np.empty((len(some), stop - start, count - start, width), dtype=np.float32)
+            for place, order in zip(permuted, some):
+                full[order[start:stop]].take(order[start:], axis=1, out=place, mode="clip")
+            flat = permuted.reshape(len(some), -1, width).transpose(0, 2, 1).reshape(len(some) * width, -1)
+            total += (flat @ block.reshape(views, -1).T).reshape(total.shape)
+        return total.transpose(0, 2, 1)
 
     # numpy lets go of the interpreter's lock, so that permutations go on side by side. The products are too narrow for
     # the matrix library's own threads, which would wait for one another most of the time.
+    batches = [orders[start : start + _PERMUTATIONS] for start in range(0, permutations, _PERMUTATIONS)]
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return np.array(list(pool.map(product, orders)))
+        return np.concatenate(list(pool.map(products, batches)))
 
 
-def _standard_ranks(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Ranks of the known values, centred and of length 1; 0 for the others, and where all are equal."""
-    from scipy.stats import rankdata
+class _Ranking:
+    """Values in their order, from which the ranks of any of them follow without sorting again.
 
-    ranks = np.zeros(len(values))
-    if known.any():
-        own = rankdata(values[known])
-        ranks[known] = own - own.mean()
-    return _unit(ranks)
+    Args:
+        values (`np.ndarray`): Shape: (pairs,).
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values
+        self._order = np.argsort(values)
+
+    def standard(self, known: np.ndarray) -> np.ndarray:
+        """Ranks among the known values, the mean rank for equal ones, centred and of length 1; 0 for the others.
+
+        Args:
+            known (`np.ndarray`): which are known. Shape: (pairs,), bool.
+        """
+        ranks = np.zeros(len(self._values))
+        order = self._order if known.all() else self._order[known[self._order]]
+        if len(order):
+            values = self._values[order]
+            begins = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+            counts = np.diff(np.append(begins, len(order)))
+            mean = begins + (counts + 1) / 2
+            ranks[order] = np.repeat(mean - (len(order) + 1) / 2, counts)
+        return _unit(ranks)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vector)
-    # What rounding leaves of nothing is nothing.
-    return vector / length if length > 1e-9 else np.zeros_like(vector)
+    return vector / length if length > _NOTHING else np.zeros_like(vector)
 
 
 def _orthonormal(vectors: Sequence[np.ndarray], size: int) -> np.ndarray:

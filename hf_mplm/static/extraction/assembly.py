@@ -49,11 +49,13 @@ def make_vocabularies(
             vocabularies.append(one)
             continue
         logger.warning(
-            "%s is left out: of its %s sentences %s have fewer than %d words, and in the rest no word occurs %d times",
+            "%s is left out: of its %s sentences %s have fewer than %d words, %s are more than --max_sentences, and "
+            "in the rest no word occurs %d times",
             language,
-            f"{one.sentences + one.short_sentences:,}",
+            f"{one.sentences + one.short_sentences + one.unselected_sentences:,}",
             f"{one.short_sentences:,}",
             settings.min_words,
+            f"{one.unselected_sentences:,}",
             settings.min_count,
         )
     if not vocabularies:
@@ -100,6 +102,7 @@ def put_together(
             "words_without_vector": len(left_out),
             "sentences": one.sentences,
             "short_sentences": one.short_sentences,
+            "unselected_sentences": one.unselected_sentences,
             "word_occurrences": one.all_words,
             **sums,
             **made,

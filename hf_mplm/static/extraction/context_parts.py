@@ -18,6 +18,7 @@ from hf_mplm.jobs.parts import read_result, write_result
 from .contexts import Occurrences, PooledStates, read_contexts
 from .encoder import EncoderSpec, LayerEncoder, load_encoder, one_thread
 from .occurrences import draw_occurrences, keep_probabilities
+from .selection import Selection
 from .sentences import WordSentence, read_sentences, split_words
 from .settings import ExtractionSettings
 from .vocabulary import load_vocabulary
@@ -40,6 +41,7 @@ class ContextPart:
         vocabularies (`str`): folder of the vocabularies.
         first_sentences (`tuple[tuple[str, int], ...]`): the languages that are wanted of it, and how many sentences of
             each are read before.
+        selection (`Selection`): which sentences are read.
     """
 
     index: int
@@ -50,6 +52,7 @@ class ContextPart:
     settings: ExtractionSettings
     vocabularies: str
     first_sentences: tuple[tuple[str, int], ...]
+    selection: Selection
 
     @property
     def weight(self) -> int:
@@ -138,7 +141,8 @@ def _encode_language(
     settings = part.settings
     encoder = load_encoder(part.encoder, part.index)
     index, word_counts = load_vocabulary(part.vocabularies, language)
-    split = (split_words(text, language, settings.lower_case) for text in texts)
+    selected = part.selection.of(language, texts)
+    split = (split_words(text, language, settings.lower_case) for text, taken in zip(texts, selected) if taken)
     sentences = [sentence for sentence in split if len(sentence.words) >= settings.min_words]
     ids, occurrences, counts = _find_occurrences(encoder, sentences, index)
     if settings.needs_targets:

@@ -26,6 +26,7 @@ from .assembly import make_vocabularies, put_together
 from .context_parts import ContextPart, encode_part, encoded_part
 from .disk_space import bytes_needed, refuse_small_disk, tell_what_is_drawn
 from .encoder import EncoderSpec, load_encoder
+from .selection import HashedPart, Selection, hash_part, hashed_part, make_selection
 from .settings import ExtractionSettings
 from .vector_parts import VectorPart, finished_vectors, make_vectors
 from .vocabulary import CountedPart, Vocabulary, count_part, counted_part, load_vocabulary
@@ -141,12 +142,20 @@ def extract_static(
             job.clear()
             return StaticEmbeddings.from_pretrained(output)
         job.begin(plan, overwrite, part_bytes)
-        folders = {name: job.work / "parts" / name for name in ("counts", "contexts", "vectors", "vocabularies")}
+        folders = {
+            name: job.work / "parts" / name for name in ("hashes", "counts", "contexts", "vectors", "vocabularies")
+        }
         for folder in folders.values():
             folder.mkdir(exist_ok=True)
         groups = group_segments(files, part_bytes)
+        selection = Selection()
+        if settings.max_sentences is not None:
+            limits = (settings.min_words, settings.max_sentences, settings.seed)
+            hashed = [HashedPart(i, str(folders["hashes"]), group, options, *limits) for i, group in enumerate(groups)]
+            run_parts(hash_part, hashed, hashed_part, title="Choosing sentences", unit="sentences", **running)
+            selection = make_selection(hashed, settings.max_sentences, settings.seed)
         counted = [
-            CountedPart(i, str(folders["counts"]), group, options, settings.lower_case, settings.min_words)
+            CountedPart(i, str(folders["counts"]), group, options, settings.lower_case, settings.min_words, selection)
             for i, group in enumerate(groups)
         ]
         run_parts(count_part, counted, counted_part, title="Counting words", unit="words", **running)
@@ -212,7 +221,15 @@ def _context_parts(
         folders = str(work.folders["contexts"]), str(work.folders["vocabularies"])
         parts.append(
             ContextPart(
-                part.index, folders[0], part.segments, part.options, work.encoder, work.settings, folders[1], wanted
+                part.index,
+                folders[0],
+                part.segments,
+                part.options,
+                work.encoder,
+                work.settings,
+                folders[1],
+                wanted,
+                part.selection,
             )
         )
     return parts

@@ -34,6 +34,8 @@ class ExtractionSettings:
         min_count (`int`, *optional*, defaults to 10): how often a word must occur.
         max_words (`int`, *optional*, defaults to 200000): words of a language, the most frequent.
         min_words (`int`, *optional*, defaults to 7): words that a sentence must have.
+        max_sentences (`int`, *optional*): most sentences of a language, of those with `min_words` words; which, a hash
+            of text and seed decides. All by default.
         max_length (`int`, *optional*, defaults to 512): tokens of a sentence, at most; what lies behind is not read.
         subsample (`float`, *optional*, defaults to 5e-6): the threshold t; an occurrence of a word of frequency f is
             kept with probability min(1, sqrt(t/f) + t/f).
@@ -54,6 +56,7 @@ class ExtractionSettings:
     min_count: int = 10
     max_words: int = 200_000
     min_words: int = 7
+    max_sentences: int | None = None
     max_length: int = 512
     subsample: float = 5e-6
     negatives: int = 10
@@ -71,6 +74,8 @@ class ExtractionSettings:
         for name in (*positive, "subsample", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; needed is more than 0")
+        if self.max_sentences is not None and self.max_sentences < 1:
+            raise ValueError(f"max_sentences is {self.max_sentences}; needed is 1 or more, or nothing for all")
         if self.layer < 0 or self.seed < 0:
             raise ValueError(f"layer ({self.layer}) and seed ({self.seed}) must not be negative")
 

@@ -19,6 +19,7 @@ from hf_mplm.data.corpus.segments import Segment
 from hf_mplm.jobs.files import atomic_write
 from hf_mplm.jobs.parts import read_result, write_result
 
+from .selection import Selection
 from .sentences import read_sentences, split_words
 
 
@@ -36,6 +37,7 @@ class CountedPart:
         options (`ReadOptions`): how it reads.
         lower_case (`bool`): whether words are counted in lower case.
         min_words (`int`): words that a sentence must have.
+        selection (`Selection`): which of these sentences are read.
     """
 
     index: int
@@ -44,6 +46,7 @@ class CountedPart:
     options: ReadOptions
     lower_case: bool
     min_words: int
+    selection: Selection
 
     @property
     def weight(self) -> int:
@@ -73,17 +76,24 @@ def count_part(part: CountedPart) -> dict[str, int]:
     ):
         for language, texts in read_sentences(part.segments, part.options, report).items():
             counts: Counter[str] = Counter()
-            short = 0
-            for text in texts:
+            short = unselected = 0
+            for text, selected in zip(texts, part.selection.of(language, texts)):
                 words = split_words(text, language, part.lower_case).words
                 if len(words) < part.min_words:
                     short += 1
+                elif not selected:
+                    unselected += 1
                 else:
                     counts.update(words)
             ordered = sorted(counts.items())
             columns = {"word": [word for word, _ in ordered], "count": [count for _, count in ordered]}
             writer.write_table(pa.table(columns, schema=writer.schema), row_group_size=max(1, len(ordered)))
-            languages[language] = {"sentences": len(texts) - short, "short_sentences": short, "words": counts.total()}
+            languages[language] = {
+                "sentences": len(texts) - short - unselected,
+                "short_sentences": short,
+                "unselected_sentences": unselected,
+                "words": counts.total(),
+            }
     write_result(part.path.with_suffix(".json"), part.path, {"languages": languages, "report": report.to_dict()})
     return {"words": sum(found["words"] for found in languages.values()), "weight": part.weight}
 
@@ -109,6 +119,7 @@ class Vocabulary:
         first_sentences (`dict[int, int]`): sentences of this language that are read before each part.
         sentences (`int`): sentences that are read.
         short_sentences (`int`): those left out for having too few words.
+        unselected_sentences (`int`): those left out for there being more than wanted.
         all_words (`int`): occurrences of all words in what is read.
         rare_words (`int`): distinct words left out for occurring too rarely, or for there being too many.
         words_by_part (`int`): distinct words of the vocabulary, summed over the parts.
@@ -120,6 +131,7 @@ class Vocabulary:
     first_sentences: dict[int, int]
     sentences: int
     short_sentences: int
+    unselected_sentences: int
     all_words: int
     rare_words: int
     words_by_part: int
@@ -156,7 +168,7 @@ def build_vocabulary(
     """
     total: Counter[str] = Counter()
     first_sentences, groups = {}, []
-    sums = {"sentences": 0, "short_sentences": 0, "words": 0}
+    sums = {"sentences": 0, "short_sentences": 0, "unselected_sentences": 0, "words": 0}
     for part, result in zip(parts, found):
         if language not in result["languages"]:
             continue
@@ -179,6 +191,7 @@ def build_vocabulary(
         first_sentences,
         sums["sentences"],
         sums["short_sentences"],
+        sums["unselected_sentences"],
         sums["words"],
         len(total) - len(words),
         by_part,

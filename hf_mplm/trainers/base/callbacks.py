@@ -59,7 +59,8 @@ class TrainingProgressCallback(ProgressCallback):
 
     def __init__(self, bars: bool = True) -> None:
         super().__init__()
-        self.bars = bars
+        # In a file a bar is one line a step; the lines of the log say as much.
+        self.bars = bars and sys.stderr.isatty()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the bar at the step where training goes on."""

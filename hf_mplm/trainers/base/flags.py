@@ -31,9 +31,7 @@ class Refusal(NamedTuple):
 _EVALUATION = Refusal(
     "the held-out loss is two sums a language, without predictions or metrics over them", "leave it out"
 )
-_UPLOADING = Refusal(
-    "uploading during training would publish resume files too", "train first, then call `trainer.push_to_hub()`"
-)
+_HUB_NAME = Refusal("it is transformers' name of before", "give hub_model_id as OWNER/NAME")
 _ONE_EACH = "start one process a device without it: torchrun --nproc_per_node 2 -m hf_mplm ..."
 # Seen with torch 2.13 and accelerate 1.15, made to shard on CPU processes; transformers' own masked LMs end so, too.
 # ModernBERT's, whose bias is its decoder's alone, did train. No CPU run as accelerate has it would keep that tested.
@@ -91,12 +89,10 @@ REFUSED: dict[str, Refusal] = {
     "use_legacy_prediction_loop": _EVALUATION,
     "jit_mode_eval": _EVALUATION,
     # Uploading.
-    "push_to_hub": _UPLOADING,
-    "hub_strategy": _UPLOADING,
-    "hub_always_push": _UPLOADING,
-    "push_to_hub_model_id": _UPLOADING,
-    "push_to_hub_organization": _UPLOADING,
-    "push_to_hub_token": _UPLOADING,
+    "hub_always_push": Refusal("a push is waited for, so that none is skipped", "leave it out"),
+    "push_to_hub_model_id": _HUB_NAME,
+    "push_to_hub_organization": _HUB_NAME,
+    "push_to_hub_token": Refusal("it is transformers' name of before", "set HF_TOKEN, or give hub_token"),
     "save_safetensors": Refusal("weights are safetensors always", "leave it on"),
     # Processes and devices.
     "fsdp": _FSDP,
@@ -141,17 +137,20 @@ HONOURED: frozenset[str] = frozenset(
         "logging_first_step log_on_each_node include_num_input_tokens_seen log_level log_level_replica report_to "
         "run_name project trackio_space_id trackio_bucket_id trackio_static_space_id eval_strategy eval_steps "
         "eval_delay eval_on_start save_only_model save_strategy save_steps save_on_each_node save_total_limit "
-        "hub_token hub_private_repo hub_model_id hub_revision load_best_model_at_end metric_for_best_model "
+        "push_to_hub hub_strategy hub_token hub_private_repo hub_model_id hub_revision "
+        "load_best_model_at_end metric_for_best_model "
         "greater_is_better restore_callback_states_from_checkpoint full_determinism seed use_cpu no_cuda "
         "per_gpu_train_batch_size per_gpu_eval_batch_size ddp_find_unused_parameters ddp_bucket_cap_mb "
         "ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout debug skip_memory_metrics local_rank"
     ).split()
 )
 
-# `trainer.push_to_hub()` reads these, which no verb calls. What is refused is not offered either.
-NOT_ON_THE_COMMAND_LINE: frozenset[str] = frozenset(
-    {"hub_token", "hub_private_repo", "hub_model_id", "hub_revision", *REFUSED}
-)
+# A command line is seen by everybody on a machine, and stays in a shell's history.
+_TOKEN = Refusal("a token does not belong on a command line", "log in by `hf auth login`, or set HF_TOKEN")
+# What is refused is not offered either.
+NOT_ON_THE_COMMAND_LINE: frozenset[str] = frozenset({"hub_token", *REFUSED})
+# The others upload what resumes a run, which is pickled.
+_HUB_STRATEGIES = ("end", "every_save")
 
 # At least 1 each.
 _COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps")
@@ -159,11 +158,8 @@ _COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradien
 
 def withheld_flags() -> dict[str, str]:
     """What the command line does not offer, and what is said to those who type it."""
-    uploading = "no verb uploads; train first, then call `trainer.push_to_hub()` or `model.push_to_hub()`"
-    return {
-        name: f"{REFUSED[name].reason}; {REFUSED[name].instead}" if name in REFUSED else uploading
-        for name in NOT_ON_THE_COMMAND_LINE
-    }
+    refusals = {"hub_token": _TOKEN, **REFUSED}
+    return {name: f"{refusals[name].reason}; {refusals[name].instead}" for name in NOT_ON_THE_COMMAND_LINE}
 
 
 def refuse_ignored(args: Any) -> None:
@@ -197,6 +193,12 @@ def refuse_ignored(args: Any) -> None:
         raise ValueError(
             f"train_sampling_strategy={strategy!r} is not taken: languages are drawn at random by p ~ n^alpha; give "
             "random, or group_by_length for steps of rows of like length"
+        )
+    strategy = str(getattr(args.hub_strategy, "value", args.hub_strategy))
+    if args.push_to_hub and strategy not in _HUB_STRATEGIES:
+        raise ValueError(
+            f"hub_strategy={strategy!r} is not taken: it uploads optimizer and random states, which are pickled; give "
+            "every_save, which publishes the model of every checkpoint, or end"
         )
     for name in _COUNTS:
         if getattr(args, name) < 1:

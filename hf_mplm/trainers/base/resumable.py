@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from transformers.trainer_utils import TrainOutput
 from hf_mplm._compat import load_tensors_to_indexed_cpu
 from hf_mplm.data.tokenizing.tokenizers import save_tokenizer
 from hf_mplm.jobs.files import DamagedError, read_json
+from hf_mplm.modeling.delta import restore_delta, save_delta
+from hf_mplm.modeling.remote_code import follow_umask
 
 from .checkpoints import (
     UNFINISHED_PREFIX,
@@ -61,11 +64,14 @@ class ResumableTrainer(Trainer):
     Attributes:
         origin (`dict`, *optional*): what the run begins with (`store`, `model`, ...), written to `run.json`; a resume
             from a checkpoint that began with something else is refused.
+        delta_base (`str`, *optional*): where the model is [`~hf_mplm.modeling.delta.add_delta`]'s, of which low-rank
+            weights alone are saved: the Hub id of its base, or the base's folder.
     """
 
     args: Any
     model: Any
     origin: dict[str, Any] | None = None
+    delta_base: str | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._staging: Path | None = None
@@ -198,7 +204,10 @@ class ResumableTrainer(Trainer):
     # Overridden so that a file that cannot be read is named, whatever its reader raises.
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         with reading(resume_from_checkpoint, "the weights"):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            if self.delta_base is not None:
+                restore_delta(self.model, resume_from_checkpoint)
+            else:
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
         with reading(resume_from_checkpoint, STATE_NAME):
             state = TrainerState(**_read_object(Path(resume_from_checkpoint) / STATE_NAME))
             if state.global_step != self._start_step:
@@ -313,22 +322,26 @@ class ResumableTrainer(Trainer):
             publish_model(staging, folder)
         self.accelerator.wait_for_everyone()
 
-    def push_to_hub(self, *args: Any, **kwargs: Any) -> Any:
-        """As Trainer's, once no other run writes to the output folder; locks that a killed run left there go."""
-        with hold_output(self.args.output_dir, "publishing"):
-            pass
-        return super().push_to_hub(*args, **kwargs)
-
     # Overridden because Trainer pickles its arguments into every folder, where nothing of ours pickles, and because
     # transformers 5 leaves an XLM-R tokenizer's SentencePiece model behind.
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        super()._save(output_dir, state_dict)
         folder = Path(output_dir if output_dir is not None else self.args.output_dir)
+        if self.delta_base is None:
+            super()._save(output_dir, state_dict)
+        elif self.args.should_save:
+            # The base has the tokenizer.
+            save_delta(self.model, folder, self._base_from_output())
         if self.args.should_save:
-            if self.processing_class is not None:
+            if self.processing_class is not None and self.delta_base is None:
                 save_tokenizer(self.processing_class, folder)  # type: ignore[arg-type]
+            follow_umask(folder)
             (folder / "training_args.bin").unlink(missing_ok=True)
             (folder / ARGUMENTS_NAME).write_text(self.args.to_json_string() + "\n", encoding="utf-8")
+
+    def _base_from_output(self) -> str:
+        """Where the base lies, seen from the output: a folder that moves takes its neighbours along."""
+        base = str(self.delta_base)
+        return os.path.relpath(base, self.args.output_dir) if Path(base).is_dir() else base
 
 
 def explain_other_origin(folder: Path, different: list[str]) -> str:

@@ -23,8 +23,8 @@ from .counting import count_labels, label_keys
 from .guard import FiniteGuardCallback
 from .held_out import HeldOutEvaluation
 from .meters import LogWindow
+from .publishing import PublishingTrainer
 from .random_state import preserve_training_state
-from .resumable import ResumableTrainer
 from .samplers import DrawSampler
 from .stopping import shield_worker
 
@@ -32,7 +32,7 @@ from .stopping import shield_worker
 __all__ = ["MplmTrainer"]
 
 
-class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
+class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
     """What the trainers of all methods share.
 
     A method subclasses it with class attributes and one function, [`~MplmTrainer.loss_terms`]. The base does the rest:
@@ -311,6 +311,11 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
         if self.is_world_process_zero():
             self.write_card(Path(self.args.output_dir), **kwargs)
 
+    def _start(self) -> str | None:
+        """What the model was loaded from, unless that is a checkpoint of this run."""
+        name = str(getattr(self.model.config, "_name_or_path", "") or "")
+        return name if name and Path(self.args.output_dir).resolve() not in Path(name).resolve().parents else None
+
     def card_facts(self) -> dict[str, Any]:
         """What the card tells of the run beside its arguments: name to value."""
         return {"processes": self.args.world_size}
@@ -325,14 +330,19 @@ class MplmTrainer(HeldOutEvaluation, ResumableTrainer):
         from hf_mplm.hub.cards import write_model_card
 
         tags = card.get("tags") or []
+        start = (self.origin or {}).get("model") or {}
+        told = {
+            "base_model": card.get("finetuned_from") or start.get("name") or self._start(),
+            "license": card.get("license"),
+            "paper": self.paper,
+            "tags": [*self.tags, *as_list(tags, keep_spaces=True)],
+            "template": self.card_template,
+        }
+        self.write_record(folder, **told)
         write_model_card(
             folder,
             name=card.get("model_name"),
-            base_model=card.get("finetuned_from"),
-            license=card.get("license"),
             language_counts=dict(zip(self.languages, self.draws_per_language())),
-            paper=self.paper,
-            tags=[*self.tags, *as_list(tags, keep_spaces=True)],
-            template=self.card_template,
             facts=self.card_facts(),
+            **told,
         )

@@ -155,7 +155,8 @@ class Base:
         digest = xxhash.xxh3_128()
         for key, weight in sorted(self._weights.items()):
             digest.update(f"{key}\0{tuple(weight.shape)}\0".encode())
-            digest.update(memoryview(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
+            content: Any = weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+            digest.update(content)
         return digest.hexdigest()
 
 

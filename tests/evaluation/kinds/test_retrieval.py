@@ -62,6 +62,13 @@ def test_an_encoder_from_outside_is_measured(task, data):
     assert {row.language: row.value for row in forward}["swh_Latn"] == 0.75
 
 
+def test_a_benchmark_is_opened_for_its_languages_and_once_for_the_run(data, monkeypatch):
+    opened, init = [], TatoebaCorpus.__init__
+    monkeypatch.setattr(TatoebaCorpus, "__init__", lambda self, folder: (opened.append(folder), init(self, folder))[1])
+    assert len(evaluate(LookupEncoder(), "tatoeba", data)) > 0
+    assert opened == [data, data]
+
+
 @pytest.mark.parametrize("group_size", [2, 8, 10_000])
 @pytest.mark.parametrize(("task", "times"), [("flores", 1), ("bible", 1)])
 def test_equal_english_sides_are_encoded_once(group_size, task, times, data, monkeypatch):

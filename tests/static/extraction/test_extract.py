@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -337,3 +339,66 @@ def test_the_command_line(tiny_encoder_folder: Path, corpus: Path, tmp_path: Pat
     assert "made from something else" in capsys.readouterr().err
     (arguments,) = make_parser("extract").parse(["--config", "static-extract", *argv[2:]])
     assert len(arguments.languages) == 40 and arguments.max_length == 200 and arguments.subsample == 0.01
+
+
+def capped_texts(lines: list[str], code: str, limit: int) -> list[str]:
+    """What a cap leaves, by sorting: sentences of at least 4 words whose hashes are among the smallest."""
+    long = [line for line in lines if len(segment_words(line, code)) >= 4]
+    key = json.dumps(SMALL.seed).encode()
+
+    def number(text: str) -> int:
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=key).digest(), "little")
+
+    ordered = sorted(map(number, long))
+    return [text for text in long if len(ordered) <= limit or number(text) < ordered[limit]]
+
+
+def test_a_cap_takes_the_same_sentences_whatever_their_order_and_is_counted(
+    tiny_encoder_folder: Path, corpus: Path, tmp_path: Path
+) -> None:
+    settings = replace(SMALL, max_sentences=5, min_count=1, method="pooled")
+    shuffled = tmp_path / "shuffled"
+    shuffled.mkdir()
+    for code in CODES:
+        lines = (corpus / f"{code}.txt").read_text().splitlines()
+        (shuffled / f"{code}.txt").write_text("\n".join(lines[::-1]) + "\n")
+    capped = extract_static(tiny_encoder_folder, corpus, tmp_path / "a", settings, part_bytes=PART_BYTES)
+    again = extract_static(tiny_encoder_folder, shuffled, tmp_path / "b", settings, part_bytes=400)
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+    for code in CODES:
+        lines = (corpus / f"{code}.txt").read_text().splitlines()
+        (chosen / f"{code}.txt").write_text("\n".join(capped_texts(lines, code, 5)) + "\n")
+    alone = extract_static(tiny_encoder_folder, chosen, tmp_path / "c", replace(settings, max_sentences=None))
+    info = json.loads((tmp_path / "a" / EXTRACTION_FILE).read_text())["words"]
+    for code in CODES:
+        assert capped.words(code) == again.words(code) == alone.words(code)
+        assert (capped.table(code).counts == alone.table(code).counts).all()
+        # Sums are of single precision, in another order.
+        assert np.allclose(capped.matrix(code), again.matrix(code), atol=1e-5)
+        assert np.allclose(capped.matrix(code), alone.matrix(code), atol=1e-5)
+        assert info[code]["sentences"] == 5
+        lines = [segment_words(line, code) for line in (corpus / f"{code}.txt").read_text().splitlines()]
+        assert info[code]["unselected_sentences"] == sum(len(words) >= 4 for words in lines) - 5 > 0
+    whole = extract_static(tiny_encoder_folder, corpus, tmp_path / "d", replace(settings, max_sentences=None))
+    other = extract_static(tiny_encoder_folder, corpus, tmp_path / "e", replace(settings, seed=7))
+    assert any(whole.words(code) != capped.words(code) for code in CODES)
+    assert any(other.words(code) != capped.words(code) for code in CODES)
+
+
+def test_a_cap_above_the_text_changes_nothing_and_copies_stay_together(
+    tiny_encoder_folder: Path, made: Path, corpus: Path, tmp_path: Path
+) -> None:
+    settings = replace(SMALL, max_sentences=1000)
+    extract_static(tiny_encoder_folder, corpus, tmp_path / "o" / "vectors", settings, part_bytes=PART_BYTES)
+    for name in ("vectors.safetensors", "words.parquet"):
+        assert (tmp_path / "o" / "vectors" / name).read_bytes() == (made / name).read_bytes()
+    lines = [line for line in (corpus / "deu_Latn.txt").read_text().splitlines() if len(line.split()) > 5][:3]
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / "deu_Latn.txt").write_text("\n".join(line for line in lines for _ in range(3)) + "\n")
+    few = replace(SMALL, max_sentences=4, min_count=1, method="pooled")
+    static = extract_static(tiny_encoder_folder, tmp_path / "copies", tmp_path / "few", few)
+    assert json.loads((tmp_path / "few" / EXTRACTION_FILE).read_text())["words"]["deu_Latn"]["sentences"] == 3
+    assert (static.table("deu_Latn").counts % 3 == 0).all()
+    with pytest.raises(ValueError, match="max_sentences is 0"):
+        ExtractionSettings(max_sentences=0)

@@ -18,7 +18,6 @@ CLASSES = (MaskedLMTrainingArguments, ScriptAlignmentArguments, StaticAlignmentA
 OTHERS = {
     "resume_from_checkpoint": "no/such/checkpoint",
     "label_names": ["labels"],
-    "hub_strategy": "end",
     "fsdp": "full_shard",
     "fsdp_config": {"min_num_params": 3},
     "deepspeed": {"zero_optimization": {"stage": 2}},
@@ -78,6 +77,13 @@ def test_arguments_made_out_of_others_are_taken(cls, tmp_path) -> None:
     """Trainer fills in values of its own, which are not the user's."""
     args = cls(output_dir=str(tmp_path), use_cpu=True, eval_strategy="steps", eval_steps=3)
     assert dataclasses.replace(args, seed=5).seed == 5
+
+
+@pytest.mark.parametrize("strategy", ["checkpoint", "all_checkpoints"])
+def test_what_would_upload_pickles_is_refused(strategy, tmp_path) -> None:
+    with pytest.raises(ValueError, match="which are pickled; give every_save"):
+        make_args(tmp_path, push_to_hub=True, hub_strategy=strategy, hub_model_id="me/model")
+    assert make_args(tmp_path, push_to_hub=True, hub_strategy="end", hub_model_id="me/model").push_to_hub
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def test_the_command_line_offers_no_flag_that_does_nothing(verb, capsys) -> None
             status = error.code
         message = capsys.readouterr().err
         assert status == 2 and f"--{name}" in message and "secret" not in message
-        reason = REFUSED[name].reason if name in REFUSED else "push_to_hub"
+        reason = REFUSED[name].reason if name in REFUSED else "hf auth login"
         assert reason in message
 
 

@@ -245,8 +245,6 @@ def test_arguments_of_another_class_are_refused(tiny_xlm_roberta, tiny_tokenizer
 def test_arguments_that_are_not_honoured_are_refused(tmp_path):
     with pytest.raises(ValueError, match="label_smoothing_factor"):
         make_args(tmp_path, label_smoothing_factor=0.1)
-    with pytest.raises(ValueError, match="push_to_hub"):
-        make_args(tmp_path, push_to_hub=True)
 
 
 def test_rows_without_language_are_refused(tiny_xlm_roberta, tiny_tokenizer, tmp_path):

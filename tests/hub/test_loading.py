@@ -1,0 +1,27 @@
+"""What was published loads back as the folder does: by a stranger here, and by everybody in the slow test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from .loading import table_of
+
+
+def test_a_stranger_loads_every_head_and_the_encoder(tmp_path: Path) -> None:
+    rows = table_of({"here": sys.executable}, tmp_path, ("xlm-roberta",), (("stranger", False),))
+    assert {row["outcome"] for row in rows} == {"equal"}, rows
+    assert {"transformers: encoder/", "remote code: all heads", "remote code: pipeline"} <= {
+        row["way"] for row in rows
+    }
+
+
+@pytest.mark.slow
+def test_every_artefact_loads_in_every_way_on_every_stack(tmp_path: Path) -> None:
+    """`HF_MPLM_OTHER_PYTHON` names the Python of the other stack."""
+    other = os.environ.get("HF_MPLM_OTHER_PYTHON")
+    rows = table_of({"here": sys.executable, **({"other": other} if other else {})}, tmp_path)
+    assert {row["outcome"] for row in rows} == {"equal"}, [row for row in rows if row["outcome"] != "equal"]
