@@ -88,14 +88,17 @@ def step_curves(
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     for axes in panels.flat[len(series) :]:
         axes.set_visible(False)
-    for axes, (name, (steps, means, spreads)) in zip(panels.flat, series.items()):
+    for place, (axes, (name, (steps, means, spreads))) in enumerate(zip(panels.flat, series.items())):
         middle, reach = np.asarray(means, dtype=np.float64), np.asarray(spreads, dtype=np.float64)
         axes.axhline(0, color=_GREY, linewidth=0.6)
         axes.fill_between(steps, middle - reach, middle + reach, color=_BLUE, alpha=0.2, linewidth=0)
         axes.plot(steps, middle, color=_BLUE, marker="o", markersize=3, linewidth=1.4)
         axes.set_xscale("log")
+        axes.set_xticks(steps, list(map(str, steps)))
+        axes.minorticks_off()
         axes.set_title(_plain(name), fontsize=9)
-        axes.tick_params(labelsize=7)
+        # The last line may be short, and the panels above its gaps are the last ones of their columns.
+        axes.tick_params(labelsize=7, labelbottom=place >= len(series) - columns)
         axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel("steps", fontsize=9)
     figure.supylabel(_plain(ylabel), fontsize=9)

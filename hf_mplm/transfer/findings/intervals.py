@@ -32,11 +32,11 @@ def crossed_means(matrix: np.ndarray, rng: np.random.Generator, samples: int) ->
     return _ratio((drawn * np.nan_to_num(means)).sum(axis=1), drawn.sum(axis=1))
 
 
-def nested_means(groups: Sequence[Sequence[float]], rng: np.random.Generator, samples: int) -> np.ndarray:
+def nested_means(groups: Sequence[Sequence[float] | np.ndarray], rng: np.random.Generator, samples: int) -> np.ndarray:
     """Resample groups, and within each its own numbers, and take the mean over groups of their means.
 
     Args:
-        groups (`Sequence[Sequence[float]]`): none of which is empty.
+        groups (`Sequence[Sequence[float] | np.ndarray]`): none of which is empty.
         rng (`np.random.Generator`): what draws.
         samples (`int`): how often.
 
