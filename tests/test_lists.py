@@ -112,6 +112,7 @@ HANDLED = {
     "markdown_report.names",
     "markdown_table.header",
     "means_table.groups",
+    "pair_features.seen",
     "prepare_pair_store.corpus",
     "prepare_pair_store.languages",
     "prepare_store.corpus",
@@ -137,6 +138,7 @@ HANDLED = {
     "read_test_sets.targets",
     "read_training_data.languages",
     "seed_fusion.languages",
+    "seen_means.seen",
     "train_fusion.languages",
 }
 RUNNER = "called by the runner, which has taken what was given"
@@ -153,6 +155,7 @@ EXEMPT = {
     "TransformerEncoder.encode_views.texts": TEXT,
     "Sprachbunds.__init__.clusters": "filled by the package",
     "Advice.__init__.languages": "filled by the package",
+    "Prediction.__init__.verdicts": "filled by the package",
     "LangScriptConfigMixin.__init__.language_scripts": "filled by the package",
     "Publication.__init__.left": "filled by the package",
     "Scores.__init__.base": "filled by the package",

@@ -4,3 +4,71 @@ Imports nothing of its room but the scores of `transfer_metrics`, so that a tabl
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hf_mplm._lazy import lazy_names
+
+
+if TYPE_CHECKING:
+    from .advice import Advice, advise
+    from .features import pair_features
+    from .interference import interference_table
+    from .own_scores import own_scores
+    from .prediction import Prediction, predict
+    from .seen import seen_means
+    from .table import Scores
+    from .transfer import rankings, recipients, task_correlation, transfer_table, variance_types
+
+__all__ = [
+    "Advice",
+    "Prediction",
+    "Scores",
+    "advise",
+    "interference_table",
+    "own_scores",
+    "pair_features",
+    "predict",
+    "rankings",
+    "recipients",
+    "seen_means",
+    "task_correlation",
+    "transfer_table",
+    "variance_types",
+]
+
+_NAMES = {
+    "advice": [
+        "Advice",
+        "advise",
+    ],
+    "features": [
+        "pair_features",
+    ],
+    "interference": [
+        "interference_table",
+    ],
+    "own_scores": [
+        "own_scores",
+    ],
+    "prediction": [
+        "Prediction",
+        "predict",
+    ],
+    "seen": [
+        "seen_means",
+    ],
+    "table": [
+        "Scores",
+    ],
+    "transfer": [
+        "rankings",
+        "recipients",
+        "task_correlation",
+        "transfer_table",
+        "variance_types",
+    ],
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

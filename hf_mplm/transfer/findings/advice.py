@@ -13,7 +13,7 @@ from hf_mplm.languages import branch, parse_code
 
 from .intervals import interval, nested_means
 from .prediction import Prediction
-from .rows import PairTransfer
+from .rows import PairTransfer, count_steps
 
 
 __all__ = ["Advice", "Evidence", "advise"]
@@ -77,7 +77,7 @@ def advise(
     if step not in steps:
         there = sorted({(row["task"], row["step"]) for row in table})
         raise ValueError(
-            f"the study has nothing of {task}{'' if step is None else f' after {step} steps'}; it has "
+            f"the study has nothing of {task}{'' if step is None else f' after {count_steps(step)}'}; it has "
             + (", ".join(f"{name} after {number}" for name, number in there) or "no scores at all")
         )
     rows = [row for row in table if (row["task"], row["step"]) == (task, step) and row["ts"] is not None]

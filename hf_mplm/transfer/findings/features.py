@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hf_mplm._lists import as_list
 from hf_mplm.languages.linguistic_similarities import (
     genealogical_similarity,
     geographical_similarity,
@@ -39,7 +40,7 @@ def pair_features(
     target: str,
     tokenizer: TokenizedText | None = None,
     vectors: Mapping[str, np.ndarray] | None = None,
-    seen: Iterable[str] | None = None,
+    seen: str | Iterable[str] | None = None,
 ) -> dict[str, float]:
     """Describe a transfer language and a target.
 
@@ -48,7 +49,7 @@ def pair_features(
         target (`str`): what would be scored.
         tokenizer (`TokenizedText`, *optional*): for the overlap of tokens, both fertilities and the size of the text.
         vectors (`Mapping[str, np.ndarray]`, *optional*): vectors of languages, for their cosine.
-        seen (`Iterable[str]`, *optional*): languages that the base was trained on.
+        seen (`str` or `Iterable[str]`, *optional*): languages that the base was trained on.
 
     Returns:
         `dict[str, float]`: the same names for every pair; NaN for what is not known. `lineage` (shared part of the
@@ -70,7 +71,7 @@ def pair_features(
     if vectors is not None:
         found["cosine"] = _cosine(vectors.get(transfer_language), vectors.get(target))
     if seen is not None:
-        known = set(seen)
+        known = set(as_list(seen))
         found["transfer_language_seen"] = float(transfer_language in known)
         found["target_seen"] = float(target in known)
     return found

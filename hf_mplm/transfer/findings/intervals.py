@@ -36,7 +36,7 @@ def nested_means(groups: Sequence[Sequence[float] | np.ndarray], rng: np.random.
     """Resample groups, and within each its own numbers, and take the mean over groups of their means.
 
     Args:
-        groups (`Sequence[Sequence[float]]`): none of which is empty.
+        groups (`Sequence[Sequence[float] | np.ndarray]`): none of which is empty.
         rng (`np.random.Generator`): what draws.
         samples (`int`): how often.
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from .features import LINEAGE, pair_features
-from .rows import PairTransfer
+from .rows import PairTransfer, count_steps
 
 
 __all__ = ["PredictedTransfer", "Prediction", "Skill", "pair_features", "predict"]
@@ -196,7 +196,7 @@ def _skill(data: _Data, guesses: np.ndarray, side: int, key: tuple[str, int, str
 
 def _verdict(skills: Sequence[Skill]) -> str:
     ridge, *baselines = skills
-    where = f"{ridge['task']} after {ridge['step']} steps, each {ridge['held_out']} left out"
+    where = f"{ridge['task']} after {count_steps(ridge['step'])}, each {ridge['held_out']} left out"
     if ridge["spearman"] is None:
         return f"{where}: too few pairs to tell what a prediction is worth"
     best = max(baselines, key=lambda skill: skill["spearman"] or 0.0)

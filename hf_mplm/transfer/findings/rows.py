@@ -14,6 +14,7 @@ __all__ = [
     "RecipientShare",
     "Recipients",
     "VarianceType",
+    "count_steps",
 ]
 
 
@@ -126,3 +127,8 @@ class Correlation(TypedDict):
     p: float | None
     n: int
     n_targets: int
+
+
+def count_steps(step: int) -> str:
+    """`1 step`, `10 steps`."""
+    return f"{step} step{'' if step == 1 else 's'}"
