@@ -50,9 +50,7 @@ def study_settings(study: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def run(arguments: RunArguments) -> int:
     """Run what is left; any number of these commands share a study."""
-    from tqdm import tqdm
-
-    from hf_mplm.jobs.engines import show_progress
+    from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.transfer.study.cluster import run_units_on_ray
     from hf_mplm.transfer.study.database import StudyDatabase
     from hf_mplm.transfer.study.planning import check_digests
@@ -71,7 +69,7 @@ def run(arguments: RunArguments) -> int:
     experiment = make_experiment(settings)
     check_digests(arguments.study, experiment)
     stopping = None if rest.get("target_sem") is None else StoppingRule(rest["target_sem"])
-    with tqdm(total=left, desc="units", unit=" unit", disable=not show_progress()) as bar:
+    with progress_bar(total=left, desc="units", unit=" unit") as bar:
 
         def watch(text: str) -> None:
             bar.set_postfix_str(text)

@@ -200,7 +200,8 @@ def _local_settings(name: str, value: Any) -> Any:
 def _plain_encoder(folder: Path, scratch: Path) -> dict[str, Path | bytes]:
     """The encoder alone, which transformers loads without this package."""
     encoder = scratch / "encoder"
-    load_masked_lm(folder).export_encoder(encoder)
+    model: Any = load_masked_lm(folder)
+    model.export_encoder(encoder)
     names = sorted(path.name for path in encoder.iterdir() if path.is_file() and path.name != CARD_FILE)
     return {f"encoder/{name}": _for_the_hub(encoder, name) for name in names}
 
@@ -231,7 +232,8 @@ def _with_license(text: str, license: str) -> str:
     from huggingface_hub import ModelCard
 
     card = ModelCard(text, ignore_metadata_errors=True)
-    card.data.license = license
+    data: Any = card.data
+    data.license = license
     return str(card)
 
 

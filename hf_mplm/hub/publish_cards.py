@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import DatasetCardData, ModelCardData
 
@@ -67,7 +68,7 @@ def make_card(folder: Path, kind: Kind, repo_id: str, license: str | None, files
 def _short_card(folder: Path, kind: Kind, repo_id: str, license: str | None, files: Sequence[str]) -> str:
     config = read_json(folder / "adapter_config.json") if kind.name == "adapter" else None
     base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
-    known = {"license": license, "tags": ["hf-mplm"]}
+    known: dict[str, Any] = {"license": license, "tags": ["hf-mplm"]}
     data: ModelCardData | DatasetCardData
     if kind.repo_type == "dataset":
         data = DatasetCardData(**known)

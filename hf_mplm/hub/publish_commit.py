@@ -97,7 +97,8 @@ def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], messa
     _make_repository(api, target)
     _refuse_taken_tag(api, target, files)
     oids: dict[str, tuple[str, str]] = {}
-    pushed, deleted = None, ()
+    pushed: Pushed | None = None
+    deleted: tuple[str, ...] = ()
     for trial in range(_TRIES):
         head = str(api.repo_info(**where, revision=target.branch).sha)
         deleted = _left_over(api, target, head, files)

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm.auto import tqdm
 
 from hf_mplm._lists import as_codes, as_list
 from hf_mplm.data.corpus.corpora import CorpusReport, iter_corpus
-from hf_mplm.jobs.engines import show_progress
 from hf_mplm.jobs.files import atomic_write, explain_full_disk, write_json
 from hf_mplm.jobs.lock import hold_folder
+from hf_mplm.jobs.progress import progress_bar
 from hf_mplm.languages import parse_code
 
 from ..files.corpus import MissingDataError
@@ -143,7 +142,7 @@ def audit(
     index = SentenceIndex(sought)
     stream = text.lines() if text is not None else _corpus_lines(corpus, reading)
     language = None
-    with tqdm(desc="reading", unit=" sentences", disable=not show_progress()) as bar:
+    with progress_bar(desc="reading", unit=" sentences") as bar:
         for code, lines in stream:
             if code != language and language is not None:
                 index.break_off()

@@ -93,7 +93,7 @@ def hash_part(part: HashedPart) -> dict[str, int]:
     with atomic_write(part.path) as handle:
         for language, texts in read_sentences(part.segments, part.options, CorpusReport()).items():
             long = [text for text in texts if len(split_words(text, language, False).words) >= part.min_words]
-            hashes = np.sort(hash_sentences(long, part.seed))[: part.max_sentences + 1] if long else []
+            hashes: Any = np.sort(hash_sentences(long, part.seed))[: part.max_sentences + 1] if long else []
             handle.write(np.asarray(hashes, dtype="<u8").tobytes())
             kept[language] = len(hashes)
             sentences += len(long)

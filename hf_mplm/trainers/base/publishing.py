@@ -39,7 +39,7 @@ class PublishingTrainer(ResumableTrainer):
     # Set by those that know their data.
     store: Any = None
     languages: list[str]
-    hub_model_id: str | None
+    hub_model_id: Any
 
     # Overridden to find out whose repository it is, before anything is trained; it is made by the first push.
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
@@ -179,7 +179,7 @@ class PublishingTrainer(ResumableTrainer):
     def _languages(self, info: Mapping[str, Any]) -> dict[str, dict[str, int]]:
         """Each language's sentences and tokens, where the store tells them, and chunks drawn."""
         counted = info.get("languages") or {}
-        drawn = getattr(self, "draws_per_language", lambda: [])()
+        drawn: Any = getattr(self, "draws_per_language", lambda: [])()
         found = {}
         for code, draws in zip(getattr(self, "languages", []), drawn):
             known = counted.get(code) or {}

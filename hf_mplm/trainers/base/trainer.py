@@ -331,7 +331,7 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
 
         tags = card.get("tags") or []
         start = (self.origin or {}).get("model") or {}
-        told = {
+        told: dict[str, Any] = {
             "base_model": card.get("finetuned_from") or start.get("name") or self._start(),
             "license": card.get("license"),
             "paper": self.paper,

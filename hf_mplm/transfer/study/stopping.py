@@ -63,7 +63,7 @@ def units_to_spare(database: StudyDatabase, rule: StoppingRule) -> list[Unit]:
         if row["kind"] == "baseline":
             base[key] = row["value"]
         elif row["kind"] == "tuning":
-            tuned[row["languages"][0]][(*key, row["step"])].append(row["value"])
+            tuned[row["languages"][0]][key + (row["step"],)].append(row["value"])
     spared = []
     for code in {unit.languages[0] for unit in still_open}:
         columns = [
