@@ -64,7 +64,7 @@ def report(arguments: ReportArguments) -> int:
     if left := counts.get("open", 0) + counts.get("running", 0):
         print(f"{left} units are not done yet")
     folder = Path(arguments.output or Path(arguments.study) / "report")
-    for path in write_report(scores, folder):
+    for path in write_report(scores, folder, failed=counts.get("failed", 0)):
         print(path)
     print(f"\nThe report is in {folder}")
     return 0
@@ -147,9 +147,28 @@ def _predict(arguments: PredictArguments, table: Sequence[PairTransfer]) -> Pred
         known = LanguageVectors.load(arguments.vectors)
         view = arguments.view or known.views[0]
         vectors = dict(zip(known.languages, known.matrix(view)))
+    text = _store_text(arguments.study)
     features = {
-        (donor, target): pair_features(donor, target, vectors=vectors)
+        (donor, target): pair_features(donor, target, text, vectors=vectors)
         for donor in sorted(donors)
         for target in sorted(targets)
     }
     return predict(table, features)
+
+
+def _store_text(study: str) -> Any:
+    """The study's own text, for overlaps of tokens; `None` where it or the base cannot be read here."""
+    from hf_mplm.data.store.token_store import load_store
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+    from hf_mplm.transfer.findings.store_text import StoreText
+
+    from .transfer_run import study_settings
+
+    settings, _ = study_settings(study)
+    if settings.get("store") is None:
+        return None
+    try:
+        return StoreText(load_store(settings["store"]), load_tokenizer(settings["model"]))
+    except (OSError, ValueError) as error:
+        print(f"Predicted without overlaps of tokens: {error}")
+        return None

@@ -60,6 +60,11 @@ def run(arguments: RunArguments) -> int:
     from .transfer_plan import make_experiment
 
     settings, rest = study_settings(arguments.study)
+    if arguments.engine == "ray" and (arguments.max_units is not None or rest.get("target_sem") is not None):
+        raise ValueError(
+            "--engine ray sends all open units at once: it knows neither --max_units nor the sequential stopping of "
+            "--target_sem; take --engine local, or plan without it"
+        )
     if arguments.device is not None:
         settings["device"] = arguments.device
     with StudyDatabase(arguments.study) as database:

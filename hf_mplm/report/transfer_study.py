@@ -151,9 +151,8 @@ def _pictures(tidy: Mapping[str, list[Any]], seen: Sequence[str]) -> dict[str, b
     for (task, step), rows in _groups(tidy["transfer"], lambda row: (row["task"], row["step"])).items():
         if any(row["ts"] is not None for row in rows):
             where = f"{task} after {count_steps(step)}"
-            pictures[f"Transfer scores, {where}: transfer languages down, targets across, alike ones together"] = (
-                _heat_map(rows)
-            )
+            order = "transfer languages down, targets across, alike ones together"
+            pictures[f"Transfer scores, {where}: {order}{_left_off(rows)}"] = _heat_map(rows)
             spread = _groups([row for row in rows if row["ts"] is not None], lambda row: row["transfer_language"])
             values = {code: [row["ts"] for row in own] for code, own in spread.items()}
             values = dict(sorted(values.items(), key=lambda item: -float(np.var(item[1]))))
@@ -179,6 +178,14 @@ def _pictures(tidy: Mapping[str, list[Any]], seen: Sequence[str]) -> dict[str, b
     ).items():
         pictures[f"Interference of {size} languages, {task}, fusion {fusion}"] = _plane(own)
     return pictures
+
+
+def _left_off(rows: Sequence[PairTransfer]) -> str:
+    """What a picture of at most so many cells does not show, for its caption."""
+    known = [row for row in rows if row["ts"] is not None]
+    donors, targets = ({row[side] for row in known} for side in ("transfer_language", "target"))
+    hidden = len(targets) - max(1, _MOST_CELLS // max(1, len(donors)))
+    return f"; {hidden} more targets are in the table alone" if hidden > 0 else ""
 
 
 def _heat_map(rows: Sequence[PairTransfer]) -> bytes:

@@ -227,3 +227,24 @@ def test_a_base_needs_its_head_and_langsamp_is_exported(world: World, base: Base
     ids = torch.arange(10, 24)[None]
     assert torch.equal(exported.encoder(input_ids=ids).pooler_output, base.encoder(input_ids=ids).pooler_output)
     assert tuned(world, exported, [1])
+
+
+def test_what_the_store_says_of_languages(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from hf_mplm.data.store.token_store import load_store
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+    from hf_mplm.transfer.findings.features import pair_features
+    from hf_mplm.transfer.findings.store_text import StoreText
+
+    world = build_world(tmp_path_factory.mktemp("text"))
+    store, tokenizer = load_store(world.store), load_tokenizer(world.base)
+    text = StoreText(store, tokenizer)
+    rows = store.select("deu_Latn").train
+    ids = [index for row in rows["input_ids"] for index in row if index not in tokenizer.all_special_ids]
+    assert sum(text.tokens("deu_Latn").values()) == len(ids)
+    assert text.words("deu_Latn") == sum(
+        len(tokenizer.decode(row, skip_special_tokens=True).split()) for row in rows["input_ids"]
+    )
+    assert text.tokens("tha_Thai") == {} and text.words("tha_Thai") == 0
+    same = pair_features("deu_Latn", "deu_Latn", text)
+    assert same["token_overlap"] == pytest.approx(1.0)
+    assert pair_features("deu_Latn", "swh_Latn", text)["token_overlap"] < 0.9

@@ -1,4 +1,8 @@
-"""Bootstrap intervals of means over languages and repeats."""
+"""Bootstrap intervals of means over languages and repeats.
+
+n - 1 of n are drawn, with replacement: the variance of the drawn means is then that of the mean, where drawing n gives
+(n - 1) / n of it, which for three repeats is a third too little (Rao and Wu, 1988).
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,9 @@ def crossed_means(matrix: np.ndarray, rng: np.random.Generator, samples: int) ->
     """
     rows, columns = matrix.shape
     present = np.isfinite(matrix).astype(np.float64)
-    weights = rng.multinomial(columns, np.full(columns, 1 / columns), samples).astype(np.float64)
+    weights = rng.multinomial(_draws(columns), np.full(columns, 1 / columns), samples).astype(np.float64)
     means = _ratio(weights @ np.where(present > 0, matrix, 0.0).T, weights @ present.T)
-    drawn = rng.multinomial(rows, np.full(rows, 1 / rows), samples) * np.isfinite(means)
+    drawn = rng.multinomial(_draws(rows), np.full(rows, 1 / rows), samples) * np.isfinite(means)
     return _ratio((drawn * np.nan_to_num(means)).sum(axis=1), drawn.sum(axis=1))
 
 
@@ -46,9 +50,10 @@ def nested_means(groups: Sequence[Sequence[float] | np.ndarray], rng: np.random.
     means = np.empty((samples, len(groups)))
     for column, values in enumerate(groups):
         array = np.asarray(values, dtype=np.float64)
-        means[:, column] = array[rng.integers(0, len(array), (samples, len(array)))].mean(axis=1)
-    weights = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), samples)
-    return np.asarray((means * weights).sum(axis=1) / len(groups))
+        means[:, column] = array[rng.integers(0, len(array), (samples, _draws(len(array))))].mean(axis=1)
+    draws = _draws(len(groups))
+    weights = rng.multinomial(draws, np.full(len(groups), 1 / len(groups)), samples)
+    return np.asarray((means * weights).sum(axis=1) / draws)
 
 
 def interval(means: np.ndarray) -> tuple[float, float]:
@@ -63,6 +68,10 @@ def verdict(low: float | None, high: float | None) -> str:
     if low is None or high is None or low <= 0 <= high:
         return CANNOT_BE_TOLD
     return "helps" if low > 0 else "hurts"
+
+
+def _draws(number: int) -> int:
+    return max(1, number - 1)
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:

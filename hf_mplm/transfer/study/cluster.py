@@ -14,7 +14,7 @@ from hf_mplm.jobs.engines import run_tasks
 
 from .database import Claim, StudyDatabase, describe
 from .unit import CellScore, Experiment, Unit
-from .worker import LEASE_SECONDS, WorkDone, signs_of_life, worker_name
+from .worker import LEASE_SECONDS, Leases, WorkDone, refuse_gaps, signs_of_life, worker_name
 
 
 __all__ = ["RemoteUnit", "run_units_on_ray"]
@@ -59,6 +59,9 @@ def run_units_on_ray(
     me = worker_name()
     done = WorkDone()
     with StudyDatabase(folder) as database:
+        leases = Leases(LEASE_SECONDS)
+        # Units of workers of this machine that died; what lives, or may live elsewhere, is left alone.
+        done.taken_over += leases.release_silent(database, database.running())
         claims: list[Claim] = []
         while (claim := database.claim(me)) is not None:
             claims.append(claim)
@@ -70,12 +73,16 @@ def run_units_on_ray(
                 for index, scores, error, seconds in run_tasks(_run_remote, tasks, engine=engine):
                     claim = left.pop(index)
                     watch(describe(claim.unit))
-                    if error:
-                        database.fail(claim, error)
+                    try:
+                        if error:
+                            raise ValueError(error)
+                        refuse_gaps(database, claim, scores)
+                    except ValueError as wrong:
+                        database.fail(claim, str(wrong))
                         done.failed += 1
-                    else:
-                        database.finish(claim, scores, seconds)
-                        done.finished += 1
+                        continue
+                    database.finish(claim, scores, seconds)
+                    done.finished += 1
         finally:
             for claim in left.values():
                 database.give_back(claim)
@@ -86,7 +93,7 @@ def _run_remote(task: RemoteUnit) -> tuple[int, list[CellScore], str, float]:
     started = time.monotonic()
     try:
         scores = _experiment(task.make, task.settings).run(task.unit)
-        error = "" if scores else "ValueError: no target has a score"
+        error = ""
     except Exception as raised:  # kept with the unit, never a zero
         scores, error = [], f"{type(raised).__name__}: {raised}"[:2000]
     return task.index, scores, error, time.monotonic() - started

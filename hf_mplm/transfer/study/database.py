@@ -20,6 +20,7 @@ __all__ = ["DATABASE_FILE", "Claim", "OtherScoresError", "StudyDatabase"]
 
 DATABASE_FILE = "study.sqlite"
 _VERSION = 1
+_APPLICATION = 0x68666D74  # "hfmt", by which a study's file is told from another program's
 _BUSY_SECONDS = 60.0
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -86,22 +87,32 @@ class StudyDatabase:
         self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             with self._told():
-                self._open()
+                self._open(create)
         except BaseException:
             self._connection.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, create: bool) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
             raise ValueError(
                 f"{self.folder} is a study of version {version}, and this hf_mplm knows {_VERSION}; "
                 "pip install --upgrade hf_mplm"
             )
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        if application != _APPLICATION:
+            (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables or application or version or not create:
+                raise DamagedError(
+                    self.folder / DATABASE_FILE,
+                    "it is a database, but not a study's",
+                    "It is left as it is; give another --study.",
+                )
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         if version == 0:
             with self._transaction():
+                self._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
                 for statement in _SCHEMA.split(";"):
                     if statement.strip():
                         self._connection.execute(statement)
@@ -138,7 +149,9 @@ class StudyDatabase:
                         "database browser, a backup), and repeat the command. On NFS, SQLite's locks do not work: "
                         "keep the study on a local disk and let other machines work by --engine ray"
                     ) from error
-                raise
+                raise OSError(
+                    f"SQLite could not work on {path}: {error}; see that the folder is there and may be written"
+                ) from error
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
@@ -154,10 +167,11 @@ class StudyDatabase:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite rolls back itself where the disk is full
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def settings(self) -> dict[str, Any]:
         """What was written by [`plan`]; empty before."""
@@ -261,10 +275,7 @@ class StudyDatabase:
 
         Raises:
             OtherScoresError: if somebody else finished the unit meanwhile with other scores, which are kept.
-            ValueError: if a score is no number.
         """
-        if wrong := [score for score in scores if not score.value == score.value or abs(score.value) == float("inf")]:
-            raise ValueError(f"{wrong[0].task} of {wrong[0].target} has the score {wrong[0].value}")
         rows = sorted((s.task, s.target, s.step, s.metric, float(s.value), int(s.n)) for s in scores)
         with self._transaction() as connection:
             (state,) = connection.execute("SELECT state FROM units WHERE id = ?", (claim.id,)).fetchone()

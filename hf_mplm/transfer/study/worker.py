@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import math
 import os
 import platform
 import signal
@@ -13,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .database import Claim, OtherScoresError, StudyDatabase, describe
+from .database import Claim, StudyDatabase, describe
 from .stopping import StoppingRule, units_to_spare
-from .unit import Experiment
+from .unit import CellScore, Experiment
 
 
-__all__ = ["LEASE_SECONDS", "WorkDone", "run_units", "signs_of_life", "worker_name"]
+__all__ = ["LEASE_SECONDS", "Leases", "WorkDone", "refuse_gaps", "run_units", "signs_of_life", "worker_name"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def run_units(
     """
     me = worker_name()
     done = WorkDone()
-    seen: dict[tuple[int, str], tuple[int, float]] = {}
+    leases = Leases(lease_seconds, clock)
     with StudyDatabase(folder) as database, _ended_by_signals():
         while max_units is None or done.finished + done.failed < max_units:
             if stopping is not None:
@@ -80,20 +82,42 @@ def run_units(
             others = database.running()
             if not others:
                 break
-            released = 0
-            for other in others:
-                beat, since = seen.get((other.id, other.worker), (-1, 0.0))
-                if beat != other.beat:
-                    seen[other.id, other.worker] = (other.beat, clock())
-                    beat, since = other.beat, clock()
-                if (clock() - since > lease_seconds or _is_dead(other.worker)) and database.release(other):
-                    logger.warning("%s: its worker %s is gone; it is run again", describe(other.unit), other.worker)
-                    released += 1
+            released = leases.release_silent(database, others)
             done.taken_over += released
             if not released:
-                watch(f"waiting for {len(others)} units of other workers")
                 database.wait(min(5.0, lease_seconds / _BEATS_A_LEASE))
     return done
+
+
+class Leases:
+    """Which workers are gone, by what one process sees of their signs of life.
+
+    Args:
+        seconds (`float`): silence after which a worker is held to be gone.
+        clock (`Callable`, *optional*): seconds that only grow.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds, self._clock = seconds, clock
+        self._seen: dict[tuple[int, str], tuple[int, float]] = {}
+
+    def release_silent(self, database: StudyDatabase, others: Sequence[Claim]) -> int:
+        """Open the units of workers that are gone; returns how many.
+
+        Args:
+            database ([`StudyDatabase`]): the study.
+            others (`Sequence[Claim]`): units at work, as they are now.
+        """
+        released = 0
+        for other in others:
+            beat, since = self._seen.get((other.id, other.worker), (-1, 0.0))
+            if beat != other.beat:
+                since = self._clock()
+                self._seen[other.id, other.worker] = (other.beat, since)
+            if (self._clock() - since > self.seconds or _is_dead(other.worker)) and database.release(other):
+                logger.warning("%s: its worker %s is gone; it is run again", describe(other.unit), other.worker)
+                released += 1
+        return released
 
 
 def worker_name() -> str:
@@ -106,23 +130,46 @@ def _run(database: StudyDatabase, claim: Claim, experiment: Experiment, lease_se
     try:
         with signs_of_life(database.folder, [claim], lease_seconds / _BEATS_A_LEASE):
             scores = experiment.run(claim.unit)
-        if not scores:
-            raise ValueError("no target has a score; see what `transfer plan` says of targets without test data")
-        database.finish(claim, scores, time.monotonic() - started)
-        done.finished += 1
+        refuse_gaps(database, claim, scores)
     except (KeyboardInterrupt, SystemExit):
         database.give_back(claim)
         raise
-    except OtherScoresError:
-        raise
-    except OSError:
-        # A full disk or a lost file is no fault of the unit: it is run again.
-        database.give_back(claim)
-        raise
     except Exception as error:  # kept, counted and shown by `status` and `report`; never a zero
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            database.give_back(claim)
+            raise
         logger.warning("%s failed: %s", describe(claim.unit), error)
         database.fail(claim, f"{type(error).__name__}: {error}"[:2000])
         done.failed += 1
+        return
+    database.finish(claim, scores, time.monotonic() - started)
+    done.finished += 1
+
+
+def refuse_gaps(database: StudyDatabase, claim: Claim, scores: Sequence[CellScore]) -> None:
+    """Refuse scores of a unit that lack a target of the plan, or hold what is no number.
+
+    Args:
+        database ([`StudyDatabase`]): the study.
+        claim ([`Claim`]): what was run.
+        scores (`Sequence[CellScore]`): what came of it.
+
+    Raises:
+        ValueError: naming what is missing.
+    """
+    unit = claim.unit
+    planned = {
+        (task, target)
+        for task, targets in database.settings()["targets"].items()
+        for target in targets
+        if unit.kind != "combination" or target in unit.languages
+    }
+    found = {(score.task, score.target) for score in scores}
+    if missing := sorted(planned - found):
+        shown = ", ".join(f"{task} of {target}" for task, target in missing[:5])
+        raise ValueError(f"no score of {shown}{' and more' if len(missing) > 5 else ''}")
+    if wrong := [score for score in scores if not math.isfinite(score.value)]:
+        raise ValueError(f"{wrong[0].task} of {wrong[0].target} has the score {wrong[0].value}")
 
 
 @contextmanager

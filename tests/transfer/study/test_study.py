@@ -259,3 +259,65 @@ def test_a_locked_database_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         database.claim("me:1:a")
     holder.execute("ROLLBACK")
     holder.close()
+
+
+def test_a_unit_that_lacks_a_target_is_not_done(tmp_path: Path) -> None:
+    class Gappy(Planted):
+        def run(self, unit: Unit) -> list[CellScore]:
+            scores = super().run(unit)
+            return [one for one in scores if one.target != "tha_Thai"] if unit.repeat == 1 else scores
+
+    _plan(tmp_path)
+    assert run_units(tmp_path, Gappy(GIFTS)).failed == 3
+    with StudyDatabase(tmp_path) as database:
+        assert {error for _, error in database.failures()} == {"ValueError: no score of pos of tha_Thai"}
+
+
+def test_a_unit_whose_file_is_lost_does_not_end_the_others(tmp_path: Path) -> None:
+    class Lost(Planted):
+        def run(self, unit: Unit) -> list[CellScore]:
+            if unit.languages == ("deu_Latn",):
+                raise FileNotFoundError("train.txt")
+            return super().run(unit)
+
+    _plan(tmp_path)
+    done = run_units(tmp_path, Lost(GIFTS))
+    assert (done.finished, done.failed) == (5, 2)
+
+
+def test_a_full_disk_gives_the_unit_back_and_is_told(tmp_path: Path) -> None:
+    _plan(tmp_path)
+    rows = [CellScore("pos", f"target{i:05}" * 20, 1, "accuracy", 0.5, 1) for i in range(5000)]
+    with StudyDatabase(tmp_path) as database:
+        claim = database.claim("me:1:a")
+        assert claim is not None
+        (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
+        database._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(OSError, match="No space left|free some space"):
+            database.finish(claim, rows, 1.0)
+        assert database.counts() == {"open": 6, "running": 1}
+        database.give_back(claim)
+        assert database.counts() == {"open": 7}
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE_FILE
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    before = path.read_bytes()
+    for create in (False, True):
+        with pytest.raises(DamagedError, match="not a study's"):
+            StudyDatabase(tmp_path, create=create)
+    assert path.read_bytes() == before
+
+
+def test_a_cluster_takes_over_what_a_dead_worker_of_this_machine_left(tmp_path: Path) -> None:
+    import platform
+
+    _plan(tmp_path)
+    with StudyDatabase(tmp_path) as database:
+        assert database.claim(f"{platform.node()}:4194305:a") is not None  # beyond the largest process number
+        assert database.claim("elsewhere:1:b") is not None
+    done = run_units_on_ray(tmp_path, planted, {"gifts": GIFTS}, engine="local")
+    assert (done.taken_over, done.finished) == (1, 6)
+    assert _states(tmp_path) == {"done": 6, "running": 1}
