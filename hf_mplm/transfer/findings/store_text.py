@@ -54,6 +54,6 @@ class StoreText:
                 for row in rows.select(range(0, len(rows), every)):
                     ids = [index for index in row["input_ids"] if index not in special]
                     tokens.update(self._tokenizer.convert_ids_to_tokens(ids))
-                    words += len(self._tokenizer.decode(ids).split())
+                    words += len(str(self._tokenizer.decode(ids)).split())
             self._counted[language] = tokens, words
         return self._counted[language]
