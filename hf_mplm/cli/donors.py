@@ -13,11 +13,15 @@ class DonorsArguments:
     """Flags of `hf-mplm donors`."""
 
     target: str = field(metadata={"help": "The language to transfer to, such as tha_Thai."})
-    among: list[str] = field(metadata={"help": "Languages to choose from."})
+    among: list[str] | None = field(
+        default=None, metadata={"help": "Languages to choose from; with --study all that it knows."}
+    )
     model: str | None = field(default=None, metadata={"help": "A LangSAMP checkpoint or Hub id."})
     results: list[str] | None = field(
         default=None, metadata={"help": "Folders of `hf-mplm evaluate` with several sources.", "metavar": "RUN"}
     )
+    study: str | None = field(default=None, metadata={"help": "A transfer study, which says more than both."})
+    task: str | None = field(default=None, metadata={"help": "With --study: in which task."})
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
 
 
@@ -27,13 +31,17 @@ def make_parser() -> MplmArgumentParser:
         DonorsArguments,
         prog="hf-mplm donors",
         description="Rank source languages for a target by the language embeddings of a LangSAMP model, by measured "
-        "results, or by both: what was measured comes first.",
+        "results, or by both: what was measured comes first. With a transfer study, by what it measured and predicts.",
     )
 
 
 def run(argv: Sequence[str]) -> int:
     """Rank; see [`DonorsArguments`]."""
     (args,) = make_parser().parse(argv)
+    if args.study is not None:
+        return _by_study(args)
+    if args.among is None:
+        raise ValueError("which languages are there to choose from? Say, for example, --among eng_Latn,arb_Arab")
     from hf_mplm.evaluation.results import NOT_APPLICABLE, read_results
     from hf_mplm.languages import language_name
     from hf_mplm.report.table import markdown_table
@@ -50,3 +58,13 @@ def run(argv: Sequence[str]) -> int:
         cells.append([donor.language, name, donor.cosine, donor.score, donor.n_tasks, layers or None])
     print(markdown_table(["donor", "name", "cosine", "measured (fraction)", "tasks", "layer"], cells))
     return 0
+
+
+def _by_study(args: DonorsArguments) -> int:
+    from .transfer_findings import AdviseArguments, advise
+
+    if args.model is not None or args.results:
+        raise ValueError("--study ranks by transfer scores, --model and --results by others: give one or the other")
+    return advise(
+        AdviseArguments(args.study or "", transfer_languages=args.among, target=args.target, task=args.task or "")
+    )

@@ -49,5 +49,12 @@ def test_a_study_from_plan_to_advice(
     assert main(["transfer", "advise", "--study", study, "--target", "swh_Latn", "--task", "pos"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert {row[0] for row in rows if "measured" in row and row[0] != "donor"} == {"deu_Latn", "eng_Latn"}
+    assert main(["donors", "--target", "swh_Latn", "--study", study, "--task", "pos", "--among", "rus_Cyrl"]) == 0
+    told = capsys.readouterr().out
+    assert "deu_Latn" in told and "rus_Cyrl" in told and "predicted" in told
+    assert main(["donors", "--target", "swh_Latn", "--study", study, "--model", "x"]) == 2
+    assert "--study ranks by transfer scores" in capsys.readouterr().err
+    assert main(["donors", "--target", "swh_Latn", "--model", "x"]) == 2
+    assert "--among eng_Latn,arb_Arab" in capsys.readouterr().err
     assert main(["transfer", "advise", "--study", study]) == 2
     assert "--target swh_Latn --task pos" in capsys.readouterr().err
