@@ -218,7 +218,7 @@ def test_what_the_rule_decides() -> None:
     assert not rule.decided(relative[:2]).any()
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_cluster_sends_scores_home(engine: str, tmp_path: Path, whole: list[dict[str, object]]) -> None:
     if engine == "ray":
         pytest.importorskip("ray", reason="needs ray")
