@@ -104,7 +104,8 @@ def _print_state(study: str) -> None:
     from hf_mplm.report.table import text_table
     from hf_mplm.transfer.findings.table import Scores
     from hf_mplm.transfer.findings.transfer import rankings, transfer_table
-    from hf_mplm.transfer.study.database import StudyDatabase, describe
+    from hf_mplm.transfer.study.database import StudyDatabase
+    from hf_mplm.transfer.study.units import describe
 
     with StudyDatabase(study) as database:
         counts, failures, running = database.counts(), database.failures(), database.running()

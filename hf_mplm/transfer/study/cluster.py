@@ -12,8 +12,9 @@ from typing import Any
 
 from hf_mplm.jobs.engines import run_tasks
 
-from .database import Claim, StudyDatabase, describe
+from .database import Claim, StudyDatabase
 from .unit import CellScore, Experiment, Unit
+from .units import describe
 from .worker import LEASE_SECONDS, Leases, WorkDone, refuse_gaps, signs_of_life, worker_name
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from hf_mplm.jobs.files import DamagedError, explain_full_disk
 
 from .unit import CellScore, Unit
+from .units import describe
 
 
 __all__ = ["DATABASE_FILE", "Claim", "OtherScoresError", "StudyDatabase"]
@@ -383,19 +384,6 @@ class StudyDatabase:
             seconds (`float`): how long.
         """
         time.sleep(seconds)
-
-
-def describe(unit: Unit) -> str:
-    """A unit in words.
-
-    Args:
-        unit (`Unit`): what to name.
-    """
-    if unit.kind == "tuning":
-        return f"tuning on {unit.languages[0]}, repeat {unit.repeat}"
-    if unit.kind == "combination":
-        return f"combination {' + '.join(unit.languages)}{f' ({unit.fusion})' if unit.fusion else ''}"
-    return unit.kind
 
 
 def _unit(row: Sequence[Any]) -> Unit:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from .unit import Unit
 
 
-__all__ = ["combination_counts", "make_units"]
+__all__ = ["combination_counts", "describe", "make_units"]
 
 
 def make_units(
@@ -57,3 +57,16 @@ def combination_counts(units: Sequence[Unit]) -> dict[int, int]:
         if unit.kind == "combination":
             counts[len(unit.languages)] = counts.get(len(unit.languages), 0) + 1
     return counts
+
+
+def describe(unit: Unit) -> str:
+    """A unit in words.
+
+    Args:
+        unit (`Unit`): what to name.
+    """
+    if unit.kind == "tuning":
+        return f"tuning on {unit.languages[0]}, repeat {unit.repeat}"
+    if unit.kind == "combination":
+        return f"combination {' + '.join(unit.languages)}{f' ({unit.fusion})' if unit.fusion else ''}"
+    return unit.kind

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .database import Claim, StudyDatabase, describe
+from .database import Claim, StudyDatabase
 from .stopping import StoppingRule, units_to_spare
 from .unit import CellScore, Experiment
+from .units import describe
 
 
 __all__ = ["LEASE_SECONDS", "Leases", "WorkDone", "refuse_gaps", "run_units", "signs_of_life", "worker_name"]
