@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
     "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},
-    "hub": {"languages", "jobs", "evaluation", "transfer", "report", "modeling"},
+    "hub": {"languages", "jobs", "data", "evaluation", "transfer", "report", "modeling"},
 }
 # Within a room: the folder, and what of its own room it may import, besides itself.
 WITHIN = {
@@ -51,7 +51,8 @@ WITHIN = {
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
     "evaluation.overlap": {"evaluation.files", "evaluation"},
-    "hub.exporting": {"hub"},
+    "hub.cards": {"hub"},
+    "hub.exporting": {"hub", "hub.cards"},
     "static.extraction": {"static"},
     "sprachbund.vectors": set(),
     "sprachbund.clusters": {"sprachbund.vectors"},

@@ -87,7 +87,7 @@ def _train(
     settings: LanguageAdapterSettings,
     arguments: LanguagesArguments,
 ) -> None:
-    from hf_mplm.hub.module_cards import write_module_card
+    from hf_mplm.hub.cards.module import write_module_card
     from hf_mplm.jobs.job import Job, make_folder
     from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.transfer.interference import train_language_adapter

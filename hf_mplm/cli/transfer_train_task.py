@@ -107,7 +107,7 @@ def _train(
 ) -> None:
     from dataclasses import asdict
 
-    from hf_mplm.hub.module_cards import write_module_card
+    from hf_mplm.hub.cards.module import write_module_card
     from hf_mplm.jobs.job import Job, make_folder
     from hf_mplm.transfer.modules import ModuleRecord, train_task_module
 

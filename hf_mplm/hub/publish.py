@@ -22,9 +22,9 @@ from hf_mplm.jobs.digests import DIGESTS_FILE, digest_file, refuse_damage
 from hf_mplm.jobs.files import DamagedError, explain_full_disk, read_json
 from hf_mplm.modeling.stock import load_masked_lm
 
-from .card_sections import name_repository, title_of, used_names
-from .cards import is_own_card
-from .publish_cards import make_card
+from .cards.folder import make_card
+from .cards.rendering import is_own_card
+from .cards.sections import name_repository, title_of, used_names
 from .publish_commit import Pushed, Target, commit_files
 from .publish_kinds import CARD_FILE, RECORD_FILE, Kind, chosen_files, find_kind, other_files
 from .publish_metadata import check_metadata
@@ -147,7 +147,7 @@ def plan_publication(
                 files |= _plain_encoder(folder, Path(scratch))
         if found.name == "langsamp" and not with_encoder:
             files = {name: content for name, content in files.items() if not name.startswith("encoder/")}
-        files[CARD_FILE] = _card(folder, found, repo_id, license, chosen).encode("utf-8")
+        files |= _card(folder, found, repo_id, license, chosen)
         members = sorted({name.split("/")[0] for name in files if name.endswith(f"/{DIGESTS_FILE}")})
         _digest_members(folder, files, members)
         names = [*files, RECORD_FILE, DIGESTS_FILE]
@@ -206,26 +206,28 @@ def _plain_encoder(folder: Path, scratch: Path) -> dict[str, Path | bytes]:
     return {f"encoder/{name}": _for_the_hub(encoder, name) for name in names}
 
 
-def _card(folder: Path, kind: Kind, repo_id: str, license: str | None, chosen: list[str]) -> str:
+def _card(folder: Path, kind: Kind, repo_id: str, license: str | None, chosen: list[str]) -> dict[str, Path | bytes]:
+    """The card, as the repository is called, and what it shows."""
     path = folder / CARD_FILE
-    if not path.is_file():
-        text = make_card(folder, kind, repo_id, license, chosen)
-    else:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise DamagedError(path, f"it is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
-        check_metadata(text, path)
-        if is_own_card(folder):
-            title = title_of(text)
-            text = name_repository(
-                text, repo_id, {folder.resolve().name, *used_names(text), *([title] if title else [])}
-            )
+    if path.is_file():
+        check_metadata(_text_of(path), path)
+    drawn = make_card(folder, kind, repo_id, license, chosen)
+    text = drawn[CARD_FILE].decode("utf-8") if drawn is not None else _text_of(path)
+    if drawn is not None or is_own_card(folder):
+        title = title_of(text)
+        text = name_repository(text, repo_id, {folder.resolve().name, *used_names(text), *([title] if title else [])})
     data = check_metadata(text, path)
     if license is not None and data.get("license") != license:
         text = _with_license(text, license)
         check_metadata(text, path)
-    return text
+    return {**(drawn or {}), CARD_FILE: text.encode("utf-8")}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DamagedError(path, f"it is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
 
 
 def _with_license(text: str, license: str) -> str:

@@ -53,7 +53,7 @@ def test_the_card_says_what_lies_in_the_folder(checkpoint: Path) -> None:
     assert card.data.library_name == "transformers" and card.data.pipeline_tag == "fill-mask"
     text = card.text
     for fact in (
-        "eng_Latn (1,200 chunks drawn)",
+        "| English | eng_Latn | 1.2k |",
         "learning rate: 5e-05",
         "seed: 0",
         "2.5000",
