@@ -56,7 +56,8 @@ def loss_curve(series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     up = _ticks(min(y for _, y in points), max(y for _, y in points))
 
     def place(point: tuple[float, float]) -> str:
-        return f"{_along(point[0], across, _LEFT, _WIDTH - _RIGHT):.1f},{_along(point[1], up, _HEIGHT - _BOTTOM, _TOP):.1f}"
+        x, y = _along(point[0], across, _LEFT, _WIDTH - _RIGHT), _along(point[1], up, _HEIGHT - _BOTTOM, _TOP)
+        return f"{x:.1f},{y:.1f}"
 
     title = "Loss by step: " + ", ".join(f"{name} {values[-1][1]:.3f} at the end" for name, values in series.items())
     parts = [
@@ -105,5 +106,5 @@ def _along(value: float, ticks: Sequence[float], start: float, stop: float) -> f
 
 def _thinned(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Every so many-th point, and the last."""
-    stride = math.ceil(len(values) / _MOST_POINTS)
+    stride = math.ceil(len(values) / (_MOST_POINTS - 1))
     return [*values[:-1:stride], values[-1]]

@@ -1,4 +1,4 @@
-"""A checkpoint of 200 languages as a run, an evaluation and an audit leave it, without weights that anybody would load.
+"""A checkpoint of 200 languages as a run, an evaluation and an audit leave it, with one tensor for its weights.
 
 `python -m tests.hub.many_languages FOLDER` writes it with its card.
 """

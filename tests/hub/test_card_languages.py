@@ -121,7 +121,7 @@ def test_limits_are_computed(many: tuple[Path, list[str]]) -> None:
     assert f"{few} of 200 language-scripts have fewer than 30,000 sentences" in limits
     lost = sum(counts["unknown"] > 0.03 for counts in told.values())
     assert "more than 3% of the characters of" in limits and f"and {lost - 12} more." in limits
-    assert "sib200 (macro\\_f1) in 20 of 199" in limits or "sib200 (macro_f1) in 20 of 199" in limits
+    assert "sib200 (macro_f1) in 20 of 199" in limits
     assert f"sib200 {codes[30]} (25.0%)" in limits and "Of 1 of 2 test sets" in limits
 
 
@@ -193,7 +193,11 @@ def test_the_curve_is_small_and_says_what_it_shows() -> None:
     root = ElementTree.fromstring(picture)
     name = "{http://www.w3.org/2000/svg}"
     lines = [line.attrib["points"].split() for line in root.iter(f"{name}polyline")]
-    assert [len(points) for points in lines] == [400, 1] and len(picture) < 12_000
+    assert (
+        [len(points) for points in lines] == [len(lines[0]), 1]
+        and 300 < len(lines[0]) <= 400
+        and len(picture) < 12_000
+    )
     assert [float(points.split(",")[0]) for points in lines[0]] == sorted(float(p.split(",")[0]) for p in lines[0])
     # Loss falls, and y grows downwards, within the frame.
     heights = [float(point.split(",")[1]) for point in lines[0]]

@@ -1,4 +1,4 @@
-"""What a checkpoint cannot be trusted with, computed from its training text, its tokenizer, its scores and an audit."""
+"""What a checkpoint cannot be trusted with, computed from its training text, its tokenizer, scores and an audit."""
 
 from __future__ import annotations
 
@@ -86,12 +86,9 @@ def _little_text(languages: Sequence[LanguageFacts]) -> list[str]:
 
 def _tokenizer(languages: Sequence[LanguageFacts]) -> list[str]:
     lines = []
-    lost = sorted(
-        (one for one in languages if (one.unknown or 0) > MOST_UNKNOWN),
-        key=lambda one: (-(one.unknown or 0), one.code),
-    )
+    lost = {one.code: one.unknown for one in languages if one.unknown is not None and one.unknown > MOST_UNKNOWN}
     if lost:
-        named = [f"{one.code} ({one.unknown:.0%})" for one in lost]
+        named = [f"{code} ({share:.0%})" for code, share in sorted(lost.items(), key=lambda pair: (-pair[1], pair[0]))]
         lines.append(f"The tokenizer does not know more than {MOST_UNKNOWN:.0%} of the characters of {_some(named)}.")
     groups: dict[bool, list[LanguageFacts]] = defaultdict(list)
     for one in languages:

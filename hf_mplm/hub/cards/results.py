@@ -1,4 +1,4 @@
-"""What was measured, in a card: tables of means, the `model-index`, and the files that the Hub draws leaderboards from."""
+"""What was measured, in a card: tables of means, and the `model-index` that the Hub reads."""
 
 from __future__ import annotations
 

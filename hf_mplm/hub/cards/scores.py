@@ -1,4 +1,4 @@
-"""`scores.json`: the scores of a checkpoint, beside it, for every card that is drawn of it, and for whoever reads it."""
+"""`scores.json`: the scores of a checkpoint, beside it, for every card that is drawn of it."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def read_scores(folder: Path) -> list[Any]:
         if told["format"] != _FORMAT:
             raise ValueError(f"format {told['format']!r}")
         if told["weights"] != _weights(folder):
-            logger.warning(
-                "%s is of other weights than those that lie there now, and is left aside. %s", path, _ADVICE
-            )
+            logger.warning("%s is of other weights than those beside it, and is left aside. %s", path, _ADVICE)
             return []
         return [
             make_row(
