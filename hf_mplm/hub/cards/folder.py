@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import DatasetCardData, ModelCardData
 
-from hf_mplm.jobs.files import read_json
+from hf_mplm.jobs.files import parse_json
+from hf_mplm.modeling.delta import is_delta
 from hf_mplm.report.table import markdown_code, markdown_escape
 
 from ..publish_kinds import CARD_FILE, RECORD_FILE, Kind
@@ -26,8 +27,6 @@ __all__ = ["make_card"]
 # How the card of a kind is drawn, of a folder, under a name and a licence.
 _DRAWN: dict[str, Callable[..., str]] = {
     "collection": draw_collection_card,
-    "encoder": draw_model_card,
-    "langsamp": draw_model_card,
     "module": draw_module_card,
     "static": draw_static_card,
 }
@@ -50,7 +49,7 @@ _USE = {
 
 
 def make_card(
-    folder: Path, kind: Kind, repo_id: str, license: str | None, files: Sequence[str]
+    folder: Path, kind: Kind, repo_id: str, license: str | None, files: Mapping[str, Path | bytes]
 ) -> dict[str, bytes] | None:
     """Draw the card of a folder, which is left as it is.
 
@@ -61,20 +60,26 @@ def make_card(
         kind (`Kind`): what it is.
         repo_id (`str`): what the card's code loads.
         license (`str`, *optional*): of what is published.
-        files (`Sequence[str]`): the files that go.
+        files (`Mapping[str, Path | bytes]`): the files that go, some of which are written anew for the Hub.
 
     Returns:
         `dict[str, bytes]` or `None`: the card by its name, and a picture that it shows and the folder lacks; `None`
         where the folder's card is to stay, because a person wrote it or nothing tells what to draw it from.
     """
     path = folder / CARD_FILE
-    draw = _DRAWN.get(kind.name)
-    if path.is_file() and not (is_own_card(folder) and draw is not None and _can_be_drawn(folder, kind)):
+    is_checkpoint = kind.name in _CHECKPOINTS or (kind.name == "adapter" and is_delta(folder))
+    can_be_drawn = (folder / RECORD_FILE).is_file() if is_checkpoint else kind.name in _DRAWN
+    if path.is_file() and not (is_own_card(folder) and can_be_drawn):
         return None
-    text = _draw_folder_card(folder, kind, repo_id, license, files) if draw is None else None
-    if draw is not None:
-        text = draw(folder, name=repo_id, license=license)
-    assert text is not None
+    base = _base_among(files)
+    if is_checkpoint:
+        text = draw_model_card(folder, name=repo_id, license=license, base_model=base)
+    elif kind.name == "module":
+        text = draw_module_card(folder, name=repo_id, license=license, base=base)
+    elif kind.name in _DRAWN:
+        text = _DRAWN[kind.name](folder, name=repo_id, license=license)
+    else:
+        text = _draw_folder_card(kind, repo_id, license, sorted(files), base)
     found: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="hf-mplm-card-") as scratch:
         card = Path(scratch) / CARD_FILE
@@ -82,20 +87,24 @@ def make_card(
             card.write_bytes(path.read_bytes())
         save_card(text, card, keep_edited=True)
         found[CARD_FILE] = card.read_bytes()
-    if kind.name in _CHECKPOINTS and CURVE_FILE not in files and (picture := loss_picture(folder)) is not None:
+    if is_checkpoint and CURVE_FILE not in files and (picture := loss_picture(folder)) is not None:
         found[CURVE_FILE] = picture
     return found
 
 
-def _can_be_drawn(folder: Path, kind: Kind) -> bool:
-    """Whether everything that a card tells stands in the folder: of a checkpoint, its record."""
-    return kind.name not in _CHECKPOINTS or (folder / RECORD_FILE).is_file()
+def _base_among(files: Mapping[str, Path | bytes]) -> str | None:
+    """The repository of the base that weights among the files stand above."""
+    for name, key in (("module.json", "base_model"), ("adapter_config.json", "base_model_name_or_path")):
+        content = files.get(name)
+        if content is not None:
+            settings = parse_json(content if isinstance(content, bytes) else content.read_bytes())
+            base = settings.get(key) if isinstance(settings, dict) else None
+            if isinstance(base, str) and base and not base.startswith("."):
+                return base
+    return None
 
 
-def _draw_folder_card(folder: Path, kind: Kind, repo_id: str, license: str | None, files: Sequence[str]) -> str:
-    config = read_json(folder / "adapter_config.json") if kind.name == "adapter" else None
-    base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
-    on_hub = isinstance(base, str) and bool(base) and not Path(base).exists()
+def _draw_folder_card(kind: Kind, repo_id: str, license: str | None, files: Sequence[str], base: str | None) -> str:
     known: dict[str, Any] = {"license": license, "tags": ["hf-mplm"]}
     data: ModelCardData | DatasetCardData
     if kind.repo_type == "dataset":
@@ -104,8 +113,8 @@ def _draw_folder_card(folder: Path, kind: Kind, repo_id: str, license: str | Non
         data = ModelCardData(
             **known,
             library_name=_LIBRARY.get(kind.name),
-            base_model=base if on_hub else None,
-            base_model_relation="adapter" if on_hub else None,
+            base_model=base,
+            base_model_relation="adapter" if base else None,
             pipeline_tag=_PIPELINE.get(kind.name),
         )
     return render(

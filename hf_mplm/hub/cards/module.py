@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import ModelCardData
@@ -61,15 +62,18 @@ def write_module_card(folder: str | Path, *, name: str | None = None) -> Path:
     return path
 
 
-def draw_module_card(folder: Path, *, name: str, license: str | None = None) -> str:
+def draw_module_card(folder: Path, *, name: str, license: str | None = None, base: str | None = None) -> str:
     """The card that [`write_module_card`] writes, as text; the errors are the same.
 
     Args:
         folder (`Path`): the module.
         name (`str`): what the card calls it, and its code loads.
         license (`str`, *optional*): the Hub's licence identifier.
+        base (`str`, *optional*): the base's repository, where the record names a folder.
     """
     record = ModuleRecord.load(folder)
+    if base is not None:
+        record = replace(record, base_model=base)
     local = Path(record.base_model).exists()
     base = Path(record.base_model).name if local else record.base_model
     training = [f"{_SIZES.get(record.backend, 'size')}: {record.size}"]
