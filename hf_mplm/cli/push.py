@@ -62,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
     folder, repo_id = arguments.folder_and_repository
     from huggingface_hub import HfApi
 
-    from hf_mplm.hub.publish import plan_publication
+    from hf_mplm.hub.publication import plan_publication
     from hf_mplm.hub.publish_commit import Target, commit_files
 
     settings: dict[str, Any] = {"kind": arguments.kind, "license": arguments.license, "base": arguments.base}

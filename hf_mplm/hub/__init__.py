@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .metric_modules import module_path
     from .mteb_export import MtebExport, export_mteb
     from .names import safe_name
-    from .publish import Publication, plan_publication, publish
+    from .publication import Publication, plan_publication, publish
     from .publish_commit import Pushed
     from .publish_metadata import hub_languages
 
@@ -51,7 +51,7 @@ _NAMES = {
     "names": [
         "safe_name",
     ],
-    "publish": [
+    "publication": [
         "Publication",
         "plan_publication",
         "publish",
