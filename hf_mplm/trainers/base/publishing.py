@@ -100,7 +100,7 @@ class PublishingTrainer(ResumableTrainer):
         private: bool | None = None,
         **card: Any,
     ) -> Any:
-        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publication.publish`].
+        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publishing.publish`].
 
         Args:
             commit_message (`str`, *optional*): of the commit.
@@ -129,7 +129,7 @@ class PublishingTrainer(ResumableTrainer):
         )
 
     def _publish(self, folder: Path, message: str, **changes: Any) -> Any:
-        from hf_mplm.hub.publication import publish
+        from hf_mplm.hub.publishing import publish
 
         settings = {
             "token": self.args.hub_token,
