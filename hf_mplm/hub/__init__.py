@@ -51,16 +51,16 @@ _NAMES = {
     "names": [
         "safe_name",
     ],
-    "publishing": [
-        "Publication",
-        "plan_publication",
-        "publish",
-    ],
     "publish_commit": [
         "Pushed",
     ],
     "publish_metadata": [
         "hub_languages",
+    ],
+    "publishing": [
+        "Publication",
+        "plan_publication",
+        "publish",
     ],
 }
 
