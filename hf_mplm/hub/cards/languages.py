@@ -89,20 +89,23 @@ def gather_languages(
     found = []
     for code in [*trained, *sorted(set(scores) - set(trained))]:
         known = told.get(code, {})
-        sizes = {name: known.get(name) for name in ("sentences", "tokens", "tokens_per_character", "unknown")}
+        sizes: dict[str, Any] = {
+            name: known.get(name) for name in ("sentences", "tokens", "tokens_per_character", "unknown")
+        }
         is_trained = code in trained
         if not is_trained:
             sizes |= {"sentences": 0, "tokens": 0}
-        drawn = draws.get(code, None if is_trained else 0)
-        reached = {"held_out": losses.get(code), "scores": scores.get(code, {})}
-        found.append(LanguageFacts(code, is_trained, draws=drawn, **sizes, **reached))
+        sizes["draws"] = draws.get(code, None if is_trained else 0)
+        reached = scores.get(code, {})
+        found.append(LanguageFacts(code, is_trained, held_out=losses.get(code), scores=reached, **sizes))
     return found
 
 
 def held_out_losses(state: Mapping[str, Any]) -> dict[str, float]:
     """The held-out loss of each language at the end, where it was measured by language."""
     prefix = "eval_loss_"
-    last = next((entry for entry in reversed(state.get("log_history", [])) if "eval_loss" in entry), {})
+    history: Sequence[Mapping[str, Any]] = state.get("log_history", [])
+    last: Mapping[str, Any] = next((entry for entry in reversed(history) if "eval_loss" in entry), {})
     return {
         key.removeprefix(prefix): float(value)
         for key, value in last.items()
@@ -221,8 +224,8 @@ def _place(value: str, order: Sequence[str]) -> int:
 def _places(values: Mapping[str, float]) -> dict[str, float]:
     """Each language's place from 0 to 1, lowest value first; equal values share one."""
     ordered = sorted(values.values())
-    first = {}
-    last = {}
+    first: dict[float, int] = {}
+    last: dict[float, int] = {}
     for place, value in enumerate(ordered):
         first.setdefault(value, place)
         last[value] = place

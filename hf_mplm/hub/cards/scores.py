@@ -99,6 +99,6 @@ def _weights(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.glob("*.safetensors")):
         entry = known.get(path.name)
-        is_entry = isinstance(entry, dict) and entry.get("size") == path.stat().st_size
-        found[path.name] = str(entry["digest"]) if is_entry else digest_file(path)
+        is_known = isinstance(entry, dict) and entry.get("size") == path.stat().st_size
+        found[path.name] = str(known[path.name]["digest"]) if is_known else digest_file(path)
     return found
