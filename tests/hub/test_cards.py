@@ -193,10 +193,10 @@ def test_a_push_draws_the_card_anew_and_keeps_what_a_person_wrote(checkpoint: Pa
     overlap = {"rows": [{"task": "sib200", "language": "eng_Latn", "exact": 0.5}]}
     (checkpoint / "overlap.json").write_text(json.dumps(overlap), encoding="utf-8")
     kind = next(kind for kind in KINDS if kind.name == "langsamp")
-    drawn = make_card(checkpoint, kind, "somebody/model", None, [])
+    drawn = make_card(checkpoint, kind, "somebody/model", None, {})
     assert drawn is not None and set(drawn) == {"README.md"}
     text = drawn["README.md"].decode()
     assert "seed: mine" in text and "sib200 eng_Latn (50.0%)" in text and '"somebody/model"' in text
     assert path.read_bytes() == before
     path.write_text("mine", encoding="utf-8")
-    assert make_card(checkpoint, kind, "somebody/model", None, []) is None
+    assert make_card(checkpoint, kind, "somebody/model", None, {}) is None

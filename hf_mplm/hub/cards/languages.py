@@ -23,6 +23,7 @@ __all__ = [
 
 # Of the metrics of a task the one that is shown, as the papers show them.
 _METRICS = ("accuracy@10", "macro_f1", "f1", "accuracy", "las", "uas")
+_SIZES = ("sentences", "tokens", "tokens_per_character", "unknown")
 _SETTINGS = ("zero-shot", "plain", "probe")
 
 
