@@ -90,9 +90,7 @@ def gather_languages(
     found = []
     for code in [*trained, *sorted(set(scores) - set(trained))]:
         known = told.get(code, {})
-        sizes: dict[str, Any] = {
-            name: known.get(name) for name in ("sentences", "tokens", "tokens_per_character", "unknown")
-        }
+        sizes: dict[str, Any] = {name: known.get(name) for name in _SIZES}
         is_trained = code in trained
         if not is_trained:
             sizes |= {"sentences": 0, "tokens": 0}
