@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from hf_mplm.evaluation.results import ResultRow, make_row
 from hf_mplm.hub.cards import add_results_to_card, write_model_card
 from hf_mplm.hub.cards.folder import make_card
 from hf_mplm.hub.cards.rendering import save_card
 from hf_mplm.hub.cards.sections import merge_sections
 from hf_mplm.hub.publish_kinds import KINDS
+from hf_mplm.modeling import XLMRobertaForLangScriptMLM
+from hf_mplm.trainers.base.publishing import sparing_training
+from tests.fixtures import tiny_xlm_roberta
+from tests.trainers.helpers import CODES, make_trainer
 
 
 @pytest.fixture
@@ -139,8 +144,6 @@ def test_what_is_missing_is_said(tmp_path: Path, checkpoint: Path) -> None:
 
 
 def test_a_card_that_cannot_be_drawn_ends_no_training(caplog: pytest.LogCaptureFixture) -> None:
-    from hf_mplm.trainers.base.publishing import sparing_training
-
     with sparing_training("the model's card"):
         raise OSError("no room")
     assert "the model's card was not written: OSError: no room" in caplog.text
@@ -200,3 +203,24 @@ def test_a_push_draws_the_card_anew_and_keeps_what_a_person_wrote(checkpoint: Pa
     assert path.read_bytes() == before
     path.write_text("mine", encoding="utf-8")
     assert make_card(checkpoint, kind, "somebody/model", None, {}) is None
+
+
+def test_a_model_is_finished_whose_card_cannot_be_drawn(
+    tmp_path: Path, tiny_tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = load_tokenizer(tiny_tokenizer_folder)
+    tiny_xlm_roberta(len(tokenizer)).save_pretrained(tmp_path / "start")
+    model = XLMRobertaForLangScriptMLM.from_encoder(tmp_path / "start", CODES)
+    trainer = make_trainer(model, tokenizer, tmp_path / "run", max_steps=1)
+    trainer.train()
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the template is broken")
+
+    monkeypatch.setattr("hf_mplm.hub.cards.checkpoint.render", fail)
+    trainer.save_finished()
+    assert "the template is broken" in caplog.text and not (tmp_path / "run" / "README.md").exists()
+    assert (tmp_path / "run" / "config.json").is_file() and (tmp_path / "run" / "digests.json").is_file()
+    monkeypatch.undo()
+    trainer.save_finished()
+    assert "## Limits" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
