@@ -41,7 +41,7 @@ def call(
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3600,
         check=False,
     )
     if done.returncode:

@@ -67,7 +67,9 @@ def make_card(
         where the folder's card is to stay, because a person wrote it or nothing tells what to draw it from.
     """
     path = folder / CARD_FILE
-    is_checkpoint = kind.name in _CHECKPOINTS or (kind.name == "adapter" and is_delta(folder))
+    is_checkpoint = kind.name in _CHECKPOINTS or (
+        kind.name == "adapter" and is_delta(folder) and (folder / "config.json").is_file()
+    )
     can_be_drawn = (folder / RECORD_FILE).is_file() if is_checkpoint else kind.name in _DRAWN
     if path.is_file() and not (is_own_card(folder) and can_be_drawn):
         return None
