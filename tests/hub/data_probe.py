@@ -46,7 +46,6 @@ def fetch(
 
 def evaluate(model: str | None, tasks: str, data_dir: str | None, languages: Any, output: str, **kw: Any) -> Any:
     from hf_mplm.evaluation import evaluate as measure
-    from hf_mplm.evaluation import read_metadata
 
     computed: list[str] = []
     rows = measure(
@@ -58,10 +57,32 @@ def evaluate(model: str | None, tasks: str, data_dir: str | None, languages: Any
         on_rows=lambda new: computed.extend(row.language for row in new),
         **kw,
     )
-    values = sorted([row.task, row.language, row.setting, row.metric, row.value, row.n, row.layer] for row in rows)
-    said = read_metadata(output)
-    told = {"hub_data": said["hub_data"], "files": said["records"]["files"], "data_dir": said["arguments"]["data_dir"]}
-    return {"rows": values, "computed": computed, "missing": rows.missing, "skipped": rows.skipped, **told}
+    return {"computed": computed, "missing": rows.missing, "skipped": rows.skipped, **written(output)}
+
+
+def written(output: str) -> dict[str, Any]:
+    from hf_mplm.evaluation import read_metadata, read_results
+
+    rows, said = read_results(output), read_metadata(output)
+    return {
+        "rows": sorted([row.task, row.language, row.setting, row.metric, row.value, row.n, row.layer] for row in rows),
+        "revision": rows[0].revision,
+        "hub_data": said["hub_data"],
+        "files": said["records"]["files"],
+        "data_dir": said["arguments"]["data_dir"],
+        "encoding": said["arguments"]["encoding"],
+    }
+
+
+def command(words: list[str]) -> dict[str, Any]:
+    """`hf-mplm` with these words, the last of which is the folder of its output."""
+    import contextlib
+
+    from hf_mplm.cli.main import main as run
+
+    with contextlib.redirect_stdout(sys.stderr):
+        status = run(words)
+    return {"status": status, **written(words[-1])}
 
 
 def main() -> None:
@@ -69,7 +90,7 @@ def main() -> None:
     for line in sys.stdin:
         step, keywords = json.loads(line)
         try:
-            told = {"fetch": fetch, "evaluate": evaluate}[step](**keywords)
+            told = {"fetch": fetch, "evaluate": evaluate, "command": command}[step](**keywords)
         except Exception as error:  # noqa: BLE001 - the test says which it expects
             told = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(told), flush=True)
