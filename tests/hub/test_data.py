@@ -234,6 +234,21 @@ def test_every_task_says_where_its_benchmark_is() -> None:
     assert not is_on_hub(get_task("flores")) and not is_on_hub(get_task("bible")) and is_on_hub(get_task("sib200"))
 
 
+def test_the_page_says_what_the_tasks_read() -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.split("\n") if line.startswith("| `")}
+    sources = {source.folder: source for name in TASKS for source in get_task(name).hub_data}  # type: ignore[attr-defined]
+    assert rows.keys() == sources.keys()
+    for folder, source in sources.items():
+        told = [source.licence]
+        told += [source.id, source.revision] if isinstance(source, HubDataset) else source.where.split(" ")[-1:]
+        assert [part for part in told if part not in rows[folder]] == [], folder
+        tasks = {name for name in TASKS if source in get_task(name).hub_data}  # type: ignore[attr-defined]
+        assert [name for name in tasks if f"`{name}`" not in rows[folder]] == [], folder
+    pinned = [one for one in sources.values() if isinstance(one, HubDataset) and COMMIT.fullmatch(one.revision)]
+    assert len(pinned) == 8 and "Eight are pinned by a commit. Three are not" in page
+
+
 def test_no_text_makes_a_name_mean_what_it_may_not_mean() -> None:
     texts = {"Latn": "a b c", "Arab": "ئەم خەڵکە", "Hans": "这个国家的东西们说话", "Hant": "這個國家的東西們說話"}
     texts |= {"Cyrl": "это они", "Thai": "แมวนั่ง", "Tfng": "ⵜⴰⵎⴰⵣⵉⵖⵜ"}
