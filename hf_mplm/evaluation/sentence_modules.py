@@ -206,8 +206,9 @@ def find_file(model: str | Path, name: str, revision: str | None = None) -> Path
     try:
         return Path(hf_hub_download(str(model), name, revision=revision))
     except LocalEntryNotFoundError as error:
-        if isinstance(error.__cause__, HfHubHTTPError):
-            raise OSError(f"the Hub did not answer for {name} of {model} ({_said(error.__cause__)})") from error
+        # What was answered is no missing network. The two major versions of the client raise errors of two libraries.
+        if (cause := error.__cause__) is not None and getattr(cause, "response", None) is not None:
+            raise OSError(f"{name} of {model} cannot be read from the Hub ({_said(cause)})") from error
         if try_to_load_from_cache(str(model), name, revision=revision) is not _CACHED_NO_EXIST:
             logger.warning(
                 "%s of %s is not in the cache, and the Hub cannot be reached: it is taken for a model without one",
@@ -221,7 +222,7 @@ def find_file(model: str | Path, name: str, revision: str | None = None) -> Path
         raise OSError(f"{name} of {model} cannot be read from the Hub ({_said(error)})") from error
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return (str(error) or type(error).__name__).split("\n", maxsplit=1)[0]
 
 

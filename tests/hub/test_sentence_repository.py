@@ -94,7 +94,7 @@ def test_a_repository_is_measured_as_its_folder(hub: LoopbackHub, place: Path) -
             assert told["rows"] != flat["rows"]
         # A Hub that stumbles over a module is told; nothing else is measured in its place.
         put(hub, "somebody/other", place / "flat")
-        hub.faults[:] = [Fault(method, "modules.json", 500, times=99) for method in ("GET", "HEAD")]
+        hub.faults[:] = [Fault(method, "modules.json", 400, times=99) for method in ("GET", "HEAD")]
         broken = client("evaluate", model="somebody/other", output=str(place / "broken"), **how)
         hub.faults.clear()
         assert "modules.json" in broken.get("error", ""), broken.get("encoding")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from hf_mplm._lists import as_list
+
 from .layouts import SPLIT_NAMES
 from .names import Meaning, may_mean
 
@@ -69,6 +71,9 @@ class HubDataset:
     always: tuple[str, ...] = ()
     training_only: bool = False
     gated: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "always", tuple(as_list(self.always)))
 
     @property
     def url(self) -> str:
