@@ -218,6 +218,23 @@ def test_what_the_rule_decides() -> None:
     assert not rule.decided(relative[:2]).any()
 
 
+def test_looking_after_each_repeat_decides_falsely_no_more_often_than_promised() -> None:
+    rule = StoppingRule(target_sem=1e-9, max_repeats=10)
+    nothing = np.random.default_rng(0).normal(size=(10, 20_000))
+
+    def false_decisions(rule: StoppingRule) -> float:
+        looks = [rule.decided(nothing[:repeats]) for repeats in range(2, 11)]
+        return float(np.any(looks, axis=0).mean())
+
+    # Three standard errors of a share of 0.05 among 20,000 are 0.005.
+    assert false_decisions(rule) < 0.055
+    # A rule that knows of one look alone is what each look would be without the correction.
+    assert false_decisions(StoppingRule(target_sem=1e-9, max_repeats=3)) > 0.1
+    # And an effect of three standard deviations is found.
+    found = rule.decided(nothing + 3)
+    assert found.mean() > 0.99
+
+
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_cluster_sends_scores_home(engine: str, tmp_path: Path, whole: list[dict[str, object]]) -> None:
     if engine == "ray":
