@@ -27,7 +27,7 @@ def test_a_study_from_plan_to_advice(
     assert main(plan) == 0
     told = capsys.readouterr().out
     assert "7 units (1 baseline, 6 tuning) with 78 cells" in told  # 2 tasks x 3 targets x (1 + 6 x 2)
-    assert "left out: pos in fra_Latn" in told and "Scoring everything once took" in told
+    assert "left out: pos in fra_Latn" in told and "6 cells were timed" in told
     assert main([*plan[:-1], "16"]) == 2
     assert "--max_length was 32 and is 16" in capsys.readouterr().err
 
