@@ -11,6 +11,7 @@ one repeat or another before the study ends.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
@@ -29,8 +30,8 @@ SPREADS = {"targets": (0.05, 0.01, 0.02), "repeats": (0.01, 0.05, 0.02), "both":
 def main() -> None:
     """Simulate, and write what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--studies", type=int, default=500)
+    parser.add_argument("--samples", type=int, default=300)
     args = parser.parse_args()
     rows: list[dict[str, object]] = []
     for spread, deviations in SPREADS.items():
@@ -53,10 +54,7 @@ def main() -> None:
             )
     for repeats in (5, 10):
         values = np.random.default_rng(0).normal(size=(repeats, 20 * args.studies))
-        ours, plain = (
-            fooled(values, StoppingRule(1e-9, max_repeats=repeats).confidence),
-            fooled(values, 0.95),
-        )
+        ours, plain = fooled(values, StoppingRule(1e-9, max_repeats=repeats).confidence), fooled(values, 0.95)
         rows.append({"what": "false decisions", "targets": 1, "repeats": repeats, "ours": ours, "plain": plain})
     report("transfer_intervals", rows)
 
@@ -71,10 +69,12 @@ def simulate(rng: np.random.Generator, targets: int, repeats: int, deviations: t
     )
 
 
-def interval_of(matrix: np.ndarray, rng: np.random.Generator, samples: int, draws: object) -> tuple[float, float]:
+def interval_of(
+    matrix: np.ndarray, rng: np.random.Generator, samples: int, draws: Callable[[int], int]
+) -> tuple[float, float]:
     """The interval of the mean, with as many draws of n as `draws` says."""
     before = intervals._draws
-    intervals._draws = draws  # type: ignore[assignment]
+    intervals._draws = draws
     try:
         return intervals.interval(intervals.crossed_means(matrix, rng, samples))
     finally:

@@ -41,7 +41,8 @@ def test_a_study_from_plan_to_advice(
     told = capsys.readouterr().out
     assert "7 done" in told and "Donors so far" in told and "deu_Latn" in told
 
-    assert main(["transfer", "report", "--study", study]) == 0
+    assert main(["transfer", "report", "--study", study, "--seen", "eng_Latn,deu_Latn"]) == 0
+    assert "## Seen and unseen languages" in (tmp_path / "study" / "report" / "report.md").read_text()
     written = [path for path in (tmp_path / "study" / "report").rglob("*") if path.is_file()]
     assert {".parquet", ".md", ".tex", ".csv", ".html"} <= {path.suffix for path in written}
     assert main(["transfer", "predict", "--study", study, "--targets", "fra_Latn"]) == 0

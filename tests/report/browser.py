@@ -36,7 +36,9 @@ def run_in_browser(page: str, script: str, folder: Path) -> Any:
       document.body.append(pre);
     };
     """
-    page = page.replace("</title>", f"</title>{catch}", 1).replace("</body>", f"<script>{tell}{script}</script></body>")
+    page = page.replace("</title>", f"</title>{catch}", 1).replace(
+        "</body>", f"<script>{tell}{script}</script></body>"
+    )
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]

@@ -1,4 +1,4 @@
-"""Bases of all architectures, from the checkpoint to the scores of a tuned model; and extractive question answering."""
+"""Bases of all architectures, from the checkpoint to the scores of a tuned model; and questions with answers."""
 
 from __future__ import annotations
 

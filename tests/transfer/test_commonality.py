@@ -15,7 +15,11 @@ def ranks(task: str, *order: str, step: int = 1) -> list[Any]:
 
 
 def test_common_donors_are_those_by_hand() -> None:
-    rows = [*ranks("pos", "a", "b", "c", "d"), *ranks("ner", "b", "a", "d", "c"), *ranks("qa", "d", "a", "b", "x", "c")]
+    rows = [
+        *ranks("pos", "a", "b", "c", "d"),
+        *ranks("ner", "b", "a", "d", "c"),
+        *ranks("qa", "d", "a", "b", "x", "c"),
+    ]
     rows[4]["ts"], rows[4]["rank"] = 2.0, 1
     found = {(tuple(one["tasks"]), one["top"]): one for one in commonality(reversed(rows))}
     assert [found[("ner", "pos"), top]["common"] for top in (1, 2, 3, 4)] == [0, 2, 2, 4]
