@@ -3,9 +3,9 @@
     python -m benchmarks.transfer_intervals
 
 Studies are simulated: a transfer language has an effect of 0, each target an effect of its own, each repeat one on all
-targets, and each score an error. Coverage is that of the bootstrap of `hf_mplm.transfer.findings.intervals`, with n - 1
-of n drawn as there, and with n of n. False decisions are those of pairs without an effect whose interval excludes 0 at
-one repeat or another before the study ends.
+targets, and each score an error. Coverage is that of the bootstrap of `hf_mplm.transfer.findings.intervals`, with
+n - 1 of n drawn as there, and with n of n. False decisions are those of pairs without an effect whose interval
+excludes 0 at one repeat or another before the study ends.
 """
 
 from __future__ import annotations
