@@ -53,10 +53,10 @@ def make(world: World, **changes: object) -> StudyExperiment:
 
 def test_a_base_of_any_architecture_is_tuned_scored_and_restored(world: World) -> None:
     experiment = make(world)
-    digest, weights = experiment.base.digest, dict(experiment.base.model.named_parameters())
-    shared = {weight.data_ptr() for weight in weights.values()}
-    own = [weight for name, weight in experiment.base.encoder.named_parameters() if "pooler" not in name]
-    assert sum(weight.data_ptr() in shared for weight in own) >= len(own) - sum("lora" in name for name in weights)
+    digest = experiment.base.digest
+    shared = {weight.data_ptr() for weight in experiment.base.model.parameters()}
+    own = [weight for name, weight in experiment.base.encoder.named_parameters() if not name.startswith("pooler.")]
+    assert len(own) > 20 and all(weight.data_ptr() in shared for weight in own)
     unit = Unit("tuning", ("swh_Latn",), 0)
     before, found = experiment.run(Unit("baseline")), experiment.run(unit)
     assert {(cell.task, cell.target) for cell in found} == {
@@ -71,26 +71,37 @@ def test_a_base_of_any_architecture_is_tuned_scored_and_restored(world: World) -
     assert make(world).run(unit) == found
 
 
-def test_without_steps_at_a_rate_of_nothing_answers_stay(world: World) -> None:
+def test_tuning_at_a_rate_of_nothing_changes_no_answer(world: World) -> None:
     experiment = make(world, tasks=["tydiqa"], learning_rate=0.0)
     before = {(cell.target, cell.metric): cell.value for cell in experiment.run(Unit("baseline"))}
     for cell in experiment.run(Unit("tuning", ("eng_Latn",), 0)):
         assert before[cell.target, cell.metric] == cell.value
 
 
-def test_questions_have_a_module_that_scores_as_it_was_trained(world: World, tmp_path: Path) -> None:
+def test_a_module_of_questions_answers_as_it_did_when_it_was_trained(world: World) -> None:
     base = Base.load(world.base)
     module = TaskModule.load(world.modules(BACKEND) / "tydiqa", base.tokenizer, world.data)
     assert module.record.languages == {"eng_Latn": 19, "swh_Latn": 19}
     module.attach(adapt_encoder(base.encoder, BACKEND))
-    examples = module.task.corpus(world.data).examples("swh_Latn", "test")
-    features = module.features(examples)
-    with module.active():
-        scores = module.score(examples, features, "swh_Latn")
-    assert {"f1", "exact_match"} <= set(scores.metrics) and scores.n == 4
-    with torch.no_grad():  # a damaged head answers otherwise
-        for name, weight in module.model.named_parameters():
-            if "qa_outputs" in name or "classifier" in name:
-                weight.neg_()
-    with module.active():
-        assert module.score(examples, features, "swh_Latn") != scores
+
+    def dev_scores() -> dict[str, float]:
+        corpus = module.task.corpus(world.data)
+        found = []
+        with module.active():
+            for code in module.record.languages:
+                examples = corpus.examples(code, "dev")
+                found.append(module.score(examples, module.features(examples), code).metrics)
+        return {name: sum(metrics[name] for metrics in found) / len(found) for name in found[0]}
+
+    assert dev_scores() == pytest.approx(module.record.metrics)
+
+    def states() -> torch.Tensor:
+        with module.active(), torch.no_grad():
+            return module.model(input_ids=torch.arange(10, 40)[None]).start_logits
+
+    before = states()
+    module.detach()
+    again = TaskModule.load(world.modules(BACKEND) / "tydiqa", base.tokenizer, world.data)
+    again.attach(adapt_encoder(Base.load(world.base).encoder, BACKEND))
+    module = again
+    assert torch.equal(states(), before)
