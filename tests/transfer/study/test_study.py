@@ -76,6 +76,19 @@ def test_a_study_that_is_stopped_goes_on(tmp_path: Path, whole: list[dict[str, o
     assert _scores(tmp_path) == whole
 
 
+def test_scores_after_the_last_step_are_those_of_all_that_are(tmp_path: Path, whole: list[dict[str, object]]) -> None:
+    _plan(tmp_path)
+    run_units(tmp_path, Planted(GIFTS))
+    with StudyDatabase(tmp_path) as database:
+        database.plan({}, [Unit("combination", ("deu_Latn", "kat_Geor"), fusion="average")])
+        claim = database.claim("me")
+        assert claim is not None
+        database.finish(claim, [CellScore("pos", "deu_Latn", 0, "accuracy", 0.5, 100)], 1.0)
+        found = list(database.scores(last_step=True))
+    assert found == [row for row in whole if row["step"] == (10 if row["kind"] == "tuning" else 0)]
+    assert 0 < len(found) < len(whole)
+
+
 def test_an_interrupted_unit_is_given_back(tmp_path: Path) -> None:
     class Interrupted(Planted):
         def run(self, unit: Unit) -> list[CellScore]:
