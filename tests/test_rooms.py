@@ -67,7 +67,7 @@ WITHIN = {
 # A card is what training writes at the end of a run, and may publish, so that the trainer hands over to the hub.
 EXCEPTIONS = {
     ("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards"),
-    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publishing"),
     ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_privacy"),
     ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_record"),
 }

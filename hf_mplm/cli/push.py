@@ -58,8 +58,8 @@ def run(argv: Sequence[str]) -> int:
     folder, repo_id = arguments.folder_and_repository
     from huggingface_hub import HfApi
 
-    from hf_mplm.hub.publish import plan_publication
     from hf_mplm.hub.publish_commit import Target, commit_files
+    from hf_mplm.hub.publishing import plan_publication
 
     settings: dict[str, Any] = {"kind": arguments.kind, "license": arguments.license}
     with plan_publication(folder, repo_id, with_encoder=not arguments.without_encoder, **settings) as publication:

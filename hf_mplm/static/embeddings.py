@@ -310,7 +310,7 @@ class StaticEmbeddings:
         Returns:
             `str`: address of the commit.
         """
-        from hf_mplm.hub.publish import publish
+        from hf_mplm.hub.publishing import publish
 
         with TemporaryDirectory(prefix="hf-mplm-") as folder:
             self.save_pretrained(folder)

@@ -16,8 +16,8 @@ from hf_mplm.cli.main import main
 from hf_mplm.data.tokenizing.tokenizers import save_tokenizer
 from hf_mplm.hub.card_sections import merge_metadata
 from hf_mplm.hub.cards import write_model_card
-from hf_mplm.hub.publish import plan_publication
 from hf_mplm.hub.publish_metadata import hub_languages
+from hf_mplm.hub.publishing import plan_publication
 from hf_mplm.modeling import XLMRobertaForLangScriptMLM
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.word_table import WordTable

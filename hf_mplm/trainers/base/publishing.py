@@ -91,7 +91,7 @@ class PublishingTrainer(ResumableTrainer):
         private: bool | None = None,
         **card: Any,
     ) -> Any:
-        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publish.publish`].
+        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publish`].
 
         Args:
             commit_message (`str`, *optional*): of the commit.
@@ -120,7 +120,7 @@ class PublishingTrainer(ResumableTrainer):
         )
 
     def _publish(self, folder: Path, message: str, **changes: Any) -> Any:
-        from hf_mplm.hub.publish import publish
+        from hf_mplm.hub.publishing import publish
 
         settings = {
             "token": self.args.hub_token,
