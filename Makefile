@@ -12,7 +12,7 @@ PIP_FLAGS = --quiet --disable-pip-version-check --no-input
 PYTEST = -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 STACK_FILES = setup.cfg setup.py pyproject.toml constraints.txt
-CHECKED = hf_mplm tests benchmarks examples setup.py
+CHECKED = hf_mplm tests benchmarks examples docs/conf.py docs/_ext setup.py
 
 .PHONY: help setup quickstart test test-default test-adapters test-slow style quality docs bench clean
 

@@ -1,7 +1,7 @@
 """Pages of the API, one a room, from the names that each room lists in `__all__`.
 
-The pages are written before Sphinx reads its sources. A public name that has no docstring, or that comes into no page, is a
-warning, which `make docs` takes for a failure.
+The pages are written before Sphinx reads its sources. A public name that has no docstring, or that stands on no page, is
+a warning, which `make docs` takes for a failure.
 """
 
 from __future__ import annotations
@@ -66,10 +66,6 @@ def description(room: str, name: str) -> str:
     holder = next((f"{room}.{module}" for module, names in modules.items() if name in names), room)
     comments = ModuleAnalyzer.for_module(holder).find_attr_docs()
     return "\n".join(comments.get(("", name), [])).strip()
-
-
-def NAMES(room: str) -> dict[str, list[str]]:
-    return getattr(importlib.import_module(room), "_NAMES", {})
 
 
 def entry(room: str, name: str) -> str:
