@@ -1,7 +1,7 @@
 """Pages of the API, one a room, from the names that each room lists in `__all__`.
 
-The pages are written before Sphinx reads its sources. A public name that has no docstring, or that stands on no page, is
-a warning, which `make docs` takes for a failure.
+The pages are written before Sphinx reads its sources. A public name that has no docstring, or that stands on no page,
+is a warning, which `make docs` takes for a failure.
 """
 
 from __future__ import annotations

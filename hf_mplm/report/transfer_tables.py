@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hf_mplm.transfer.findings.interference import interference_table
-from hf_mplm.transfer.findings.own_scores import own_scores
+from hf_mplm.transfer.findings.own import own_scores
 from hf_mplm.transfer.findings.prediction import Prediction
 from hf_mplm.transfer.findings.rows import count_steps
 from hf_mplm.transfer.findings.seen import seen_means
