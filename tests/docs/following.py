@@ -28,9 +28,9 @@ TRAINING = (
 )
 SMALLER = {
     "prepare": "--chunk_length 64 --holdout 4 --num_proc 1",
-    "prepare --romanize": "--max_length 64 --holdout 4 --num_proc 1",
+    "prepare --romanize": "--holdout 4 --num_proc 1",
     "pretrain": TRAINING,
-    "align-scripts": TRAINING,
+    "align-scripts": f"{TRAINING} --max_length 64",
     "align-static": f"{TRAINING} --words_per_step 64",
     "quickstart": "--max_steps 2 --languages eng_Latn swh_Latn",
 }

@@ -1,8 +1,8 @@
 """A folder in which the commands of the documentation run as they stand: the models and data that pages name, tiny.
 
 What a page names is there under its own name: `FacebookAI/xlm-roberta-base` is a folder with two layers of 32, which
-transformers finds before it would ask the Hub, `text/` holds a few lines of six languages, `data/` a few sentences of
-a benchmark.
+transformers finds before it would ask the Hub, `text/` holds a few lines of seven languages, `data/` a few sentences
+of a benchmark.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from tests.data.tokenizing.kinds import byte_fallback_bpe, word_piece
 from tests.fixtures import CORPUS, tiny_bert, tiny_modernbert
 
 
-LANGUAGES = ["eng_Latn", "swh_Latn", "amh_Ethi", "ell_Grek", "tha_Thai", "hin_Deva"]
+LANGUAGES = ["eng_Latn", "swh_Latn", "amh_Ethi", "ell_Grek", "tha_Thai", "hin_Deva", "hau_Latn"]
+ENGLISH = "eng_Latn"
 LINES = 40
 XLM_ROBERTA = ("FacebookAI/xlm-roberta-base", "cis-lmu/glot500-base")
 MBERT, MMBERT = "google-bert/bert-base-multilingual-cased", "jhu-clsp/mmBERT-base"
@@ -64,3 +65,15 @@ def write_data(folder: Path) -> None:
                     topics[row.category] += 1
                     if topics[row.category] <= wanted:
                         writer.writerow((row.index_id, row.category, row.text))
+        if code != ENGLISH:
+            write_tatoeba(folder / "tatoeba", code)
+
+
+def write_tatoeba(folder: Path, code: str) -> None:
+    """Sentences of a language and of English, line by line, as Tatoeba's test sets have them."""
+    folder.mkdir(exist_ok=True)
+    name = f"tatoeba.{code[:3]}-eng"
+    for language, suffix in ((code, code[:3]), (ENGLISH, "eng")):
+        rows = sorted(iter_sample(language, "test"), key=lambda row: int(row.index_id))[:20]
+        text = "".join(f"{row.text}\n" for row in rows)
+        (folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
