@@ -36,5 +36,5 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = f"hf_mplm {release}"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["pages.css"]
 html_copy_source = False

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+REFERENCE = re.compile(r"\[`~?([\w.]+)`\]")
+
 
 def rooms() -> dict[str, ModuleType]:
     """Every package of `hf_mplm` that lists names, itself not, by its name; parents before what they hold."""
@@ -125,8 +127,8 @@ def check_names(app: Sphinx, env: BuildEnvironment) -> None:
                 logger.warning("%s.%s is public and has no docstring (a constant: a `#:` comment above)", room, name)
 
 
-def fences_to_directives(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    """Docstrings hold examples between Markdown's fences, and napoleon and autodoc expect reStructuredText."""
+def from_markdown(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings have Markdown's fences and transformers' references, where Sphinx expects reStructuredText."""
     inside = ""
     for number, line in enumerate(lines):
         fence = re.fullmatch(r"(\s*)```(\w*)", line)
@@ -137,7 +139,14 @@ def fences_to_directives(app: Sphinx, what: str, name: str, value: Any, options:
         else:
             inside = fence[2] or "text"
             lines[number] = f"{fence[1]}.. code-block:: {inside}\n"
-    lines[:] = "\n".join(lines).split("\n")
+    lines[:] = REFERENCE.sub(_linked, "\n".join(lines)).split("\n")
+
+
+def _linked(found: re.Match[str]) -> str:
+    """A name in brackets and backticks, as transformers' docstrings refer to it, as a link where it is public."""
+    name = found[1].rsplit(".", 1)[-1]
+    room = next((room for room, names in homes().items() if name in names), None)
+    return f":py:obj:`{name} <{room}.{name}>`" if room else f"``{found[1]}``"
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Node) -> nodes.Node | None:
@@ -158,7 +167,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: no
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_pages)
-    app.connect("autodoc-process-docstring", fences_to_directives, priority=100)
+    app.connect("autodoc-process-docstring", from_markdown, priority=100)
     app.connect("env-check-consistency", check_names)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
