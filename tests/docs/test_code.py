@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from hf_mplm.cli.main import main
+from hf_mplm.static import StaticEmbeddings
+from hf_mplm.static.word_table import WordTable
 from tests.hub.server import OWNER, LoopbackHub
 
 from .following import ROOT, TRAINING, blocks
@@ -32,7 +35,6 @@ NOT_RUN = {
     "docs/journeys/new-script.md": "tests/docs/test_journeys.py",
     "docs/sprachbund.md": "tests/sprachbund/test_router.py",
     "docs/static.md": "tests/static/test_mapping.py",
-    "docs/static-alignment.md": "tests/trainers/static_alignment/test_trainer.py",
     "docs/transfer.md": "tests/transfer/test_modules.py",
 }
 PAGES = sorted(
@@ -101,9 +103,25 @@ def given(page: str, place: Path) -> dict[str, Any]:
     if page == "docs/export.md":
         pytest.importorskip("sentence_transformers")
         assert main(["export", "sentence-transformers", "--model", "checkpoint", "--output", "sentences"]) == 0
+    if page == "docs/static-alignment.md":
+        return words_of(place)
     if page in ("docs/script-alignment.md", "docs/romanization.md"):
         pytest.importorskip("uroman")
     return {}
+
+
+def words_of(place: Path) -> dict[str, Any]:
+    """Words of two languages with vectors, as arrays and in the folder `mapped`."""
+    generator = np.random.default_rng(0)
+    names: dict[str, Any] = {}
+    tables = []
+    for code, name in (("eng_Latn", "english"), ("swh_Latn", "german")):
+        words = sorted(set((place / "text" / f"{code}.txt").read_text("utf-8").lower().split()))
+        vectors = generator.normal(size=(len(words), 120)).astype(np.float32)
+        names |= {f"{name}_words": words, name: vectors}
+        tables.append(WordTable(code, words, np.ones(len(words), dtype=np.int64), vectors))
+    StaticEmbeddings(tables).save_pretrained(place / "mapped")
+    return names
 
 
 @pytest.mark.parametrize("page", QUICK)
