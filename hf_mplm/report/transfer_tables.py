@@ -10,7 +10,7 @@ import numpy as np
 
 from hf_mplm.transfer.findings.commonality import commonality
 from hf_mplm.transfer.findings.interference import interference_table
-from hf_mplm.transfer.findings.own_scores import own_scores
+from hf_mplm.transfer.findings.own import own_scores
 from hf_mplm.transfer.findings.prediction import Prediction
 from hf_mplm.transfer.findings.rows import count_steps
 from hf_mplm.transfer.findings.seen import seen_means

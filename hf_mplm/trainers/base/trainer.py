@@ -24,6 +24,7 @@ from .guard import FiniteGuardCallback
 from .held_out import HeldOutEvaluation
 from .meters import LogWindow
 from .publishing import PublishingTrainer, sparing_training
+from .passes import PassesCallback
 from .random_state import preserve_training_state
 from .samplers import DrawSampler
 from .stopping import shield_worker
@@ -119,6 +120,7 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
         self._guard = FiniteGuardCallback(self)
         self.add_callback(self._guard)
         self.add_callback(EpochByDrawsCallback(self))
+        self.add_callback(PassesCallback(self))
         for callback in list(self.callback_handler.callbacks):
             if type(callback) in (ProgressCallback, PrinterCallback):
                 self.remove_callback(callback)

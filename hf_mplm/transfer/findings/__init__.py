@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .commonality import commonality
     from .features import pair_features
     from .interference import interference_table
-    from .own_scores import own_scores
+    from .own import own_scores
     from .prediction import Prediction, predict
     from .seen import seen_means
     from .table import Scores
@@ -61,7 +61,7 @@ _NAMES = {
     "interference": [
         "interference_table",
     ],
-    "own_scores": [
+    "own": [
         "own_scores",
     ],
     "prediction": [
