@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hf_mplm.jobs.digests import DIGESTS_FILE
 
+from .running import run
 from .workshop import Workshop
 
 
@@ -35,7 +36,7 @@ def damage_once(workshop: Workshop, seed: int) -> list[str]:
     before = path.read_bytes()
     _damage(path, kind, draw, draw.choice(files))
     changed = not path.is_file() or path.read_bytes() != before
-    done = workshop.runner.run(artefact.command(copy, output))
+    done = run(artefact.command(copy, output))
     title = f"seed {seed}, {artefact.name}, {kind} {path.relative_to(copy)}"
     faults = [f"{title}: {done.fault}"] if done.fault else []
     listed = changed and artefact.ours and (_listed(copy, path) or path.name == DIGESTS_FILE)

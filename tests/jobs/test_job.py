@@ -220,6 +220,7 @@ def _raise_damaged(path: Path) -> None:
     raise DamagedError(path, "it is cut short", "Fetch it again.")
 
 
+@pytest.mark.usefixtures("warm_pool")
 def test_damage_found_in_a_worker_is_told_as_damage(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(DamagedError(tmp_path / "x", "it is cut short", "Fetch it again.")))
     assert str(again) == f"damaged: {tmp_path / 'x'}: it is cut short. Fetch it again."

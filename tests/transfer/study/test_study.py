@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -19,6 +18,7 @@ from hf_mplm.transfer.study.stopping import StoppingRule, units_to_spare
 from hf_mplm.transfer.study.unit import CellScore, Unit
 from hf_mplm.transfer.study.units import combination_counts, make_units
 from hf_mplm.transfer.study.worker import run_units
+from tests.processes import CONTEXT
 from tests.transfer.study.planted import GIFTS, Planted, planted, work
 
 
@@ -89,8 +89,7 @@ def test_an_interrupted_unit_is_given_back(tmp_path: Path) -> None:
 
 def test_a_killed_worker_loses_its_unit_at_most(tmp_path: Path, whole: list[dict[str, object]]) -> None:
     _plan(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=work, args=(str(tmp_path), 0.3))
+    process = CONTEXT.Process(target=work, args=(str(tmp_path), 0.3))
     process.start()
     deadline = time.monotonic() + 120
     while _states(tmp_path).get("done", 0) < 2 and time.monotonic() < deadline:
@@ -107,8 +106,7 @@ def test_a_killed_worker_loses_its_unit_at_most(tmp_path: Path, whole: list[dict
 
 def test_two_workers_share_a_study(tmp_path: Path, whole: list[dict[str, object]]) -> None:
     _plan(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=work, args=(str(tmp_path), 0.2)) for _ in range(2)]
+    workers = [CONTEXT.Process(target=work, args=(str(tmp_path), 0.2)) for _ in range(2)]
     for process in workers:
         process.start()
     for process in workers:
