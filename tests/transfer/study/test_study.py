@@ -128,17 +128,16 @@ def test_a_silent_worker_of_another_machine_is_taken_over_by_nobodys_clock_but_o
         assert silent is not None and alive is not None
         now = [0.0]
 
-        def pass_time(_: StudyDatabase, seconds: float) -> None:
+        def pass_time(seconds: float) -> None:
             now[0] += seconds
             if now[0] < 100:
                 database.beat(alive)
             else:
                 database.finish(alive, [CellScore("pos", "swh_Latn", 1, "accuracy", 0.5, 1)], 1.0)
 
-        monkeypatch.setattr(StudyDatabase, "wait", pass_time)
         # The machine's own clock jumps back by a year, which decides on nothing.
         monkeypatch.setattr(worker.time, "time", lambda: -3e7)
-        done = run_units(tmp_path, Planted(GIFTS), lease_seconds=30, clock=lambda: now[0])
+        done = run_units(tmp_path, Planted(GIFTS), lease_seconds=30, clock=lambda: now[0], sleep=pass_time)
     assert done.taken_over == 1 and done.finished == 6
     assert _states(tmp_path) == {"done": 7}
 
