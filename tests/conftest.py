@@ -21,7 +21,24 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+# Files that take half a minute or more. They start first, so that no core waits for the last of them.
+LONG = (
+    "cli/test_quickstart_faults.py",
+    "cli/test_quickstart.py",
+    "fuzz/test_fuzz.py",
+    "trainers/base/test_resume.py",
+    "cli/test_pretrain.py",
+    "cli/test_align_scripts.py",
+    "cli/test_going_on.py",
+    "modeling/test_registration.py",
+)
+
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="module", autouse=True)
