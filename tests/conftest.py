@@ -36,6 +36,14 @@ LONG = (
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 
+# A third of the time of importing transformers is the collector's, which finds nothing.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
