@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -387,14 +386,6 @@ class StudyDatabase:
         names = ("kind", "languages", "repeat", "fusion", "task", "target", "step", "metric", "value", "n")
         for row in rows:
             yield {**dict(zip(names, row)), "languages": tuple(json.loads(row[1]))}
-
-    def wait(self, seconds: float) -> None:
-        """Sleep; a method so that tests need not.
-
-        Args:
-            seconds (`float`): how long.
-        """
-        time.sleep(seconds)
 
 
 def _unit(row: Sequence[Any]) -> Unit:

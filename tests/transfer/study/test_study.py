@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -19,6 +18,7 @@ from hf_mplm.transfer.study.stopping import StoppingRule, units_to_spare
 from hf_mplm.transfer.study.unit import CellScore, Unit
 from hf_mplm.transfer.study.units import combination_counts, make_units
 from hf_mplm.transfer.study.worker import run_units
+from tests.processes import CONTEXT
 from tests.transfer.study.planted import GIFTS, Planted, planted, work
 
 
@@ -102,8 +102,7 @@ def test_an_interrupted_unit_is_given_back(tmp_path: Path) -> None:
 
 def test_a_killed_worker_loses_its_unit_at_most(tmp_path: Path, whole: list[dict[str, object]]) -> None:
     _plan(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=work, args=(str(tmp_path), 0.3))
+    process = CONTEXT.Process(target=work, args=(str(tmp_path), 0.3))
     process.start()
     deadline = time.monotonic() + 120
     while _states(tmp_path).get("done", 0) < 2 and time.monotonic() < deadline:
@@ -120,8 +119,7 @@ def test_a_killed_worker_loses_its_unit_at_most(tmp_path: Path, whole: list[dict
 
 def test_two_workers_share_a_study(tmp_path: Path, whole: list[dict[str, object]]) -> None:
     _plan(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=work, args=(str(tmp_path), 0.2)) for _ in range(2)]
+    workers = [CONTEXT.Process(target=work, args=(str(tmp_path), 0.2)) for _ in range(2)]
     for process in workers:
         process.start()
     for process in workers:
@@ -143,17 +141,16 @@ def test_a_silent_worker_of_another_machine_is_taken_over_by_nobodys_clock_but_o
         assert silent is not None and alive is not None
         now = [0.0]
 
-        def pass_time(_: StudyDatabase, seconds: float) -> None:
+        def pass_time(seconds: float) -> None:
             now[0] += seconds
             if now[0] < 100:
                 database.beat(alive)
             else:
                 database.finish(alive, [CellScore("pos", "swh_Latn", 1, "accuracy", 0.5, 1)], 1.0)
 
-        monkeypatch.setattr(StudyDatabase, "wait", pass_time)
         # The machine's own clock jumps back by a year, which decides on nothing.
         monkeypatch.setattr(worker.time, "time", lambda: -3e7)
-        done = run_units(tmp_path, Planted(GIFTS), lease_seconds=30, clock=lambda: now[0])
+        done = run_units(tmp_path, Planted(GIFTS), lease_seconds=30, clock=lambda: now[0], sleep=pass_time)
     assert done.taken_over == 1 and done.finished == 6
     assert _states(tmp_path) == {"done": 7}
 
