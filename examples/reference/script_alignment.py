@@ -16,14 +16,16 @@ from .study import Study, evaluate, most, trained
 NAME = "script alignment"
 ARMS = {"ppa": "ppa", "mlm": "ppa-mlm"}
 STEPS = {"small": 30, "full": 150}
+BATCH_SIZES = {"small": 8, "full": 16}
 LIMITS = {"small": {"flores": 80}, "full": {}}
-BATCH_SIZE, LEARNING_RATE = 16, 5e-5
+LEARNING_RATE = 5e-5
 
 
 def work(study: Study) -> Iterator[None]:
     """Align and measure, seed by seed; yields where there is more to tell."""
     place = study.folder("script-alignment")
-    for group, members in GROUPS.items():
+    for group in groups_of(study):
+        members = GROUPS[group]
         languages = [*members["languages"], "eng_Latn"]
         corpus = write_training_text(study.data / "sib200", place / group / "corpus", languages)
         pairs = ("--tokenizer", study.model, "--romanize", "--output", place / group / "pairs")
@@ -31,7 +33,7 @@ def work(study: Study) -> Iterator[None]:
         # What a probe draws is of its own seed, so that one start serves all.
         measure(study, group, study.model, results(study, group, "start"), study.seeds[0])
     for seed in study.seeds:
-        for group in GROUPS:
+        for group in groups_of(study):
             for arm in ARMS:
                 model = place / group / f"{arm}-{seed}"
                 align(study, group, arm, seed, model)
@@ -44,7 +46,14 @@ def align(study: Study, group: str, arm: str, seed: int, output: Path) -> None:
     steps = STEPS[study.size]
     if trained(output, steps):
         return
-    size = ("--max_steps", steps, "--per_device_train_batch_size", BATCH_SIZE, "--gradient_accumulation_steps", 1)
+    size = (
+        "--max_steps",
+        steps,
+        "--per_device_train_batch_size",
+        BATCH_SIZES[study.size],
+        "--gradient_accumulation_steps",
+        1,
+    )
     rest = ("--learning_rate", LEARNING_RATE, "--seed", seed, "--save_strategy", "no", "--disable_tqdm", "true")
     store = study.folder("script-alignment") / group / "pairs"
     run(
@@ -73,7 +82,7 @@ def measure(study: Study, group: str, model: object, output: Path, seed: int) ->
 def findings(study: Study) -> list[Finding]:
     """What the seeds that are whole say, a group at a time."""
     found = []
-    for group in GROUPS:
+    for group in groups_of(study):
         arms = {
             seed: [results(study, group, arm, seed) / part for arm in ARMS for part in ("retrieval", "topics")]
             for seed in study.seeds
@@ -100,6 +109,11 @@ MEASURES = {
     "retrieval, accuracy@1": ("retrieval", "flores", "accuracy@1"),
     "topics by a probe, macro-F1": ("topics", "sib200", "macro_f1"),
 }
+
+
+def groups_of(study: Study) -> list[str]:
+    """The small study takes one group."""
+    return list(GROUPS) if study.size == "full" else ["south-east-asian"]
 
 
 def across(row: ResultRow) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from examples.commands import run, run_example, write_training_text
 
 from .findings import Finding, paired, scores, with_numbers
-from .study import Study, evaluate
+from .study import Study
 
 
 NAME = "static"
@@ -29,10 +30,12 @@ def work(study: Study) -> Iterator[None]:
     corpus = ("--corpus", sib200, study.data / "udhr", "--languages", *LANGUAGES)
     words = ("--min_count", 3, "--min_words", 4, "--subsample", 1e-3, "--layer", 6)
     run("static", "extract", "--model", study.model, *corpus, *words, "--output", place / "x2static")
-    dictionaries = sorted((study.data / "bli").glob("*/*train*5k*"))
-    run("static", "map", "--static", place / "x2static", "--dictionary", *dictionaries, "--output", place / "mapped")
+    given, silver = lexicons(study.data / "sib200", place)
+    others = ("--languages", *LANGUAGES[1:])
+    run("static", "map", "--static", place / "x2static", *others, "--dictionary", *given, "--output", place / "mapped")
     for name in ("x2static", "mapped"):
-        evaluate(study, place / name, "bli", place / "bli" / name, "--languages", *LANGUAGES)
+        data = ("--data_dir", silver, "--output", place / "bli" / name, "--directions", "both")
+        run("evaluate", "--model", place / name, "--tasks", "bli", "--languages", *LANGUAGES, *data)
     yield
     chunks = ("--chunk_length", 64, "--holdout", 50, "--output", place / "store")
     run("prepare", *corpus, "--tokenizer", study.model, *chunks)
@@ -40,6 +43,25 @@ def work(study: Study) -> Iterator[None]:
     rest = ("--languages", *LANGUAGES, "--seeds", *study.seeds, "--max_steps", STEPS[study.size])
     run_example("static_alignment_seeds", *data, *rest, "--runs", *RUNS[study.size], "--output", place)
     yield
+
+
+def lexicons(sib200: Path, place: Path) -> tuple[list[Path], Path]:
+    """Dictionaries with English out of parallel training sentences: one half to map by, the other to judge by."""
+    parallel, given, silver = place / "parallel", place / "given", place / "silver"
+    for folder in (parallel, given, silver / "bli"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for code in LANGUAGES:
+        with open(sib200 / code / "train.tsv", encoding="utf-8", newline="") as handle:
+            lines = [f"{row['index_id']}\t{row['text'].strip()}" for row in csv.DictReader(handle, delimiter="\t")]
+        (parallel / f"{code}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for code in LANGUAGES[1:]:
+        texts = (parallel / f"{LANGUAGES[0]}.tsv", parallel / f"{code}.tsv")
+        run("static", "lexicon", "--parallel", *texts, "--output", place / "lexicons")
+        name = f"{LANGUAGES[0]}-{code}.tsv"
+        pairs = (place / "lexicons" / name).read_text(encoding="utf-8").splitlines()
+        (given / name).write_text("\n".join(pairs[::2]) + "\n", encoding="utf-8")
+        (silver / "bli" / name).write_text("\n".join(pairs[1::2]) + "\n", encoding="utf-8")
+    return sorted(given.glob("*.tsv")), silver
 
 
 def findings(study: Study) -> list[Finding]:
