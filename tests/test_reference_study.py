@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,10 +12,14 @@ import numpy as np
 import pytest
 
 from examples import commands, reference_study
+from examples.reference import langsamp, static, transfer
 from examples.reference.findings import Finding, judge, paired
 from examples.reference.sprachbund import tail_beyond_head
+from examples.reference.study import Study
 from examples.reference.transfer import own_best, received
+from examples.script_alignment import GROUPS
 from examples.vocabulary_initializations import tokens_a_character
+from hf_mplm.cli.main import VERBS
 from hf_mplm.data import load_tokenizer
 from hf_mplm.evaluation import make_row, write_results
 
@@ -114,6 +120,70 @@ def test_tokens_a_character(tiny_tokenizer_folder: Path) -> None:
     ids = tokenizer(text)["input_ids"]
     store = SimpleNamespace(tokenizer_path=tiny_tokenizer_folder, holdout={"input_ids": [ids, ids]})
     assert tokens_a_character(store) == pytest.approx((len(ids) - 2) / len(tokenizer.decode(ids[1:-1])))  # type: ignore[arg-type]
+
+
+class Started(Exception):
+    """A study has understood its flags and types its first command."""
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, data: Path, output: Path, size: str) -> list[list[str]]:
+    """The commands of a whole study, none of which is run."""
+    lines: list[list[str]] = []
+
+    def record(line: list[str], check: bool) -> None:
+        assert check
+        lines.append(line[2:])
+        if "lexicon" in line:
+            _, english, other = line[line.index("--parallel") :][:3]
+            folder = Path(line[line.index("--output") + 1])
+            folder.mkdir(exist_ok=True)
+            (folder / f"{Path(english).stem}-{Path(other).stem}.tsv").write_text("a\tb\nc\td\n", encoding="utf-8")
+
+    monkeypatch.setattr(commands.subprocess, "run", record)
+    for method in reference_study.METHODS.values():
+        list(method.work(Study("MODEL", data, output, size, [1, 2, 3])))
+    return lines
+
+
+@pytest.fixture(scope="module")
+def sib200(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("data")
+    groups = [code for group in GROUPS.values() for code in group["languages"]]
+    for code in {*groups, *langsamp.LANGUAGES["small"], *static.LANGUAGES, *transfer.LANGUAGES}:
+        folder = data / "sib200" / code
+        folder.mkdir(parents=True)
+        (folder / "train.tsv").write_text("index_id\tcategory\ttext\n7\ttravel\tA sentence.\n", encoding="utf-8")
+    return data
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_every_command_of_the_study_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sib200: Path, size: str
+) -> None:
+    lines = typed(monkeypatch, sib200, tmp_path, size)
+    assert {"pretrain", "align-scripts", "evaluate", "static", "transfer"} <= {line[1] for line in lines}
+    for module, *words in lines:
+        if module == "hf_mplm":
+            verb, *rest = words
+            room = importlib.import_module(f"hf_mplm.cli.{VERBS[verb][0]}")
+            if not inspect.signature(room.make_parser).parameters:
+                room.make_parser().parse(rest)
+                continue
+            action, *rest = rest
+            # A recipe may hold the settings of all actions of a verb.
+            dests = {one: {flag.dest for flag in room.make_parser(one)._actions} for one in room.ACTIONS}
+            room.make_parser(action).parse(rest, ignore=set().union(*dests.values()) - dests[action])
+            continue
+        example = importlib.import_module(module)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", [module, *words])
+
+            def start(*_: object, **__: object) -> None:
+                raise Started
+
+            patch.setattr(example, "run", start)
+            with pytest.raises(Started):
+                example.main()
 
 
 def test_the_table_is_drawn_from_runs_on_disk(
