@@ -90,7 +90,7 @@ def write_table(findings: Sequence[Finding], path: Path) -> str:
         found, scale = judge(finding), UNITS[finding.unit]
         digits = 1 if finding.unit == "points" else 4
         shown = [
-            "-" if ends is None else " to ".join(f"{scale * end:+.{digits}f}" for end in ends)
+            None if ends is None else " to ".join(f"{scale * end:+.{digits}f}" for end in ends)
             for ends in (found.over_languages, found.over_seeds)
         ]
         seeds = len(next(iter(finding.differences.values())))

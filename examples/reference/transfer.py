@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from statistics import mean
 
 from examples.commands import run, write_training_text
+from hf_mplm.languages import resource
 from hf_mplm.transfer import Scores, StudyDatabase
 
 from .findings import Finding, with_numbers
@@ -56,13 +57,12 @@ def findings(study: Study) -> list[Finding]:
         if not steps:
             continue
         transfers = relative(scores, task)
-        donors = {donor for _, _, donor, _ in transfers}
         for step in steps:
             text = f"{task} ({metric}), {step:,} step{'s' if step > 1 else ''}, percent of the base's score"
             every = received(transfers, step)
-            unseen = {target: values for target, values in every.items() if target not in donors}
+            unseen = {target: values for target, values in every.items() if resource(target) == "tail"}
             found.append(Finding(NAME, "a few steps help", f"mean over donors, {text}", every))
-            claim = "targets that are no donor receive from almost any"
+            claim = "languages that XLM-R did not see receive from almost any"
             found.append(Finding(NAME, claim, f"mean over donors, {text}", unseen))
             found.append(
                 Finding(
