@@ -118,8 +118,8 @@ def resizing(folder: Path, args: argparse.Namespace) -> Iterator[dict[str, objec
     # What the plain way adds: the same subwords, as our own extension found them.
     def add_tokens(output: Path) -> None:
         tokenizer, model = load_tokenizer(old), load_masked_lm(old)
-        learned = load_tokenizer(folder / "extend (mean)").get_vocab()
-        tokenizer.add_tokens([piece.replace("▁", " ") for piece in learned if piece not in tokenizer.get_vocab()])
+        learned, known = load_tokenizer(folder / "extend (mean)").get_vocab(), tokenizer.get_vocab()
+        tokenizer.add_tokens([piece.replace("▁", " ") for piece in learned if piece not in known])
         model.resize_token_embeddings(len(tokenizer))
         model.save_pretrained(output)
         tokenizer.save_pretrained(output)
