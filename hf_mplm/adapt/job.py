@@ -241,8 +241,14 @@ class AdaptJob:
         settings = self.settings
         # Another vocabulary reads the same held-out sentences in other tokens.
         before = store if start == settings.model else self._prepare(settings.model, self.output / "store-before")
-        told = {name: getattr(settings, name) for name in ("data_dir", "tasks", "seed", "new_lm_head")}
-        identity = {**told, "start": self._digest(), "model": model_digest(model), "store": store.info["identity"]}
+        told = {name: getattr(settings, name) for name in ("data_dir", "seed", "new_lm_head")}
+        identity = {
+            **told,
+            "tasks": list(settings.tasks),
+            "start": self._digest(),
+            "model": model_digest(model),
+            "store": store.info["identity"],
+        }
         folder, scores = self.output / "report", self.output / "scores"
 
         def build(made: Path) -> None:

@@ -44,9 +44,7 @@ class AdaptArguments:
     method: Literal["langsamp", "mlm"] = field(
         default="langsamp", metadata={"help": "with language and script embeddings before the LM head, or without"}
     )
-    max_steps: str = field(
-        default="auto", metadata={"help": "most steps: a number, or auto, as the diagnosis advises"}
-    )
+    max_steps: str = field(default="auto", metadata={"help": "most steps: a number, or auto, as advised"})
     stop_gain: float = field(
         default=0.01,
         metadata={"help": "end once the held-out curve predicts less than this of what is left, in nats; 0 never"},

@@ -58,9 +58,7 @@ class MplmTrainingArguments(TrainingArguments):
     )
     replay_languages: list[str] | None = field(
         default=None,
-        metadata={
-            "help": "Languages of the store that the model knows already, and is reminded of by --replay_share."
-        },
+        metadata={"help": "Languages of the store that the model is not to forget: they have --replay_share."},
     )
     replay_share: float = field(
         default=0.3, metadata={"help": "Share of the draws that --replay_languages have together."}
