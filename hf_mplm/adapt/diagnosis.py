@@ -134,6 +134,7 @@ def _language(code: str, text: TextFacts, spec: EncoderSpec, reference: Mapping[
         "sentences": text.sentences,
         "words": text.words,
         "characters": text.characters,
+        "distinct_words": len({word for one in text.sample for word in one.casefold().split()}),
         "repeated": round(text.repeated / text.sentences, 6),
         **cut,
         "tokens": round(cut["tokens_per_character"] * text.characters),

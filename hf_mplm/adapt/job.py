@@ -144,19 +144,25 @@ class AdaptJob:
             return settings.model
         folder = self.output / "vocabulary"
         logger.info("Growing the vocabulary by %s subwords ...", f"{pieces:,}")
-        extend_encoder(
-            settings.model,
-            folder,
-            corpus=list(settings.corpus),
-            options=self._reading,
-            max_new_pieces=pieces,
-            initialization=settings.initialization,
-            seed=settings.seed,
-            num_threads=1,
-            new_lm_head=settings.new_lm_head,
-            trust_remote_code=settings.trust_remote_code,
-            overwrite=self.overwrite,
-        )
+        try:
+            extend_encoder(
+                settings.model,
+                folder,
+                corpus=list(settings.corpus),
+                options=self._reading,
+                max_new_pieces=pieces,
+                initialization=settings.initialization,
+                seed=settings.seed,
+                num_threads=1,
+                new_lm_head=settings.new_lm_head,
+                trust_remote_code=settings.trust_remote_code,
+                overwrite=self.overwrite,
+            )
+        except ValueError as error:
+            advice = f"--new_pieces {pieces // 2} asks for fewer, and --new_pieces 0 for none"
+            raise ValueError(
+                f"the vocabulary could not be grown by {pieces:,} subwords ({advice}): {error}"
+            ) from error
         return folder
 
     def _prepare(self, start: str | Path, folder: Path) -> TokenStore:

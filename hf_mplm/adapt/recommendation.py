@@ -16,7 +16,7 @@ _FINER = 1.5
 _FEWEST_SENTENCES = 100
 # Glot500 takes a language from here on.
 _GLOT500 = 30_000
-_WORDS_A_PIECE = 50
+_WORDS_A_PIECE = 100
 _MOST_PIECES, _FEWEST_PIECES = 8000, 200
 _PASSES = 10
 _MOST_STEPS, _FEWEST_STEPS = 20_000, 100
@@ -36,7 +36,7 @@ def advise(languages: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mappi
     """
     reasons: list[str] = []
     median = _median([found["tokens_per_character"] for found in known.values()])
-    words, wanting = 0, []
+    words, distinct, wanting = 0, 0, []
     for code, found in languages.items():
         finer = found["tokens_per_character"] / median if median else 0.0
         if found["unknown"] > _UNKNOWN:
@@ -50,14 +50,18 @@ def advise(languages: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mappi
             continue
         wanting.append(code)
         words += found["words"]
-    pieces = _pieces(words) if wanting else 0
+        distinct += found["distinct_words"]
+    pieces = _pieces(words, distinct) if wanting else 0
     if wanting and not run["can_extend"]:
         pieces = 0
         reasons.append("the vocabulary would have to grow, and a tokenizer of this kind cannot")
     elif wanting and not pieces:
         reasons.append(f"{words:,} words are too few to learn subwords from: the vocabulary stays")
     elif pieces:
-        reasons.append(f"{pieces:,} new subwords: one for {_WORDS_A_PIECE} words of {', '.join(wanting)}")
+        reasons.append(
+            f"{pieces:,} new subwords: one for {_WORDS_A_PIECE} words of {', '.join(wanting)}, and for three different "
+            "ones of a sample, at most"
+        )
     else:
         reasons.append("the vocabulary is left as it is: it cuts the text no finer than that of known languages")
     tokens = sum(found["tokens"] for found in languages.values())
@@ -93,8 +97,9 @@ def hope(sentences: int) -> str:
     return f"{sentences:,} sentences: as much as Glot500's languages have, whose transfer gained most"
 
 
-def _pieces(words: int) -> int:
-    found = min(_MOST_PIECES, words // _WORDS_A_PIECE) // 100 * 100
+def _pieces(words: int, distinct: int) -> int:
+    # Learned are twice as many, of which the old vocabulary has some: more than that no text of so few words has.
+    found = min(_MOST_PIECES, words // _WORDS_A_PIECE, distinct // 3) // 100 * 100
     return found if found >= _FEWEST_PIECES else 0
 
 
