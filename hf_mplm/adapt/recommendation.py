@@ -59,8 +59,8 @@ def advise(languages: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mappi
         reasons.append(f"{words:,} words are too few to learn subwords from: the vocabulary stays")
     elif pieces:
         reasons.append(
-            f"{pieces:,} new subwords: one for {_WORDS_A_PIECE} words of {', '.join(wanting)}, and for three different "
-            "ones of a sample, at most"
+            f"{pieces:,} new subwords: one for {_WORDS_A_PIECE} words of {', '.join(wanting)}, and for three "
+            "different ones of a sample, at most"
         )
     else:
         reasons.append("the vocabulary is left as it is: it cuts the text no finer than that of known languages")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hf_mplm._lists import as_codes, as_list
+
 
 __all__ = ["AUTO", "AdaptSettings"]
 
@@ -73,6 +75,12 @@ class AdaptSettings:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("languages", "replay_languages", "tasks"):
+            object.__setattr__(self, name, as_codes(getattr(self, name)))
+        for name in ("corpus", "replay_corpus"):
+            given = getattr(self, name)
+            paths = None if given is None else tuple(map(str, as_list(given, keep_spaces=True)))
+            object.__setattr__(self, name, paths)
         for name, allowed in (("new_pieces", 0), ("max_steps", 1)):
             value = getattr(self, name)
             if value != AUTO and (not value.isdigit() or int(value) < allowed):

@@ -89,7 +89,7 @@ def about(**changes: Any) -> dict[str, Any]:
         ({"tokens_per_character": 0.5}, 2000, "2.0 times as many tokens"),
         ({"tokens_per_character": 0.5, "words": 10**7}, 8000, "8,000 new subwords"),
         ({"unknown": 0.9, "words": 300}, 0, "too few"),
-        ({"unknown": 0.9, "distinct_words": 2000}, 600, "three different ones"),
+        ({"unknown": 0.9, "distinct_words": 2000}, 600, "for three different"),
     ],
 )
 def test_the_vocabulary_grows_where_text_is_unknown_or_cut_finely(changes, pieces, said) -> None:
