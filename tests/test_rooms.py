@@ -33,6 +33,10 @@ MAY_IMPORT = {
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
     "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},
     "hub": {"languages", "jobs", "data", "evaluation", "transfer", "report", "modeling"},
+    # Puts what the others do into one line.
+    "adapt": {
+        *("languages", "jobs", "sample", "data", "modeling", "trainers", "evaluation", "sprachbund", "report", "hub"),
+    },
 }
 # Within a room: the folder, and what of its own room it may import, besides itself.
 WITHIN = {
