@@ -23,8 +23,8 @@ from .counting import count_labels, label_keys
 from .guard import FiniteGuardCallback
 from .held_out import HeldOutEvaluation
 from .meters import LogWindow
-from .publishing import PublishingTrainer, sparing_training
 from .passes import PassesCallback
+from .publishing import PublishingTrainer, sparing_training
 from .random_state import preserve_training_state
 from .samplers import DrawSampler
 from .stopping import shield_worker
