@@ -100,6 +100,7 @@ HANDLED = {
     "evaluate_collection.languages",
     "evaluate_collection.source_languages",
     "evaluate_collection.tasks",
+    "add_results_to_card.limited",
     "export_mteb.limited",
     "extend_for_romanized.corpus",
     "extend_tokenizer.new_pieces",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_mplm.transfer.findings.commonality import commonality
+from hf_mplm.transfer.findings.best_donors import commonality
 from hf_mplm.transfer.findings.interference import interference_table
 from hf_mplm.transfer.findings.own import own_scores
 from hf_mplm.transfer.findings.prediction import Prediction

@@ -12,7 +12,7 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .advice import Advice, advise
-    from .commonality import commonality
+    from .best_donors import commonality
     from .features import pair_features
     from .interference import interference_table
     from .own import own_scores
@@ -52,7 +52,7 @@ _NAMES = {
         "Advice",
         "advise",
     ],
-    "commonality": [
+    "best_donors": [
         "commonality",
     ],
     "features": [

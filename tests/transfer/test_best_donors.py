@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hf_mplm.transfer.findings.commonality import commonality
+from hf_mplm.transfer.findings.best_donors import commonality
 
 
 def ranks(task: str, *order: str, step: int = 1) -> list[Any]:
