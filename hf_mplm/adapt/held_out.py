@@ -129,7 +129,7 @@ def _sizes(store: TokenStore) -> dict[str, tuple[int, int]]:
     sizes: dict[str, tuple[int, int]] = {}
     for row in store.holdout or ():
         ids = [index for index in row["input_ids"] if index not in special]
-        text = tokenizer.decode(row["input_ids"], skip_special_tokens=True)
+        text = str(tokenizer.decode(row["input_ids"], skip_special_tokens=True))
         tokens, characters = sizes.get(store.languages[row["language"]], (0, 0))
         characters += sum(map(len, text.split()))
         sizes[store.languages[row["language"]]] = (tokens + len(ids), characters)

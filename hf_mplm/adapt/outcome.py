@@ -168,7 +168,7 @@ def _examples(
     for row in store.holdout or ():
         code = store.languages[row["language"]]
         ends = [place for place, index in enumerate(row["input_ids"]) if index == tokenizer.eos_token_id or place > 60]
-        text = tokenizer.decode(row["input_ids"][: ends[0] if ends else None], skip_special_tokens=True)
+        text = str(tokenizer.decode(row["input_ids"][: ends[0] if ends else None], skip_special_tokens=True))
         words = text.split()[:_WORDS]
         if code in found["languages"] and len(words) > 3 and len(texts.setdefault(code, [])) < _EXAMPLES:
             texts[code].append(words)
@@ -190,6 +190,6 @@ def _examples(
                 guesses = []
                 if len(where):
                     logits = loaded(**given).logits[0, int(where[0])]
-                    guesses = [own.decode([index]).strip() for index in logits.topk(_GUESSES).indices.tolist()]
+                    guesses = [str(own.decode([index])).strip() for index in logits.topk(_GUESSES).indices.tolist()]
                 shown[code][place][side] = guesses
     return shown
