@@ -20,8 +20,8 @@ SMALL = "--max_steps 2"
 LINES = {
     "langsamp": (f"--output out {SMALL}", "out/model/config.json"),
     "script_alignment": (
-        f"--output out --groups mediterranean --objectives mlm --corpus text --data_dir data {SMALL} --start_steps 2 "
-        "--batch_size 4 --vocab_size 800 --hidden_size 32 --num_layers 2",
+        f"--output out --groups mediterranean --objectives mlm {SMALL} --start_steps 2 "
+        "--batch_size 4 --vocab_size 3500 --hidden_size 32 --num_layers 2",
         "out",
     ),
     "sprachbund_study": (
