@@ -32,7 +32,11 @@ MAY_IMPORT = {
     "sprachbund": {"languages", "jobs", "data", "modeling", "evaluation"},
     "transfer": {"languages", "jobs", "evaluation", "data", "modeling", "losses", "trainers"},
     "report": {"languages", "jobs", "evaluation", "sprachbund", "transfer"},
-    "hub": {"languages", "jobs", "evaluation", "transfer", "report", "modeling"},
+    "hub": {"languages", "jobs", "data", "evaluation", "transfer", "report", "modeling"},
+    # Puts what the others do into one line.
+    "adapt": {
+        *("languages", "jobs", "sample", "data", "modeling", "trainers", "evaluation", "sprachbund", "report", "hub"),
+    },
 }
 # Within a room: the folder, and what of its own room it may import, besides itself.
 WITHIN = {
@@ -51,7 +55,8 @@ WITHIN = {
     "evaluation.kinds": {"evaluation.files", "evaluation.metrics", "evaluation"},
     "evaluation.benchmarks": {"evaluation.files", "evaluation.metrics", "evaluation.kinds", "evaluation"},
     "evaluation.overlap": {"evaluation.files", "evaluation"},
-    "hub.exporting": {"hub"},
+    "hub.cards": {"hub"},
+    "hub.exporting": {"hub", "hub.cards"},
     "static.extraction": {"static"},
     "sprachbund.vectors": set(),
     "sprachbund.clusters": {"sprachbund.vectors"},
@@ -67,7 +72,7 @@ WITHIN = {
 # A card is what training writes at the end of a run, and may publish, so that the trainer hands over to the hub.
 EXCEPTIONS = {
     ("hf_mplm.trainers.base.trainer", "hf_mplm.hub.cards"),
-    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish"),
+    ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publishing"),
     ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_privacy"),
     ("hf_mplm.trainers.base.publishing", "hf_mplm.hub.publish_record"),
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .parser import MplmArgumentParser
 from .training import (
-    GoingOnArguments,
+    StartingArguments,
     check_delta,
     check_folders,
     check_origin,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PretrainArguments(GoingOnArguments):
+class PretrainArguments(StartingArguments):
     """Flags of `hf-mplm pretrain` beside those of `MaskedLMTrainingArguments`."""
 
     store: str = field(metadata={"help": "Token store to train on, which `hf-mplm prepare` writes."})
@@ -114,7 +114,8 @@ def _train(arguments: PretrainArguments, args: Any, argv: Sequence[str]) -> int:
         if args.gradient_checkpointing:
             # Frozen embeddings give states without a graph, for which torch would not run a layer's backward pass.
             model.enable_input_require_grads()
-    trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer)
+    teacher = _load_teacher(arguments) if args.distill_weight else None
+    trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer, teacher=teacher)
     trainer.origin = origin
     trainer.delta_base = arguments.model if arguments.delta else None
     return train_and_save(trainer, checkpoint, arguments.model, "Trained", argv)
@@ -128,6 +129,7 @@ def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrain
     origin: dict[str, Any] = {
         "--method": arguments.method,
         "--delta_rank": arguments.delta_rank if arguments.delta else None,
+        "--new_lm_head": arguments.new_lm_head,
         "store": describe_store(store),
     }
     if arguments.method == "langsamp":
@@ -140,6 +142,10 @@ def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrain
 
 
 def _check_delta(arguments: PretrainArguments) -> None:
+    if arguments.new_lm_head and arguments.model is None:
+        raise ValueError("--new_lm_head is for an encoder saved without its LM head, --model; --init_config makes one")
+    if arguments.new_lm_head and arguments.delta:
+        raise ValueError("--delta leaves the LM head as it is, and --new_lm_head has to be trained; leave one out")
     if not arguments.delta:
         return
     check_delta(arguments.method)
@@ -180,6 +186,7 @@ def _load_model(
         "use_language_embeddings": arguments.language_embeddings,
         "use_script_embeddings": arguments.script_embeddings,
         "add_languages": arguments.add_languages,
+        "new_lm_head": arguments.new_lm_head,
         "trust_remote_code": arguments.trust_remote_code,
     }
     if arguments.model is not None:
@@ -198,6 +205,19 @@ def _load_model(
         weights = {name: weight.clone().contiguous() for name, weight in model.state_dict().items()}
         save_file(weights, Path(folder) / "model.safetensors", metadata={"format": "pt"})
         return load_for_method(folder, **settings)
+
+
+def _load_teacher(arguments: PretrainArguments) -> Any:
+    """The model of the start, which the run shall not forget."""
+    from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.masked_lm.teacher import Teacher
+
+    if arguments.model is None or arguments.new_lm_head or arguments.delta:
+        raise ValueError(
+            "--distill_weight compares with the predictions of --model, so that it does not go with --init_config, "
+            "--new_lm_head (whose head predicts nothing yet) or --delta"
+        )
+    return Teacher(load_masked_lm(arguments.model, trust_remote_code=arguments.trust_remote_code))
 
 
 def _read_settings(text: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .parser import config_of
+
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GoingOnArguments",
+    "StartingArguments",
     "check_delta",
     "check_folders",
     "check_origin",
@@ -44,6 +47,19 @@ class GoingOnArguments:
         },
     )
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
+
+
+@dataclass(kw_only=True)
+class StartingArguments(GoingOnArguments):
+    """Flags of every verb whose training starts from a model."""
+
+    new_lm_head: bool = field(
+        default=False,
+        metadata={
+            "help": "Make the LM head of an encoder that was saved without one (E5, LaBSE, MiniLM), at the identity, "
+            "with a bias by the text; --head_warmup_steps 200 trains it alone first."
+        },
+    )
 
 
 def quiet_other_processes() -> None:
@@ -206,6 +222,9 @@ def train_and_save(
     """
     from hf_mplm.trainers.base.stopping import TrainingStopped
 
+    config = config_of(argv)
+    # A file of one's own is told by its name: where it lies is nobody's business.
+    trainer.recipe = None if config is None else Path(config).name
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except TrainingStopped as stopped:

@@ -41,7 +41,7 @@ def make_module(
     Raises:
         ValueError: if something else stands there.
     """
-    from hf_mplm.hub.module_cards import write_module_card
+    from hf_mplm.hub.cards.module import write_module_card
     from hf_mplm.jobs.job import Job, make_folder
     from hf_mplm.transfer.modules import ModuleRecord
 

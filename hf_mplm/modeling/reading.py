@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -10,18 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers.utils.hub import cached_file
 
 from hf_mplm.jobs.files import DamagedError, read_json
 
 from .config_check import check_settings
+from .new_head import give_identity_head, refuse_partial_head
 from .weight_files import inspect_weights
 
 
-__all__ = ["load_config", "load_with_head", "reading_checkpoint"]
+__all__ = ["hub_commit", "load_config", "load_with_head", "reading_checkpoint"]
+
+logger = logging.getLogger(__name__)
 
 _ADVICE = "Fetch the checkpoint again, or take an earlier one."
 # Of `from_pretrained`, what finds a configuration.
 _HUB = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
+# Where the cache of the Hub keeps the files of a commit.
+_SNAPSHOT = re.compile(r"/snapshots/([0-9a-f]{40})/")
 # What transformers itself calls a damaged file, besides the errors that it lets through.
 _SAYS_DAMAGED = ("Unable to load weights from", "It looks like the config file at")
 
@@ -83,14 +90,14 @@ def load_config(
     path, weights = folder / "config.json", None
     if Path(name_or_path).exists():
         if not path.is_file():
-            raise ValueError(
-                f"{folder} holds no config.json, so that it is no checkpoint; needed is a folder that save_pretrained "
-                "wrote, or the id of a model on the Hub"
-            )
+            raise ValueError(_no_checkpoint(str(folder)))
         _settings_of(read_json(path, _ADVICE), path)
         weights = inspect_weights(folder)
     with reading_checkpoint(name_or_path):
         settings, _ = PretrainedConfig.get_config_dict(str(name_or_path), **hub)
+    # Of a repository without a config.json transformers 5 makes no settings, and no error.
+    if not settings and not path.is_file():
+        raise ValueError(_no_checkpoint(str(name_or_path)))
     where = path if path.is_file() else f"config.json of {name_or_path}"
     settings = _settings_of(settings, where)
     if "model_type" in settings or "auto_map" not in settings:
@@ -99,14 +106,43 @@ def load_config(
         return AutoConfig.from_pretrained(name_or_path, trust_remote_code=trust_remote_code, **hub)
 
 
+def hub_commit(name: str, *, revision: str | None = None, subfolder: str = "") -> str:
+    """Say which commit of a repository is read.
+
+    Args:
+        name (`str`): Hub id of a checkpoint.
+        revision (`str`, *optional*): commit, tag or branch, by default `main`.
+        subfolder (`str`, *optional*, defaults to `""`): the folder of its configuration.
+
+    Returns:
+        `str`: 40 hexadecimal digits.
+
+    Raises:
+        OSError: if there is no such repository or revision, or it is not in the cache and the Hub cannot be reached.
+    """
+    # Configurations do not tell it any more: transformers 5 takes `_commit_hash` out of them.
+    path = cached_file(name, "config.json", revision=revision, subfolder=subfolder)
+    match = _SNAPSHOT.search(Path(str(path)).as_posix())
+    if match is None:
+        raise OSError(f"{path} does not stand in a snapshot of {name}, whose commit its folder would name")
+    return match[1]
+
+
 def load_with_head(
-    cls: Any, name_or_path: str | os.PathLike[str], *, trust_remote_code: bool = False, **kwargs: Any
+    cls: Any,
+    name_or_path: str | os.PathLike[str],
+    *,
+    new_head: bool = False,
+    trust_remote_code: bool = False,
+    **kwargs: Any,
 ) -> PreTrainedModel:
-    """`from_pretrained` that refuses a checkpoint without its LM head. Call [`load_config`] first.
+    """`from_pretrained` that refuses a checkpoint without its LM head, or makes one. Call [`load_config`] first.
 
     Args:
         cls: the class of the model, or an auto class.
         name_or_path (`str` or `os.PathLike`): Hub id or folder.
+        new_head (`bool`, *optional*, defaults to `False`): the checkpoint is an encoder without its LM head, which is
+            made, see [`~hf_mplm.modeling.new_head.give_identity_head`]; its configuration has to tie the embeddings.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         **kwargs: of `from_pretrained`.
 
@@ -114,7 +150,7 @@ def load_with_head(
         `PreTrainedModel`: the model.
 
     Raises:
-        ValueError: if any weight would have to be drawn at random, or to be left out.
+        ValueError: if any weight would have to be drawn at random, or to be left out, or there is a head already.
         DamagedError: if the checkpoint cannot be read.
     """
     if not kwargs.pop("weights_only", True):
@@ -124,11 +160,15 @@ def load_with_head(
             name_or_path, output_loading_info=True, trust_remote_code=trust_remote_code, **kwargs
         )
     model, report = loaded
-    if missing := sorted(report["missing_keys"]):
+    missing = sorted(report["missing_keys"])
+    if new_head:
+        refuse_partial_head(model, missing, name_or_path)
+        logger.info("The LM head of %s is %s", name_or_path, give_identity_head(model).describe())
+    elif missing:
         raise ValueError(
             f"{name_or_path} lacks {', '.join(missing[:4])}{', ...' if len(missing) > 4 else ''}, which would be "
-            "drawn at random: it is no masked-LM checkpoint. An encoder saved without its LM head starts from random "
-            "predictions; give the one that it came from"
+            "drawn at random: it is no masked-LM checkpoint. For an encoder saved without its LM head give the one "
+            "that it came from, or have a head made: --new_lm_head (new_head=True), with --head_warmup_steps 200"
         )
     # Layers that the configuration does not count would vanish silently.
     layers = re.compile(rf"^{re.escape(model.base_model_prefix)}\.(encoder\.)?layers?\.\d+\.")
@@ -139,6 +179,13 @@ def load_with_head(
             _ADVICE,
         )
     return model
+
+
+def _no_checkpoint(where: str) -> str:
+    return (
+        f"{where} holds no config.json, so that it is no checkpoint; needed is a folder that save_pretrained wrote, "
+        "or the id of a model on the Hub"
+    )
 
 
 def _settings_of(value: Any, where: str | Path) -> dict[str, Any]:

@@ -76,6 +76,19 @@ def test_a_study_that_is_stopped_goes_on(tmp_path: Path, whole: list[dict[str, o
     assert _scores(tmp_path) == whole
 
 
+def test_scores_after_the_last_step_are_those_of_all_that_are(tmp_path: Path, whole: list[dict[str, object]]) -> None:
+    _plan(tmp_path)
+    run_units(tmp_path, Planted(GIFTS))
+    with StudyDatabase(tmp_path) as database:
+        database.plan({}, [Unit("combination", ("deu_Latn", "kat_Geor"), fusion="average")])
+        claim = database.claim("me")
+        assert claim is not None
+        database.finish(claim, [CellScore("pos", "deu_Latn", 0, "accuracy", 0.5, 100)], 1.0)
+        found = list(database.scores(last_step=True))
+    assert found == [row for row in whole if row["step"] == (10 if row["kind"] == "tuning" else 0)]
+    assert 0 < len(found) < len(whole)
+
+
 def test_an_interrupted_unit_is_given_back(tmp_path: Path) -> None:
     class Interrupted(Planted):
         def run(self, unit: Unit) -> list[CellScore]:
@@ -213,6 +226,23 @@ def test_what_the_rule_decides() -> None:
     relative = np.array([[0.10, 0.0, 0.5], [0.10, 0.3, 0.51], [0.10, -0.3, 0.49], [0.10, 0.1, 0.5]])
     assert rule.decided(relative).tolist() == [True, False, True]
     assert not rule.decided(relative[:2]).any()
+
+
+def test_looking_after_each_repeat_decides_falsely_no_more_often_than_promised() -> None:
+    rule = StoppingRule(target_sem=1e-9, max_repeats=10)
+    nothing = np.random.default_rng(0).normal(size=(10, 20_000))
+
+    def false_decisions(rule: StoppingRule) -> float:
+        looks = [rule.decided(nothing[:repeats]) for repeats in range(2, 11)]
+        return float(np.any(looks, axis=0).mean())
+
+    # Three standard errors of a share of 0.05 among 20,000 are 0.005.
+    assert false_decisions(rule) < 0.055
+    # A rule that knows of one look alone is what each look would be without the correction.
+    assert false_decisions(StoppingRule(target_sem=1e-9, max_repeats=3)) > 0.1
+    # And an effect of three standard deviations is found.
+    found = rule.decided(nothing + 3)
+    assert found.mean() > 0.99
 
 
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
