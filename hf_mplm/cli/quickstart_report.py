@@ -46,10 +46,10 @@ WHAT_IS_MEASURED = (
 WHAT_RANDOM_WEIGHTS_SHOW = (
     "These are models of a few minutes and a few hundred thousand words. They can show the mechanism at work: both "
     "saw the same text with the same masks for the same number of steps from the same weights, and one of them was "
-    "told language and script at its LM head. They cannot show how good a multilingual encoder is: an untrained encoder "
-    "already finds many translations by the names, numbers and loanwords that two sentences share, and the first "
-    "minutes of training make the sentences of one language alike before they make translations alike. One run is one "
-    "seed: a difference of a point or two between two runs means nothing."
+    "told language and script at its LM head. They cannot show how good a multilingual encoder is: an untrained "
+    "encoder already finds many translations by the names, numbers and loanwords that two sentences share, and the "
+    "first minutes of training make the sentences of one language alike before they make translations alike. One run "
+    "is one seed: a difference of a point or two between two runs means nothing."
 )
 WHAT_IT_SHOWS = (
     "Both models saw the same text with the same masks for the same number of steps from the same weights, and one of "

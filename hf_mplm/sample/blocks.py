@@ -36,7 +36,7 @@ def to_blocks(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"a matrix of {columns} columns was given; needed is a multiple of {BLOCK}")
     blocks = weights.astype(np.float32).reshape(rows, columns // BLOCK, BLOCK)
     largest = np.take_along_axis(blocks, np.abs(blocks).argmax(-1, keepdims=True), -1)
-    scales = (largest / -_STEPS).astype(np.float16)
+    scales = (largest / -_STEPS + 0.0).astype(np.float16)  # a block of zeros has the scale 0.0, not -0.0
     divisors = np.where(scales == 0, 1, scales).astype(np.float32)
     steps = np.clip(np.rint(blocks / divisors) + _STEPS, 0, 2 * _STEPS - 1).astype(np.uint8)
     low, high = np.split(steps, 2, axis=-1)
