@@ -218,7 +218,7 @@ class QuickstartModels:
             "max_steps": steps,
             "alpha": str(self.args.alpha),
             "seed": self.args.seed,
-            "logging_steps": max(1, steps // 60),
+            "logging_steps": max(1, steps // 20),
             "save_steps": max(50, steps // 8),
             "save_total_limit": 1,
             "save_strategy": "no" if timed else "steps",
@@ -256,6 +256,8 @@ def train_and_score(task: ModelTask) -> str:
         import transformers
 
         torch.set_num_threads(task.threads)
+        # In a process of its own, which has no log yet.
+        logging.basicConfig(format=f"{task.name}: %(message)s", level=logging.INFO)
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
     store = load_store(Path(task.args.output) / "store")
