@@ -11,7 +11,7 @@ from typing import Any, Literal
 from .parser import MplmArgumentParser
 from .reading import READING, RENAMED, ReadingArguments, reading_options
 from .training import (
-    GoingOnArguments,
+    StartingArguments,
     check_folders,
     check_origin,
     find_checkpoint,
@@ -23,7 +23,7 @@ from .training import (
 
 
 @dataclass
-class AlignScriptsArguments(ReadingArguments, GoingOnArguments):
+class AlignScriptsArguments(ReadingArguments, StartingArguments):
     """Flags of `hf-mplm align-scripts` beside those of `ScriptAlignmentArguments`."""
 
     model: str = field(
@@ -105,9 +105,9 @@ def _train(arguments: AlignScriptsArguments, args: Any, argv: Sequence[str]) -> 
     origin = {**origin, "store": describe_store(store)}
     decided_by_first(lambda: check_origin(args.output_dir, checkpoint, origin))
     transformers.set_seed(args.seed)
-    trust = arguments.trust_remote_code
+    trust, new_head = arguments.trust_remote_code, arguments.new_lm_head
     if checkpoint is None:
-        model = load_masked_lm(model_path, trust_remote_code=trust)
+        model = load_masked_lm(model_path, new_head=new_head, trust_remote_code=trust)
     else:
         model = load_checkpoint(checkpoint, trust_remote_code=trust)
     tokenizer = load_tokenizer(model_path, trust_remote_code=trust)
@@ -122,7 +122,8 @@ def _origin(arguments: AlignScriptsArguments, tokenizer: Any) -> dict[str, Any]:
     from hf_mplm.trainers.base.run_record import describe_start
 
     start = describe_start(arguments.model, tokenizer_fingerprint(tokenizer))
-    return {"model": start, "--romanized_vocab_size": arguments.romanized_vocab_size}
+    given = {f"--{name}": getattr(arguments, name) for name in ("romanized_vocab_size", "new_lm_head")}
+    return {"model": start, **given}
 
 
 def _check_start(arguments: AlignScriptsArguments, args: Any, tokenizer: Any) -> None:
@@ -133,7 +134,9 @@ def _check_start(arguments: AlignScriptsArguments, args: Any, tokenizer: Any) ->
 
     if arguments.romanized_vocab_size:
         model_of_tokenizer(tokenizer)  # its vocabulary can grow
-    model: Any = load_masked_lm(arguments.model, trust_remote_code=arguments.trust_remote_code)
+    model: Any = load_masked_lm(
+        arguments.model, new_head=arguments.new_lm_head, trust_remote_code=arguments.trust_remote_code
+    )
     check_settings(model, args)
     rows = len(model.get_input_embeddings().weight)
     if rows < len(tokenizer):
@@ -148,6 +151,11 @@ def _check(arguments: AlignScriptsArguments, args: Any) -> None:
         raise ValueError("give --corpus TEXT to prepare and align on, or --store PAIRS that is prepared already")
     if arguments.corpus is None and arguments.romanized_vocab_size:
         raise ValueError("--romanized_vocab_size learns from text; give --corpus too")
+    if arguments.new_lm_head and arguments.romanized_vocab_size:
+        raise ValueError(
+            "--romanized_vocab_size grows a model with its LM head, which --new_lm_head says is not there yet: give "
+            "the encoder its head first, by hf-mplm pretrain --new_lm_head, or leave one out"
+        )
     if arguments.corpus is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
             "nothing is prepared under torchrun or accelerate launch, where every process would do it. First, alone:\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .parser import MplmArgumentParser
 from .training import (
-    GoingOnArguments,
+    StartingArguments,
     check_folders,
     check_origin,
     find_checkpoint,
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class AlignStaticArguments(GoingOnArguments):
+class AlignStaticArguments(StartingArguments):
     """Flags of `hf-mplm align-static` beside those of `StaticAlignmentArguments`."""
 
     model: str = field(
@@ -97,7 +97,7 @@ def _train(arguments: AlignStaticArguments, args: Any, argv: Sequence[str]) -> i
     decided_by_first(lambda: check_origin(args.output_dir, checkpoint, origin))
     transformers.set_seed(args.seed)
     if checkpoint is None:
-        model = load_masked_lm(arguments.model, trust_remote_code=trust)
+        model = load_masked_lm(arguments.model, new_head=arguments.new_lm_head, trust_remote_code=trust)
     else:
         model = load_checkpoint(checkpoint, trust_remote_code=trust)
     words = None if static is None else static.word_vectors()
@@ -115,7 +115,12 @@ def _origin(
     from hf_mplm.trainers.base.run_record import describe_start, describe_store
 
     start = describe_start(arguments.model, tokenizer_fingerprint(tokenizer))
-    origin: dict[str, Any] = {"model": start, "store": describe_store(store), "--static": None}
+    origin: dict[str, Any] = {
+        "model": start,
+        "store": describe_store(store),
+        "--static": None,
+        "--new_lm_head": arguments.new_lm_head,
+    }
     if static is not None:
         files = [Path(str(arguments.static)) / name for name in ("vectors.safetensors", "words.parquet")]
         origin["--static"] = "-".join(digest[:12] for digest in digest_files(files))

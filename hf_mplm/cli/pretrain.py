@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .parser import MplmArgumentParser
 from .training import (
-    GoingOnArguments,
+    StartingArguments,
     check_delta,
     check_folders,
     check_origin,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PretrainArguments(GoingOnArguments):
+class PretrainArguments(StartingArguments):
     """Flags of `hf-mplm pretrain` beside those of `MaskedLMTrainingArguments`."""
 
     store: str = field(metadata={"help": "Token store to train on, which `hf-mplm prepare` writes."})
@@ -128,6 +128,7 @@ def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrain
     origin: dict[str, Any] = {
         "--method": arguments.method,
         "--delta_rank": arguments.delta_rank if arguments.delta else None,
+        "--new_lm_head": arguments.new_lm_head,
         "store": describe_store(store),
     }
     if arguments.method == "langsamp":
@@ -140,6 +141,10 @@ def _origin(arguments: PretrainArguments, store: TokenStore, tokenizer: PreTrain
 
 
 def _check_delta(arguments: PretrainArguments) -> None:
+    if arguments.new_lm_head and arguments.model is None:
+        raise ValueError("--new_lm_head is for an encoder saved without its LM head, --model; --init_config makes one")
+    if arguments.new_lm_head and arguments.delta:
+        raise ValueError("--delta leaves the LM head as it is, and --new_lm_head has to be trained; leave one out")
     if not arguments.delta:
         return
     check_delta(arguments.method)
@@ -180,6 +185,7 @@ def _load_model(
         "use_language_embeddings": arguments.language_embeddings,
         "use_script_embeddings": arguments.script_embeddings,
         "add_languages": arguments.add_languages,
+        "new_lm_head": arguments.new_lm_head,
         "trust_remote_code": arguments.trust_remote_code,
     }
     if arguments.model is not None:

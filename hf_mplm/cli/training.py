@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GoingOnArguments",
+    "StartingArguments",
     "check_delta",
     "check_folders",
     "check_origin",
@@ -44,6 +45,19 @@ class GoingOnArguments:
         },
     )
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with the model."})
+
+
+@dataclass(kw_only=True)
+class StartingArguments(GoingOnArguments):
+    """Flags of every verb whose training starts from a model."""
+
+    new_lm_head: bool = field(
+        default=False,
+        metadata={
+            "help": "Make the LM head of an encoder that was saved without one (E5, LaBSE, MiniLM), at the identity, "
+            "with a bias by the text; --head_warmup_steps 200 trains it alone first."
+        },
+    )
 
 
 def quiet_other_processes() -> None:

@@ -45,6 +45,8 @@ _TOLD = {
     "adam_epsilon": "Adam epsilon",
     "weight_decay": "weight decay",
     "mask_rate": "mask rate",
+    "lm_head": "LM head",
+    "head_warmup": "first steps, of the LM head alone",
     "mlm_weight": "weight of masked LM on the original text",
     "romanized_mlm_weight": "weight of masked LM on the romanised text",
     "seq_weight": "weight of the sentence contrast",

@@ -250,7 +250,8 @@ class LangScriptLM(RemoteCode, MaskedOnlyLM):
             use_script_embeddings (`bool`, *optional*, defaults to `True`): see the configuration.
             dtype (`torch.dtype`, *optional*, defaults to `torch.float32`):
                 transformers 5 would take the checkpoint's own, in which training loses small updates.
-            **kwargs: of `from_pretrained`: `revision`, `token`, ...
+            **kwargs: `new_head=True` for an encoder that was saved without its LM head, as for
+                [`~hf_mplm.modeling.load_masked_lm`]; and of `from_pretrained`: `revision`, `token`, ...
 
         Returns:
             the model, in eval mode as `from_pretrained` has it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -14,10 +15,13 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from hf_mplm.jobs.files import DamagedError, read_json
 
 from .config_check import check_settings
+from .new_head import give_identity_head, refuse_partial_head
 from .weight_files import inspect_weights
 
 
 __all__ = ["load_config", "load_with_head", "reading_checkpoint"]
+
+logger = logging.getLogger(__name__)
 
 _ADVICE = "Fetch the checkpoint again, or take an earlier one."
 # Of `from_pretrained`, what finds a configuration.
@@ -100,13 +104,20 @@ def load_config(
 
 
 def load_with_head(
-    cls: Any, name_or_path: str | os.PathLike[str], *, trust_remote_code: bool = False, **kwargs: Any
+    cls: Any,
+    name_or_path: str | os.PathLike[str],
+    *,
+    new_head: bool = False,
+    trust_remote_code: bool = False,
+    **kwargs: Any,
 ) -> PreTrainedModel:
-    """`from_pretrained` that refuses a checkpoint without its LM head. Call [`load_config`] first.
+    """`from_pretrained` that refuses a checkpoint without its LM head, or makes one. Call [`load_config`] first.
 
     Args:
         cls: the class of the model, or an auto class.
         name_or_path (`str` or `os.PathLike`): Hub id or folder.
+        new_head (`bool`, *optional*, defaults to `False`): the checkpoint is an encoder without its LM head, which is
+            made, see [`~hf_mplm.modeling.new_head.give_identity_head`]; its configuration has to tie the embeddings.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         **kwargs: of `from_pretrained`.
 
@@ -114,7 +125,7 @@ def load_with_head(
         `PreTrainedModel`: the model.
 
     Raises:
-        ValueError: if any weight would have to be drawn at random, or to be left out.
+        ValueError: if any weight would have to be drawn at random, or to be left out, or there is a head already.
         DamagedError: if the checkpoint cannot be read.
     """
     if not kwargs.pop("weights_only", True):
@@ -124,11 +135,15 @@ def load_with_head(
             name_or_path, output_loading_info=True, trust_remote_code=trust_remote_code, **kwargs
         )
     model, report = loaded
-    if missing := sorted(report["missing_keys"]):
+    missing = sorted(report["missing_keys"])
+    if new_head:
+        refuse_partial_head(model, missing, name_or_path)
+        logger.info("The LM head of %s is %s", name_or_path, give_identity_head(model).describe())
+    elif missing:
         raise ValueError(
             f"{name_or_path} lacks {', '.join(missing[:4])}{', ...' if len(missing) > 4 else ''}, which would be "
-            "drawn at random: it is no masked-LM checkpoint. An encoder saved without its LM head starts from random "
-            "predictions; give the one that it came from"
+            "drawn at random: it is no masked-LM checkpoint. For an encoder saved without its LM head give the one "
+            "that it came from, or have a head made: --new_lm_head (new_head=True), with --head_warmup_steps 200"
         )
     # Layers that the configuration does not count would vanish silently.
     layers = re.compile(rf"^{re.escape(model.base_model_prefix)}\.(encoder\.)?layers?\.\d+\.")

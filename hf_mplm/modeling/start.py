@@ -25,6 +25,7 @@ def start_from_encoder(
     use_language_embeddings: bool,
     use_script_embeddings: bool,
     dtype: torch.dtype,
+    new_head: bool = False,
     trust_remote_code: bool = False,
     **kwargs: Any,
 ) -> Any:
@@ -39,6 +40,7 @@ def start_from_encoder(
         use_language_embeddings (`bool`): see the configuration.
         use_script_embeddings (`bool`): see the configuration.
         dtype (`torch.dtype`): of the weights.
+        new_head (`bool`, *optional*, defaults to `False`): make the LM head that the checkpoint lacks.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         **kwargs: of `from_pretrained`: `revision`, `token`, ...
 
@@ -71,9 +73,17 @@ def start_from_encoder(
     # The tables are new by intention here and must not be reported as missing; anything else missing is an error.
     expected = [*(cls._keys_to_ignore_on_load_missing or []), r"^(language|script)_embeddings\."]
     members = {"_keys_to_ignore_on_load_missing": expected, "__module__": cls.__module__}
+    if new_head:
+        config.tie_word_embeddings = True
     expecting: Any = type(cls.__name__, (cls,), members)
     model = load_with_head(
-        expecting, name_or_path, config=config, dtype=dtype, trust_remote_code=trust_remote_code, **kwargs
+        expecting,
+        name_or_path,
+        config=config,
+        dtype=dtype,
+        new_head=new_head,
+        trust_remote_code=trust_remote_code,
+        **kwargs,
     )
     model.__class__ = cls
     return model

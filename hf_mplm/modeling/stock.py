@@ -27,6 +27,7 @@ def load_masked_lm(
     name_or_path: str | os.PathLike[str],
     *,
     dtype: torch.dtype = torch.float32,
+    new_head: bool = False,
     trust_remote_code: bool = False,
     **kwargs: Any,
 ) -> PreTrainedModel:
@@ -39,6 +40,10 @@ def load_masked_lm(
         name_or_path (`str` or `os.PathLike`): Hub id or folder of a checkpoint with its LM head.
         dtype (`torch.dtype`, *optional*, defaults to `torch.float32`):
             transformers 5 would take the checkpoint's own, in which training loses small updates.
+        new_head (`bool`, *optional*, defaults to `False`): the checkpoint is an encoder that was saved without its LM
+            head (E5, LaBSE, MiniLM, folders of sentence-transformers), which is made: transform at the identity,
+            decoder tied, see [`~hf_mplm.modeling.new_head.give_identity_head`]. `model.new_head` describes it, and a
+            trainer sets its bias by the training text.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         **kwargs: of `from_pretrained`: `revision`, `token`, `attn_implementation`, ...
 
@@ -46,7 +51,8 @@ def load_masked_lm(
         `PreTrainedModel`: the model, in eval mode as `from_pretrained` has it.
 
     Raises:
-        ValueError: if the checkpoint lacks the LM head, or asks to run code that is not trusted.
+        ValueError: if the checkpoint lacks the LM head, or has one beside the new one, or asks to run code that is
+            not trusted.
         DamagedError: if it cannot be read, or its configuration and its weights do not belong together.
     """
     config = load_config(name_or_path, trust_remote_code=trust_remote_code, **kwargs)
@@ -55,7 +61,16 @@ def load_masked_lm(
         loader: Any = AutoModelForMaskedLM
     else:
         loader = known.fast_class if config.model_type == known.model_type else known.masked_lm_class
-    model = load_with_head(loader, name_or_path, dtype=dtype, trust_remote_code=trust_remote_code, **kwargs)
+    if new_head:
+        if known is None:
+            raise ValueError(
+                f"{name_or_path} is a {config.model_type} checkpoint, and new LM heads are made for {known_types()}"
+            )
+        config.tie_word_embeddings = True
+        kwargs["config"] = config
+    model = load_with_head(
+        loader, name_or_path, dtype=dtype, new_head=new_head, trust_remote_code=trust_remote_code, **kwargs
+    )
     return masked_only(model)
 
 

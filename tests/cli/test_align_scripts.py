@@ -103,6 +103,17 @@ def test_a_start_without_lm_head_is_refused_before_anything_is_romanised(start, 
     assert "LM head" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+def test_a_start_without_lm_head_is_given_one(tiny_corpus, tiny_tokenizer, tmp_path):
+    encoder = tmp_path / "encoder"
+    tiny_xlm_roberta(len(tiny_tokenizer)).base_model.save_pretrained(encoder)
+    tiny_tokenizer.save_pretrained(encoder)
+    flags = ["--corpus", str(tiny_corpus), "--languages", "ell_Grek", "--new_lm_head", "--head_warmup_steps", "1"]
+    assert main(command(encoder, tmp_path / "out", *flags)) == 0
+    assert "LM head: new" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    _, report = AutoModelForMaskedLM.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not report["missing_keys"]
+
+
 def test_pairs_of_another_corpus_are_overwritten_when_asked(start, tiny_corpus, tmp_path, capsys):
     more = ["--corpus", str(tiny_corpus), "--max_length", "100", "--save_strategy", "no"]
     assert main(command(start, tmp_path / "out", *more, "--languages", "ell_Grek")) == 0

@@ -71,6 +71,19 @@ def test_every_recipe_makes_a_plain_checkpoint(recipe, start, store, tmp_path, c
     assert ("dcca_chance" in log) == recipe.endswith("dcca")
 
 
+def test_a_start_without_lm_head_is_given_one(start, store, tmp_path):
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(start)
+    AutoModel.from_pretrained(start).save_pretrained(tmp_path / "encoder")
+    tokenizer.save_pretrained(tmp_path / "encoder")
+    static = make_static(tmp_path / "static", HIDDEN_SIZE)
+    more = ["--config", "static-x2s-mse", "--static", str(static), "--eval_strategy", "no", "--save_strategy", "no"]
+    more += ["--load_best_model_at_end", "false", "--new_lm_head", "--head_warmup_steps", "1"]
+    assert main(command(tmp_path / "encoder", store, tmp_path / "out", *more)) == 0
+    assert "LM head: new" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
 def test_word2vec_files_are_mapped_and_aligned_with(start, store, tmp_path, capsys):
     """The commands of static-fasttext-dcca, from files that any other tool may have written."""
     static = make_static(tmp_path / "static", 20)

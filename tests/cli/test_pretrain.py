@@ -252,3 +252,34 @@ def test_two_processes_start_from_random_weights(store, tmp_path):
     out, _ = launch("torchrun", ["pretrain", *flags, "--output", tmp_path / "out", "--disable_tqdm", "true"])
     assert out.count("Trained 1 steps.") == 1
     assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_an_encoder_without_its_head_is_given_one(store, tiny_tokenizer_folder, tmp_path, capsys):
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+
+    tokenizer = load_tokenizer(tiny_tokenizer_folder)
+    encoder = tmp_path / "encoder"
+    build(len(tokenizer)).base_model.save_pretrained(encoder)
+    tokenizer.save_pretrained(encoder)
+    flags = ["--model", encoder, "--store", store, "--output", tmp_path / "out", "--max_steps", 3]
+    assert pretrain(*flags) == 2
+    assert "--new_lm_head" in capsys.readouterr().err
+    assert pretrain(*flags, "--new_lm_head", "--head_warmup_steps", 1) == 0
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "LM head: new" in card and "first steps, of the LM head alone: 1" in card
+    assert pretrain(*flags, "--head_warmup_steps", 1) == 2
+    assert "--new_lm_head" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--init_config", json.dumps(INIT), "--new_lm_head"], "--init_config"),
+        (["--model", "START", "--method", "mlm", "--delta", "--new_lm_head"], "--delta"),
+        (["--model", "START", "--new_lm_head"], "has an LM head already"),
+    ],
+)
+def test_a_new_head_is_refused_where_it_makes_no_sense(store, start, tmp_path, capsys, flags, said):
+    flags = [start if flag == "START" else flag for flag in flags]
+    assert pretrain(*flags, "--store", store, "--output", tmp_path / "out", "--max_steps", 1) == 2
+    assert said in capsys.readouterr().err

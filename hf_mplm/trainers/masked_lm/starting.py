@@ -24,6 +24,7 @@ def load_for_method(
     use_language_embeddings: bool = True,
     use_script_embeddings: bool = True,
     add_languages: bool = False,
+    new_lm_head: bool = False,
     trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """Load a masked-LM checkpoint for a method of pretraining.
@@ -35,6 +36,7 @@ def load_for_method(
         use_language_embeddings (`bool`, *optional*, defaults to `True`): LangSAMP's table of languages.
         use_script_embeddings (`bool`, *optional*, defaults to `True`): LangSAMP's table of scripts.
         add_languages (`bool`, *optional*, defaults to `False`): grow the tables of a model that has them already.
+        new_lm_head (`bool`, *optional*, defaults to `False`): make the LM head of an encoder saved without one.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
 
     Returns:
@@ -54,12 +56,12 @@ def load_for_method(
                 f"{name_or_path} has LangSAMP's embeddings already; --method langsamp goes on with them, and "
                 "`model.export_encoder` takes them off"
             )
-        model: Any = load_masked_lm(name_or_path)
+        model: Any = load_masked_lm(name_or_path, new_head=new_lm_head)
         if add_languages:
             model.add_languages(languages)
         return model
     if method == "mlm":
-        return load_masked_lm(name_or_path, trust_remote_code=trust_remote_code)
+        return load_masked_lm(name_or_path, new_head=new_lm_head, trust_remote_code=trust_remote_code)
     if known is None:
         raise ValueError(
             f"{name_or_path} is a {model_type} checkpoint, and LangSAMP is here for {known_types()}; --method mlm "
@@ -72,5 +74,6 @@ def load_for_method(
         languages=languages,
         use_language_embeddings=use_language_embeddings,
         use_script_embeddings=use_script_embeddings,
+        new_head=new_lm_head,
     )
     return start

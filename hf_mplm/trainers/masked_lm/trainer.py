@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -15,6 +16,7 @@ from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from ..base.arguments import MplmTrainingArguments
 from ..base.run_record import describe_store
 from ..base.trainer import MplmTrainer
+from .head_start import NEW_HEAD, HeadWarmup, start_head
 from .language_ids import LanguageIds
 from .loss import MaskedLMForward
 
@@ -34,6 +36,9 @@ class MaskedLMTrainingArguments(MplmTrainingArguments):
         mask_rate (`str`, *optional*, defaults to `"0.15"`): share of the tokens to predict; a number or a schedule,
             see [`~hf_mplm.data.Schedule`].
         eval_mask_rate (`float`, *optional*, defaults to 0.15): the same for held-out text, whose masks never change.
+        head_warmup_steps (`int`, *optional*, defaults to 0): so many first steps train the LM head alone, and the
+            tables of languages and scripts where there are some; the encoder and the decoder tied to its embeddings
+            stay bit for bit. For a head that was made anew. These steps are the schedule's, too.
     """
 
     mask_rate: str = field(
@@ -46,11 +51,17 @@ class MaskedLMTrainingArguments(MplmTrainingArguments):
     eval_mask_rate: float = field(
         default=0.15, metadata={"help": "The same for held-out text; its masks never change."}
     )
+    head_warmup_steps: int = field(
+        default=0,
+        metadata={"help": "So many first steps train the LM head alone, for one made by --new_lm_head."},
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("mask_rate", "eval_mask_rate"):
             Schedule.parse(getattr(self, name), name=name, minimum=0.0, maximum=1.0)
+        if self.head_warmup_steps < 0:
+            raise ValueError(f"--head_warmup_steps is {self.head_warmup_steps}; give 0 or more steps")
 
 
 class MaskedLMTrainer(MplmTrainer):
@@ -121,6 +132,7 @@ class MaskedLMTrainer(MplmTrainer):
         self.store = store
         self.origin = None if store is None else {"store": describe_store(store)}
         self._forward = MaskedLMForward(model)
+        self._start_of_head = start_head(model, train_dataset, processing_class)
         super().__init__(
             model=model,
             args=args,
@@ -134,6 +146,8 @@ class MaskedLMTrainer(MplmTrainer):
         rows = train_dataset if train_dataset is not None else _first(eval_dataset)
         self.languages = self.languages or list(rows.features["language"].names)
         self._ids = LanguageIds.of(model, self.languages)
+        self._head_warmup = HeadWarmup(model, args.head_warmup_steps)
+        self.add_callback(self._head_warmup)
 
     def collator_arguments(
         self, args: Any, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase | None
@@ -149,6 +163,27 @@ class MaskedLMTrainer(MplmTrainer):
             "seed": args.data_seed if args.data_seed is not None else args.seed,
             "num_draws": self.num_draws,
         }
+
+    # Overridden because gradients of the encoder must be gone before they are clipped together with the head's.
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """As Trainer's; while the head warms up, the encoder has no gradients."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self._head_warmup.drop_gradients(self.state.global_step)
+        return loss
+
+    def card_facts(self) -> dict[str, Any]:
+        """How the LM head was made, where it was, beside what every trainer tells."""
+        told = self._start_of_head or (self._record.get("origin") or {}).get(NEW_HEAD)
+        facts = {"lm_head": told, "head_warmup": self.args.head_warmup_steps}
+        return {**super().card_facts(), **{name: fact for name, fact in facts.items() if fact}}
+
+    def _begin_record(self, checkpoint: Path | None) -> dict[str, Any]:
+        """As every run's, and how the LM head was made, also after a resume."""
+        if self._start_of_head is not None:
+            self.origin = {**(self.origin or {}), NEW_HEAD: self._start_of_head}
+        return super()._begin_record(checkpoint)
 
     def loss_terms(
         self, model: torch.nn.Module, inputs: dict[str, Any], counts: dict[str, torch.Tensor]
