@@ -21,7 +21,10 @@ class QuickstartArguments:
     chunk_length: int = field(metadata={"help": "Tokens a row of the store."})
     holdout: int = field(metadata={"help": "Training sentences per language kept for the held-out loss, at most."})
     batch_size: int = field(metadata={"help": "Rows a step."})
-    learning_rate: float = field(metadata={"help": "Peak learning rate; it falls linearly to 0."})
+    learning_rate: float = field(metadata={"help": "Peak learning rate of the encoder; it falls linearly to 0."})
+    head_learning_rate: float = field(
+        metadata={"help": "The same of the LM head and of LangSAMP's tables, which begin with little or nothing."}
+    )
     warmup_share: float = field(metadata={"help": "Share of the steps in which the learning rate rises."})
     mask_rate: float = field(metadata={"help": "Share of the tokens to predict."})
     alpha: float = field(metadata={"help": "Languages are drawn by p ~ n^alpha."})

@@ -261,7 +261,7 @@ class QuickstartJob:
             "rows a step": args.batch_size,
             "tokens a row": args.chunk_length,
             "train_tokens": sum(map(len, store.train.with_format("arrow")["input_ids"])),
-            "learning rate": args.learning_rate,
+            "learning rates": f"{args.learning_rate} (encoder), {args.head_learning_rate} (LM head and tables)",
             "mask rate": args.mask_rate,
             "alpha": args.alpha,
             "seed": args.seed,

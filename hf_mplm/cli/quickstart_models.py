@@ -55,7 +55,7 @@ class QuickstartModels:
         Returns:
             `Path`: its folder.
         """
-        told = ("batch_size", "learning_rate", "warmup_share", "mask_rate", "alpha", "seed")
+        told = ("batch_size", "learning_rate", "head_learning_rate", "warmup_share", "mask_rate", "alpha", "seed")
         identity = self._identity(told, steps, self.start, self.store)
 
         def build(folder: Path) -> None:
@@ -192,7 +192,19 @@ class QuickstartModels:
             mask_rate=str(args.mask_rate),
             **self._common(steps, timed),
         )
-        return MaskedLMTrainer(model, arguments, store=self.store)
+        return MaskedLMTrainer(model, arguments, store=self.store, optimizers=(self._optimizer(model), None))
+
+    def _optimizer(self, model: Any) -> Any:
+        """AdamW as Trainer's, with a learning rate of its own for what is not the encoder's."""
+        import torch
+
+        encoder = {id(parameter) for parameter in model.base_model.parameters()}
+        groups: list[list[Any]] = [[], []]
+        for parameter in model.parameters():
+            groups[id(parameter) in encoder].append(parameter)
+        head, body = groups
+        rates = [{"params": head, "lr": self.args.head_learning_rate}, {"params": body, "lr": self.args.learning_rate}]
+        return torch.optim.AdamW(rates, weight_decay=0.0)
 
     def _aligner(self, folder: Path, steps: int, pairs: TokenStore, timed: bool = False) -> Any:
         import transformers
