@@ -162,6 +162,20 @@ def test_the_tables_are_what_is_taken_away_and_exchanged(whole: Path, tmp_path: 
     assert settings == {"", "none language", "wrong language"}
 
 
+def test_the_head_and_the_tables_learn_at_a_rate_of_their_own(whole: Path, tiny_start: Path, tmp_path: Path) -> None:
+    from hf_mplm.cli.quickstart_models import QuickstartModels
+
+    args = verb.make_parser().parse(arguments(tiny_start, tmp_path, "--head_learning_rate", "0.5"))[0]
+    trainer = QuickstartModels(args, str(tiny_start), load_store(whole / "store"))._trainer("langsamp", tmp_path, 4)
+    rates = {id(one): group["lr"] for group in trainer.optimizer.param_groups for one in group["params"]}
+    found = {name: rates[id(one)] for name, one in trainer.model.named_parameters()}
+    head = {name for name, rate in found.items() if rate == 0.5}
+    assert {"language_embeddings.weight", "script_embeddings.weight"} < head
+    assert all(name.startswith("bert.") for name in set(found) - head)
+    # Tied to the decoder, the embeddings are the encoder's.
+    assert not any("word_embeddings" in name for name in head)
+
+
 def test_no_test_sentence_was_seen(whole: Path) -> None:
     corpus = {line for path in (whole / "data" / "corpus").iterdir() for line in path.read_text("utf-8").split("\n")}
     assert not corpus & {row.text for row in sample.iter_sample(LANGUAGES, "test")}
