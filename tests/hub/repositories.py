@@ -46,7 +46,6 @@ class Repository:
 
     private: bool = False
     gated: bool = False
-    gated: bool = False
     commits: dict[str, dict[str, Blob]] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
