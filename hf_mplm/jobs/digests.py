@@ -63,6 +63,9 @@ def write_digests(
 ) -> None:
     """Write size and digest of a folder's files into its `digests.json`, which is last to be written.
 
+    Weights may then be read by whom this file may be read: safetensors writes them for their owner alone (0600), so
+    that nobody else on a shared disk could load what is finished.
+
     Args:
         folder (`Path`): the folder.
         names (`str` or `Iterable[str]`, *optional*): paths within it; all files but hidden ones by default.
@@ -75,6 +78,10 @@ def write_digests(
     digests = digest_files(folder / name for name in chosen)
     files = {name: {"size": (folder / name).stat().st_size, "digest": digest} for name, digest in zip(chosen, digests)}
     write_json(folder / DIGESTS_FILE, {"algorithm": _ALGORITHM, "files": files})
+    mode = (folder / DIGESTS_FILE).stat().st_mode & 0o777
+    for name in chosen:
+        if name.endswith(".safetensors"):
+            (folder / name).chmod(mode)
 
 
 def find_damage(

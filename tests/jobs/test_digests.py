@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from hf_mplm.jobs.digests import DIGESTS_FILE, digest_file, find_damage, refuse_damage, write_digests
 from hf_mplm.jobs.files import DamagedError, parse_json, read_json
@@ -82,3 +85,18 @@ def test_json_from_anywhere_fails_in_one_way(tmp_path: Path, text, what: str) ->
     with pytest.raises(DamagedError, match=r"damaged: .*a\.json"):
         read_json(tmp_path / "a.json")
     assert read_json(tmp_path / "none.json") is None
+
+
+def test_weights_of_a_finished_folder_are_read_by_whom_its_other_files_are(tmp_path: Path) -> None:
+    weights = tmp_path / "adapter_model.safetensors"
+    save_file({"x": np.zeros(3, np.float32)}, weights)
+    weights.chmod(0o600)  # as safetensors writes them; written down, so that this does not hang on its version
+    (tmp_path / "private.txt").write_text("of its owner")
+    (tmp_path / "private.txt").chmod(0o600)
+    before = os.umask(0o027)
+    try:
+        write_digests(tmp_path)
+    finally:
+        os.umask(before)
+    assert weights.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "private.txt").stat().st_mode & 0o777 == 0o600

@@ -204,14 +204,17 @@ def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplo
     assert "deu_Latn has no training data, eng_Latn is the next" in caplog.text
 
 
-def test_all_of_a_cluster_is_trained_on_together(folder, tmp_path, capsys):
+@pytest.mark.parametrize(("setting", "joint"), [("probe", "joint-probe"), ("zero-shot", "joint")])
+def test_all_of_a_cluster_is_trained_on_together(setting, joint, folder, tmp_path, capsys):
     data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))
-    flags = ["--tasks", "sib200", "--data_dir", data, "--transfer_settings", "probe", "--layer", 1]
+    finetuning = {"sib200": {"learning_rate": 5e-3, "num_train_epochs": 2, "batch_size": 4, "max_length": 32}}
+    flags = ["--tasks", "sib200", "--data_dir", data, "--transfer_settings", setting, "--layer", 1]
+    flags += ["--finetuning", json.dumps(finetuning)] if setting == "zero-shot" else []
     flags += ["--source_languages", "pivot,cluster", "--output", tmp_path / "run"]
     assert main(["evaluate", "--model", str(folder), *map(str, flags)]) == 0
     rows = {(row.language, row.metric, row.setting): row for row in read_results(tmp_path / "run")}
-    assert {key[2] for key in rows} == {"probe", "joint-probe"} and len(rows) == 16
-    assert {row.source_language for key, row in rows.items() if key[2] == "joint-probe"} == {""}
+    assert {key[2] for key in rows} == {setting, joint} and len(rows) == 16
+    assert {row.source_language for key, row in rows.items() if key[2] == joint} == {""}
     # By hand: a benchmark in which one language has the training and dev sentences of both.
     by_hand = Path(shutil.copytree(data, tmp_path / "by_hand"))
     for pivot, other in (("deu_Latn", "eng_Latn"), ("swh_Latn", "tha_Thai")):
@@ -226,14 +229,31 @@ def test_all_of_a_cluster_is_trained_on_together(folder, tmp_path, capsys):
         ("1", "deu_Latn", ["deu_Latn", "eng_Latn"]),
         ("2", "swh_Latn", ["swh_Latn", "tha_Thai"]),
     ):
-        settings = {"transfer_settings": "probe", "source_languages": pivot, "layer": 1}
+        settings = {"transfer_settings": setting, "source_languages": pivot, "layer": 1, "finetuning": finetuning}
         for row in evaluate(folder / f"sprachbund-{member}", "sib200", by_hand, codes, **settings):
-            assert rows[row.language, row.metric, "joint-probe"].value == row.value
-            differs |= rows[row.language, row.metric, "probe"].value != row.value
+            assert rows[row.language, row.metric, joint].value == row.value
+            differs |= rows[row.language, row.metric, setting].value != row.value
     assert differs  # vacuity guard: the pivot alone gives other scores
     # The same command computes nothing again, and both kinds of rows stay.
     assert main(["evaluate", "--model", str(folder), *map(str, flags)]) == 0
     assert {(row.language, row.metric, row.setting): row for row in read_results(tmp_path / "run")} == rows
+    # The two ways of training stand side by side in a comparison.
+    assert (
+        main(
+            [
+                "compare",
+                str(tmp_path / "run"),
+                str(tmp_path / "run"),
+                "--names",
+                "a",
+                "b",
+                "--output",
+                str(tmp_path / "compared"),
+            ]
+        )
+        == 0
+    )
+    assert joint in (tmp_path / "compared" / "comparison.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,8 @@ def _mantel(
                 given[CHARACTERS] = characters
             tests: list[tuple[tuple[str, bool], str, str, MantelTest]] = []
             if used.sum() >= 3 and keys:
-                square = np.ix_(used, used)
+                # Two thousand languages of which all are known need no copies.
+                square = ... if used.all() else np.ix_(used, used)
                 plain, partial = mantel_tests(
                     [similarities[key][square] for key in keys],
                     target[square],

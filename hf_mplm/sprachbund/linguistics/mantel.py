@@ -138,16 +138,14 @@ def _permuted_products(fixed: np.ndarray, full: np.ndarray, permutations: int, s
     """
     views, count, _ = fixed.shape
     width = full.shape[-1]
-    blocks = [
-        (start, min(start + _ROWS, count), np.ascontiguousarray(fixed[:, start : start + _ROWS, start:]))
-        for start in range(0, count, _ROWS)
-    ]
+    blocks = [(start, min(start + _ROWS, count)) for start in range(0, count, _ROWS)]
     generator = np.random.default_rng(seed)
     orders = [generator.permutation(count) for _ in range(permutations)]
 
     def products(some: list[np.ndarray]) -> np.ndarray:
         total = np.zeros((len(some), width, views))
-        for start, stop, block in blocks:
+        for start, stop in blocks:
+            block = fixed[:, start:stop, start:]
             permuted = np.empty((len(some), stop - start, count - start, width), dtype=np.float32)
             for place, order in zip(permuted, some):
                 full[order[start:stop]].take(order[start:], axis=1, out=place, mode="clip")
