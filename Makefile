@@ -8,8 +8,9 @@ TORCH_INDEX ?=
 PIP_TORCH = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PIP_FLAGS = --quiet --disable-pip-version-check --no-input
 
-# One worker a core; the tests of a file stay together, because they share what takes long to make.
-PYTEST = -m pytest -n auto --maxprocesses 8 --dist loadfile
+# One worker a core; the tests of a file stay together, because they share what takes long to make, and the files
+# that take longest come first (tests/conftest.py).
+PYTEST = -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 STACK_FILES = setup.cfg setup.py pyproject.toml constraints.txt
 CHECKED = hf_mplm tests benchmarks examples docs/conf.py docs/_ext setup.py

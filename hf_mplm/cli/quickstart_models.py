@@ -105,14 +105,13 @@ class QuickstartModels:
             trainer.save_state()
             shutil.copyfile(run / "trainer_state.json", folder / "trainer_state.json")
             counts = dict(zip(self.store.languages, map(int, trainer.draws_per_language())))
-            write_model_card(
-                folder,
-                name=name,
-                language_counts=counts,
-                paper=trainer.paper if name == "langsamp" else None,
-                license="cc-by-sa-4.0",
-                tags=trainer.tags,
-            )
+            told: dict[str, Any] = {
+                "paper": trainer.paper if name == "langsamp" else None,
+                "license": "cc-by-sa-4.0",
+                "tags": trainer.tags,
+            }
+            trainer.write_record(folder, **told)
+            write_model_card(folder, name=name, language_counts=counts, **told)
 
         args = self.args
         told = ("batch_size", "learning_rate", "warmup_share", "mask_rate", "alpha", "seed")
@@ -161,14 +160,8 @@ class QuickstartModels:
     def write_scores_into_card(self, name: str, rows: list[ResultRow]) -> None:
         """Put a model's scores into its card, which is whole at any time."""
         from hf_mplm.hub.cards import add_results_to_card
-        from hf_mplm.jobs.files import atomic_write
 
-        card = self.folders[name] / CARD
-        with tempfile.TemporaryDirectory() as scratch:
-            shutil.copyfile(card, Path(scratch) / CARD)
-            add_results_to_card(scratch, rows, name=name)
-            with atomic_write(card) as handle:
-                handle.write((Path(scratch) / CARD).read_bytes())
+        add_results_to_card(self.folders[name], rows, name=name)
 
     def _make(
         self, place: str, identity: dict[str, Any], build: Callable[[Path], None], *, goes_on: bool = False

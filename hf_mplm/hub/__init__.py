@@ -1,6 +1,6 @@
 """What is shown and shared on the Hub: model cards, publishing, MTEB's result files, metrics for `evaluate`.
 
-May import `languages`, `jobs`, `modeling`, `evaluation`, `transfer` and `report`.
+May import `languages`, `jobs`, `data`, `modeling`, `evaluation`, `transfer` and `report`.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ from hf_mplm.jobs.digests import DIGESTS_FILE, digest_file, refuse_damage
 from hf_mplm.jobs.files import DamagedError, explain_full_disk, read_json
 from hf_mplm.modeling.stock import load_masked_lm
 
-from .card_sections import name_repository, title_of, used_names
-from .cards import is_own_card
-from .publish_cards import make_card
+from .cards.folder import make_card
+from .cards.rendering import is_own_card
+from .cards.sections import name_repository, title_of, used_names
+from .publish_base import name_base
 from .publish_commit import Pushed, Target, commit_files
 from .publish_kinds import CARD_FILE, RECORD_FILE, Kind, chosen_files, find_kind, other_files
 from .publish_metadata import check_metadata
@@ -83,6 +84,7 @@ def publish(
     tag: str | None = None,
     with_encoder: bool = True,
     license: str | None = None,
+    base: str | None = None,
     token: str | None = None,
     message: str | None = None,
 ) -> Pushed:
@@ -102,6 +104,8 @@ def publish(
         with_encoder (`bool`, *optional*, defaults to `True`): of a LangSAMP checkpoint, put its plain encoder into
             `encoder/`.
         license (`str`, *optional*): the Hub's identifier of the licence.
+        base (`str`, *optional*): of low-rank weights and modules over a folder of this machine, the repository where
+            others find that base.
         token (`str`, *optional*): of the Hub; the one that is logged in by default.
         message (`str`, *optional*): of the commit.
 
@@ -113,7 +117,8 @@ def publish(
         DamagedError: if a file is not as it was written, or the Hub would refuse the card.
         ConnectionError: if the Hub cannot be reached.
     """
-    with plan_publication(folder, repo_id, kind=kind, with_encoder=with_encoder, license=license) as publication:
+    settings: dict[str, Any] = {"kind": kind, "with_encoder": with_encoder, "license": license, "base": base}
+    with plan_publication(folder, repo_id, **settings) as publication:
         target = Target(repo_id, publication.kind.repo_type, revision, create_pr, private, tag)
         text = message or f"Upload {publication.kind.what}"
         return commit_files(HfApi(token=token), target, publication.files, text)
@@ -127,6 +132,7 @@ def plan_publication(
     kind: str | None = None,
     with_encoder: bool = True,
     license: str | None = None,
+    base: str | None = None,
 ) -> Iterator[Publication]:
     """Put together what [`publish`] sends; nothing is sent. Arguments and errors are those of [`publish`].
 
@@ -141,13 +147,13 @@ def plan_publication(
     for name in chosen:
         _check_file(folder, name)
     with tempfile.TemporaryDirectory(prefix="hf-mplm-push-") as scratch:
-        files: dict[str, Path | bytes] = {name: _for_the_hub(folder, name) for name in chosen}
+        files: dict[str, Path | bytes] = {name: _for_the_hub(folder, name, base) for name in chosen}
         if found.name == "langsamp" and with_encoder and not any(name.startswith("encoder/") for name in chosen):
             with explain_full_disk(Path(scratch), "Make room there, set TMPDIR, or push --without_encoder."):
                 files |= _plain_encoder(folder, Path(scratch))
         if found.name == "langsamp" and not with_encoder:
             files = {name: content for name, content in files.items() if not name.startswith("encoder/")}
-        files[CARD_FILE] = _card(folder, found, repo_id, license, chosen).encode("utf-8")
+        files |= _card(folder, found, repo_id, license, files)
         members = sorted({name.split("/")[0] for name in files if name.endswith(f"/{DIGESTS_FILE}")})
         _digest_members(folder, files, members)
         names = [*files, RECORD_FILE, DIGESTS_FILE]
@@ -179,14 +185,17 @@ def _check_file(folder: Path, name: str) -> None:
             raise DamagedError(path, f"it is no whole safetensors file ({error})", "Make it again.") from error
 
 
-def _for_the_hub(folder: Path, name: str) -> Path | bytes:
+def _for_the_hub(folder: Path, name: str, base: str | None = None) -> Path | bytes:
     """A file as it is, or without what is nobody's business."""
     path = folder / name
     if not name.endswith(".json") or path.stat().st_size > _TOO_LONG or name.endswith("tokenizer.json"):
         return path
     value = read_json(path)
     told = without_run_settings(value) if path.name == "training_args.json" and isinstance(value, dict) else value
-    told = _local_settings(path.name, without_places(told))
+    named = name_base(folder, name, told, base) if isinstance(told, dict) else told
+    told = _local_settings(path.name, without_places(named))
+    if isinstance(named, dict) and "base_model_name_or_path" in named:
+        told["base_model_name_or_path"] = named["base_model_name_or_path"]  # a folder beside it, or a repository
     return path if told == value else _json(told)
 
 
@@ -206,26 +215,30 @@ def _plain_encoder(folder: Path, scratch: Path) -> dict[str, Path | bytes]:
     return {f"encoder/{name}": _for_the_hub(encoder, name) for name in names}
 
 
-def _card(folder: Path, kind: Kind, repo_id: str, license: str | None, chosen: list[str]) -> str:
+def _card(
+    folder: Path, kind: Kind, repo_id: str, license: str | None, files: Mapping[str, Path | bytes]
+) -> dict[str, Path | bytes]:
+    """The card, as the repository is called, and what it shows."""
     path = folder / CARD_FILE
-    if not path.is_file():
-        text = make_card(folder, kind, repo_id, license, chosen)
-    else:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise DamagedError(path, f"it is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
-        check_metadata(text, path)
-        if is_own_card(folder):
-            title = title_of(text)
-            text = name_repository(
-                text, repo_id, {folder.resolve().name, *used_names(text), *([title] if title else [])}
-            )
+    if path.is_file():
+        check_metadata(_text_of(path), path)
+    drawn = make_card(folder, kind, repo_id, license, files)
+    text = drawn[CARD_FILE].decode("utf-8") if drawn is not None else _text_of(path)
+    if drawn is not None or is_own_card(folder):
+        title = title_of(text)
+        text = name_repository(text, repo_id, {folder.resolve().name, *used_names(text), *([title] if title else [])})
     data = check_metadata(text, path)
     if license is not None and data.get("license") != license:
         text = _with_license(text, license)
         check_metadata(text, path)
-    return text
+    return {**(drawn or {}), CARD_FILE: text.encode("utf-8")}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DamagedError(path, f"it is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
 
 
 def _with_license(text: str, license: str) -> str:

@@ -63,6 +63,7 @@ class Repository:
     """Commits with all their files, and what points at them."""
 
     private: bool = False
+    gated: bool = False
     commits: dict[str, dict[str, Blob]] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
@@ -455,6 +456,8 @@ class _Handler(BaseHTTPRequestHandler):
     # ---- Reading ----
 
     def _file(self, repository: Repository, oid: str, name: str) -> _Answer:
+        if repository.gated:
+            return _Answer(403, {"error": "Access to this repository is restricted"}, "GatedRepo")
         blob = repository.commits[oid].get(name)
         if blob is None:
             return _Answer(404, {"error": "Entry not found"}, "EntryNotFound", {"X-Repo-Commit": oid})

@@ -9,17 +9,35 @@ from collections.abc import Mapping
 from typing import Any
 
 
-__all__ = ["digests_of", "mark_sections", "merge_metadata", "merge_sections", "name_repository", "read_digests"]
+__all__ = [
+    "BEGIN_RESULTS",
+    "digests_of",
+    "mark_sections",
+    "merge_metadata",
+    "merge_sections",
+    "name_repository",
+    "read_digests",
+    "replace_section",
+    "section_digests",
+    "title_of",
+    "used_names",
+]
 
 RESULTS = "results"
+BEGIN_RESULTS = "<!-- hf_mplm: results -->"
+# Beside the digests of metadata, whose keys have no blanks.
+_SECTIONS = "our sections"
 _SECTION = re.compile(
     r"<!-- hf_mplm: (?!end of |wrote )(?P<name>[a-z -]+) -->\n(?P<body>.*?)<!-- hf_mplm: end of (?P=name) -->",
     re.DOTALL,
 )
 _HEADING = re.compile(r"^## (?P<title>.+)$", re.MULTILINE)
-_WROTE = re.compile(r"\n*<!-- hf_mplm: wrote (?P<json>\{.*?\}) -->\n*")
+_WROTE = re.compile(r"\n*<!-- hf_mplm: wrote (?P<json>\{.*\}) -->\n*")
 _CODE = re.compile(r"```python\n.*?```", re.DOTALL)
-_LOADS = re.compile(r"""((?:from_pretrained|load_model|load_encoder|SentenceTransformer)\()("(?:[^"\\]|\\.)*")""")
+_LOADS = re.compile(
+    r"""((?:from_pretrained|load_model|load_encoder|SentenceTransformer|snapshot_download|load_dataset)\()"""
+    r"""("(?:[^"\\]|\\.)*")"""
+)
 
 
 def mark_sections(text: str) -> str:
@@ -43,21 +61,53 @@ def mark_sections(text: str) -> str:
     return "".join(parts)
 
 
-def merge_sections(old: str, new: str) -> str:
+def merge_sections(old: str, new: str, wrote: Mapping[str, str] | None = None, *, keep_edited: bool = False) -> str:
     """A card of before with our sections as they are now.
 
     What stands outside the markers stays, and so does a gap where an author took a section away. Results stay where
-    the new card has none.
+    the new card has none. A section that is new comes after the one that it follows.
+
+    Args:
+        old (`str`): the card of before.
+        new (`str`): the card as it would be written anew.
+        wrote (`Mapping[str, str]`, *optional*): digests of the sections that we wrote then, see [`section_digests`].
+        keep_edited (`bool`, *optional*, defaults to `False`): leave sections as they are that a person has changed.
     """
-    if set(_names(old)) <= {RESULTS}:
+    before, wrote = _names(old), wrote or {}
+    if set(before) <= {RESULTS}:
         # Of a version that marked its results alone: nothing tells an author's words from ours.
-        before = _names(old).get(RESULTS, "")
-        return _replace(new, RESULTS, before) if before.strip() else new
-    merged = old
+        kept = before.get(RESULTS, "")
+        return replace_section(new, RESULTS, kept) if kept.strip() else new
+    merged, previous = old, ""
     for name, body in _names(new).items():
-        if name != RESULTS or body.strip():
-            merged = _replace(merged, name, body)
+        is_empty = name == RESULTS and not body.strip()
+        if name in before:
+            edited = keep_edited and name in wrote and wrote[name] != _digest(before[name])
+            if not is_empty and not edited:
+                merged = replace_section(merged, name, body)
+        elif wrote and name not in wrote and previous and not is_empty:
+            end = f"<!-- hf_mplm: end of {previous} -->"
+            merged = merged.replace(end, f"{end}\n\n{_block(name, body)}", 1)
+        else:
+            continue
+        previous = name
     return merged
+
+
+def section_digests(text: str) -> dict[str, str]:
+    """Digests of our sections of a card, by which it is told later which of them a person has changed."""
+    return {name: _digest(body) for name, body in _names(text).items()}
+
+
+def replace_section(text: str, name: str, body: str) -> str:
+    """A card of which one section is another; as it was where it has no such section.
+
+    Args:
+        text (`str`): the card.
+        name (`str`): of the section, as its marker has it.
+        body (`str`): what stands between the markers, with a line feed at its end.
+    """
+    return _SECTION.sub(lambda match: _block(name, body) if match["name"] == name else match[0], text)
 
 
 def merge_metadata(old: Mapping[str, Any], new: Mapping[str, Any], wrote: Mapping[str, str]) -> dict[str, Any]:
@@ -81,22 +131,28 @@ def merge_metadata(old: Mapping[str, Any], new: Mapping[str, Any], wrote: Mappin
     return merged
 
 
-def digests_of(data: Mapping[str, Any]) -> str:
-    """The comment at a card's end that tells later what of its metadata is ours."""
-    wrote = json.dumps({key: _digest(value) for key, value in sorted(data.items())})
-    return f"<!-- hf_mplm: wrote {wrote} -->"
+def digests_of(data: Mapping[str, Any], sections: Mapping[str, str]) -> str:
+    """The comment at a card's end that tells later what of it is ours.
+
+    Args:
+        data (`Mapping[str, Any]`): the metadata that we wrote.
+        sections (`Mapping[str, str]`): see [`section_digests`].
+    """
+    wrote: dict[str, Any] = {key: _digest(value) for key, value in sorted(data.items())}
+    return f"<!-- hf_mplm: wrote {json.dumps({**wrote, _SECTIONS: dict(sections)})} -->"
 
 
-def read_digests(text: str) -> tuple[dict[str, str], str]:
-    """What [`digests_of`] left in a card, and the card without it."""
+def read_digests(text: str) -> tuple[dict[str, str], dict[str, str], str]:
+    """What [`digests_of`] left in a card, of metadata and of sections, and the card without it."""
     match = _WROTE.search(text)
     if match is None:
-        return {}, text
+        return {}, {}, text
     try:
         wrote = json.loads(match["json"])
     except ValueError:
         wrote = {}
-    return wrote, _WROTE.sub("\n", text)
+    sections = wrote.pop(_SECTIONS, {})
+    return wrote, sections if isinstance(sections, dict) else {}, _WROTE.sub("\n", text)
 
 
 def name_repository(text: str, repo_id: str, names: set[str]) -> str:
@@ -138,9 +194,8 @@ def _names(text: str) -> dict[str, str]:
     return {match["name"]: match["body"] for match in _SECTION.finditer(text)}
 
 
-def _replace(text: str, name: str, body: str) -> str:
-    block = f"<!-- hf_mplm: {name} -->\n{body}<!-- hf_mplm: end of {name} -->"
-    return _SECTION.sub(lambda match: block if match["name"] == name else match[0], text)
+def _block(name: str, body: str) -> str:
+    return f"<!-- hf_mplm: {name} -->\n{body}<!-- hf_mplm: end of {name} -->"
 
 
 def _digest(value: Any) -> str:
