@@ -23,8 +23,14 @@ class EvaluationArguments:
         }
     )
     tasks: list[str] = field(metadata={"help": "Task names, such as sib200 tatoeba bible."})
-    data_dir: str = field(metadata={"help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/."})
     output: str = field(metadata={"help": "Folder for results.parquet; the same command goes on where it stopped."})
+    data_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/; by default each benchmark is "
+            "read from the Hub, as far as it is there."
+        },
+    )
     languages: list[str] = field(
         default_factory=lambda: ["all"], metadata={"help": "Language-scripts to score, or all that have data."}
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .actions import action_parser, split_action, verb_parser
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
 from .reading import READING, RENAMED, ReadingArguments, reading_options
+
+
+if TYPE_CHECKING:
+    from hf_mplm.data.corpus.corpora import CorpusReport
 
 
 ACTIONS = {
@@ -119,21 +123,12 @@ def _train(arguments: TrainArguments) -> int:
     from hf_mplm.data.corpus.corpora import CorpusReport
     from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
     from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
-    from hf_mplm.jobs.progress import progress_bar
 
     settings = asdict(arguments)
     corpus, output = settings.pop("corpus"), settings.pop("output")
     report = CorpusReport()
-    tokenizer = train_tokenizer_on_corpus(
-        corpus,
-        output,
-        _options(settings),
-        report=report,
-        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
-        **settings,
-    )
-    for line in report_lines(report.to_dict()):
-        print(line)
+    tokenizer = train_tokenizer_on_corpus(corpus, output, _options(settings), report=report, watch=_watch, **settings)
+    _tell(report)
     print(
         f"Tokenizer with {len(tokenizer)} entries (fingerprint {tokenizer_fingerprint(tokenizer)}) written to {output}"
     )
@@ -149,8 +144,7 @@ def _extend(arguments: ExtendArguments) -> int:
     model, output = settings.pop("model"), settings.pop("output")
     report = CorpusReport()
     extension = extend_encoder(model, output, options=_options(settings), report=report, **settings)
-    for line in report_lines(report.to_dict()):
-        print(line)
+    _tell(report)
     for token, (origin, target) in extension.moved.items() if extension else ():
         print(f"{token} moved from id {origin} to {target}, and its learned row with it")
     entries = len(load_tokenizer(output))
@@ -161,24 +155,14 @@ def _extend(arguments: ExtendArguments) -> int:
 
 def _trim(arguments: TrimArguments) -> int:
     from hf_mplm.data.corpus.corpora import CorpusReport
-    from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.report.table import text_table
     from hf_mplm.trainers.vocabulary.trimming import trim_encoder
 
     settings = asdict(arguments)
     model, corpus, output = (settings.pop(name) for name in ("model", "corpus", "output"))
     report = CorpusReport()
-    trimmed = trim_encoder(
-        model,
-        corpus,
-        output,
-        _options(settings),
-        report=report,
-        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
-        **settings,
-    )
-    for line in report_lines(report.to_dict()):
-        print(line)
+    trimmed = trim_encoder(model, corpus, output, _options(settings), report=report, watch=_watch, **settings)
+    _tell(report)
     rows = [
         [
             language,
@@ -200,6 +184,17 @@ def _trim(arguments: TrimArguments) -> int:
     )
     print(f"Model and tokenizer written to {output}")
     return status_of(arguments.languages, trimmed.languages, arguments.fold_han, "tokenizer")
+
+
+def _watch(rows: Iterable[Any]) -> Iterable[Any]:
+    from hf_mplm.jobs.progress import progress_bar
+
+    return progress_bar(rows, desc="reading", unit=" sentences")
+
+
+def _tell(report: CorpusReport) -> None:
+    for line in report_lines(report.to_dict()):
+        print(line)
 
 
 def _options(settings: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from hf_mplm.jobs.digests import digest_files
 from hf_mplm.modeling.delta import DELTA_CONFIG, delta_base, is_delta, merge_delta
-from hf_mplm.modeling.reading import load_config, reading_checkpoint
+from hf_mplm.modeling.reading import hub_commit, load_config, reading_checkpoint
 
 from .sentence_modules import find_file
 
@@ -157,13 +157,16 @@ def load_tokenizer(
     return tokenizer
 
 
-def model_revision(model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> str:
+def model_revision(
+    model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False, subfolder: str = ""
+) -> str:
     """Say which version of a checkpoint is measured.
 
     Args:
         model (`str` or `Path`): Hub id or folder.
         revision (`str`, *optional*): Commit, tag or branch on the Hub.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
+        subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder in a repository.
 
     Returns:
         `str`: The commit of a Hub model; for a folder `xxh3:` and the first twelve digits of the hash of its weights,
@@ -171,8 +174,8 @@ def model_revision(model: str | Path, *, revision: str | None = None, trust_remo
     """
     folder = Path(model)
     if not folder.is_dir():
-        config = load_config(model, revision=revision, trust_remote_code=trust_remote_code)
-        return str(getattr(config, "_commit_hash", None) or revision or "")
+        load_config(model, revision=revision, trust_remote_code=trust_remote_code, subfolder=subfolder)
+        return hub_commit(str(model), revision=revision, subfolder=subfolder)
     files = model_files(folder)
     digests = zip(files, digest_files(files))
     lines = [f"{path.relative_to(folder).as_posix()}\0{digest}" for path, digest in digests]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SPLITS", "SampleRow", "iter_sample", "sample_languages", "write_benchmark", "write_corpus"]
 
+#: The parts of a language's sentences, as SIB-200 divides them.
 SPLITS = ("train", "dev", "test")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hf_mplm._lists import as_list
 from hf_mplm.evaluation.vocabulary import is_static_folder
 
 from .checkpoint import language_facts, measured_facts
@@ -62,7 +63,7 @@ def add_results_to_card(
     types = task_types_of(rows, task_types)
     card = read_card(folder)
     write_scores(folder, rows)
-    write_eval_results(folder, rows, limited=limited)
+    write_eval_results(folder, rows, limited=as_list(limited))
     facts: dict[str, Any] = {"results": results_table(rows), "group_tables": group_tables(rows)}
     block = f"{BEGIN_RESULTS}\n{render_part('results', **facts)}\n{_END}"
     # A function, because the block may hold backslashes that a replacement string would interpret.

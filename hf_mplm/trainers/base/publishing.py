@@ -100,7 +100,7 @@ class PublishingTrainer(ResumableTrainer):
         private: bool | None = None,
         **card: Any,
     ) -> Any:
-        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publishing.publish`].
+        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publish`].
 
         Args:
             commit_message (`str`, *optional*): of the commit.

@@ -23,6 +23,7 @@ from .counting import count_labels, label_keys
 from .guard import FiniteGuardCallback
 from .held_out import HeldOutEvaluation
 from .meters import LogWindow
+from .passes import PassesCallback
 from .publishing import PublishingTrainer, sparing_training
 from .random_state import preserve_training_state
 from .samplers import DrawSampler
@@ -119,6 +120,7 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
         self._guard = FiniteGuardCallback(self)
         self.add_callback(self._guard)
         self.add_callback(EpochByDrawsCallback(self))
+        self.add_callback(PassesCallback(self))
         for callback in list(self.callback_handler.callbacks):
             if type(callback) in (ProgressCallback, PrinterCallback):
                 self.remove_callback(callback)
@@ -230,6 +232,7 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
             lengths=self.row_lengths() if by_length else None,
             # A step's rows stay together, so that cutting the step differently changes nothing.
             batch_size=self.draws_per_step if by_length else None,
+            replay=self._replay(),
         )
         rows = SampledDataset(self.train_dataset, self._sampler)
         workers = self.args.dataloader_num_workers
@@ -249,6 +252,18 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
             worker_init_fn=shield_worker,
         )
         return self.accelerator.prepare(loader)
+
+    def _replay(self) -> tuple[list[int], float] | None:
+        """The labels of the languages that are replayed, and their share of the draws."""
+        if self.args.replay_languages is None:
+            return None
+        codes = as_list(self.args.replay_languages)
+        if missing := [code for code in codes if code not in self.languages]:
+            raise ValueError(
+                f"--replay_languages {', '.join(missing)}: there is no text of it in the store, which has "
+                f"{', '.join(self.languages[:12])}{', ...' if len(self.languages) > 12 else ''}"
+            )
+        return [self.languages.index(code) for code in codes], self.args.replay_share
 
     def row_lengths(self) -> np.ndarray:
         """Lengths that `group_by_length` goes by. Shape: (rows,)."""

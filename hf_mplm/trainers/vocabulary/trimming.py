@@ -92,7 +92,7 @@ def trim_encoder(
     old = load_tokenizer(model, trust_remote_code=trust_remote_code)
     files = find_files(corpus, options)
     settings = {
-        "model": model_digest(model, trust_remote_code=trust_remote_code),
+        "model": model_digest(model),
         "min_count": min_count,
         "keep_top": keep_top,
     }
