@@ -17,7 +17,7 @@ from .repositories import Blob, Fault, Repository, Request
 from .routes import OWNER, TOKEN, Answer, Routes
 
 
-__all__ = ["OWNER", "Blob", "Fault", "LoopbackHub", "Request"]
+__all__ = ["OWNER", "Blob", "Fault", "LoopbackHub", "Repository", "Request"]
 
 
 class LoopbackHub:
