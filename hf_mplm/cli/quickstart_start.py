@@ -86,7 +86,7 @@ def _random_start(args: QuickstartArguments, corpus: Path) -> str:
     }
 
     def build(folder: Path) -> None:
-        dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        dropout: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
         build_encoder(tokenizer, seed=args.seed, **dropout, **sizes).save_pretrained(folder)
         save_tokenizer(tokenizer, folder)
 
