@@ -208,7 +208,7 @@ def test_the_same_command_again_trains_nothing_and_needs_no_matplotlib(
         assert quickstart(tiny_start, whole) == 0
     assert model.stat().st_mtime_ns == made
     said = capsys.readouterr().out
-    assert "| LangSAMP" in said and "| + alignment" in said and "Known languages: eng_Latn" in said
+    assert "| LangSAMP" in said and "| LangSAMP, aligned" in said and "Known languages: eng_Latn" in said
     (warned,) = (message for message in caplog.messages if "hf-mplm[report]" in message)
     assert "no pictures" in warned
     page = report.read_text("utf-8")
@@ -236,7 +236,7 @@ def test_from_scratch_all_languages_are_taught(tmp_path: Path, capsys: pytest.Ca
     command = ["quickstart", "--from_scratch", "--output", str(tmp_path / "out"), "--languages", *LANGUAGES]
     assert main([*command, *size, "--chunk_length", "64", "--num_proc", "1", *SMALL]) == 0
     said = capsys.readouterr().out
-    assert "All languages: eng_Latn" in said and "+ alignment" not in said
+    assert "All languages: eng_Latn" in said and "LangSAMP, aligned" not in said
     losses = [
         row.value
         for row in read_results(tmp_path / "out" / "results.parquet")
