@@ -15,12 +15,15 @@ IDS = [[0, 5, 6, 7, 8, 2], [0, 9, 10, 11, 12, 2]]
 
 
 def states(model: Any) -> list:
-    """The last hidden states, as the bits of their numbers."""
+    """The encoder's states, as the bits of their numbers, once the whole model has run."""
     import torch
 
+    ids = torch.tensor(IDS)
     with torch.no_grad():
-        output = model(input_ids=torch.tensor(IDS), output_hidden_states=True)
-    return output.hidden_states[-1].float().view(torch.int32).flatten().tolist()
+        model(input_ids=ids)
+        # Not `hidden_states[-1]`: of ModernBERT, transformers 4.57 gives it before the final norm, and 5.x behind it.
+        output = model.base_model(input_ids=ids).last_hidden_state
+    return output.float().view(torch.int32).flatten().tolist()
 
 
 def publish(folder: Path, stack: str, architectures: list[str]) -> dict[str, Any]:
