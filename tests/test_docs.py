@@ -46,7 +46,8 @@ def test_every_public_name_is_documented(name: str) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-        if not re.match(r"[a-z]+:", target):
+        # The pages of `docs/api` are written when the site is built, which fails on links that lead nowhere.
+        if not re.match(r"[a-z]+:|api/", target):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 

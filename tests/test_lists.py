@@ -14,6 +14,7 @@ import pytest
 
 import hf_mplm
 from hf_mplm._lists import as_codes, as_list, split_list
+from hf_mplm.adapt import AdaptSettings
 from hf_mplm.data import (
     DataCollatorForMaskedLM,
     Romanizer,
@@ -44,6 +45,15 @@ LIST_OF_STRINGS = re.compile(
 )
 # Parameters, as FUNCTION.NAME or CLASS.METHOD.NAME, that take a string for a list.
 HANDLED = {
+    "AdaptSettings.__init__.corpus",
+    "AdaptSettings.__init__.languages",
+    "AdaptSettings.__init__.replay_corpus",
+    "AdaptSettings.__init__.replay_languages",
+    "AdaptSettings.__init__.tasks",
+    "MaskedLMTrainingArguments.__init__.replay_languages",
+    "MplmTrainingArguments.__init__.replay_languages",
+    "ScriptAlignmentArguments.__init__.replay_languages",
+    "StaticAlignmentArguments.__init__.replay_languages",
     "ClassificationTask.__init__.joint",
     "TransferTask.__init__.joint",
     "BertLangScriptConfig.__init__.languages",
@@ -90,6 +100,7 @@ HANDLED = {
     "evaluate_collection.languages",
     "evaluate_collection.source_languages",
     "evaluate_collection.tasks",
+    "add_results_to_card.limited",
     "export_mteb.limited",
     "extend_for_romanized.corpus",
     "extend_tokenizer.new_pieces",
@@ -257,6 +268,20 @@ def test_a_string_is_split_at_commas_and_spaces():
     for nothing in ("", " ,"):
         with pytest.raises(ValueError, match="names nothing"):
             as_list(nothing)
+
+
+def test_settings_of_an_adaptation_take_strings():
+    given = AdaptSettings(
+        model="m",
+        corpus="my text",
+        languages="wol_Latn, kab_Latn",
+        tasks="flores sib200",
+        replay_corpus=Path("old text"),
+        replay_languages="swh_Latn",
+    )
+    assert given.corpus == ("my text",) and given.replay_corpus == ("old text",)
+    assert given.languages == ("wol_Latn", "kab_Latn") and given.tasks == ("flores", "sib200")
+    assert given.replay_languages == ("swh_Latn",)
 
 
 def test_paths_and_labels_keep_their_spaces(tmp_path):

@@ -21,6 +21,7 @@ __all__ = ["VERBS", "main"]
 # verb: (module, what it is for). Modules are imported when their verb is called.
 VERBS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "train, compare and report on the sample that ships with the package"),
+    "adapt": ("adapt", "give an encoder new languages, from a folder of text to a model and its report"),
     "tokenizer": ("tokenizer", "train a SentencePiece tokenizer, or extend the vocabulary of a model"),
     "prepare": ("prepare", "turn text into a token store"),
     "pretrain": ("pretrain", "continue the pretraining of a masked language model, with LangSAMP or without"),

@@ -114,7 +114,8 @@ def _train(arguments: PretrainArguments, args: Any, argv: Sequence[str]) -> int:
         if args.gradient_checkpointing:
             # Frozen embeddings give states without a graph, for which torch would not run a layer's backward pass.
             model.enable_input_require_grads()
-    trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer)
+    teacher = _load_teacher(arguments) if args.distill_weight else None
+    trainer = MaskedLMTrainer(model, args, store=store, processing_class=tokenizer, teacher=teacher)
     trainer.origin = origin
     trainer.delta_base = arguments.model if arguments.delta else None
     return train_and_save(trainer, checkpoint, arguments.model, "Trained", argv)
@@ -204,6 +205,19 @@ def _load_model(
         weights = {name: weight.clone().contiguous() for name, weight in model.state_dict().items()}
         save_file(weights, Path(folder) / "model.safetensors", metadata={"format": "pt"})
         return load_for_method(folder, **settings)
+
+
+def _load_teacher(arguments: PretrainArguments) -> Any:
+    """The model of the start, which the run shall not forget."""
+    from hf_mplm.modeling.stock import load_masked_lm
+    from hf_mplm.trainers.masked_lm.teacher import Teacher
+
+    if arguments.model is None or arguments.new_lm_head or arguments.delta:
+        raise ValueError(
+            "--distill_weight compares with the predictions of --model, so that it does not go with --init_config, "
+            "--new_lm_head (whose head predicts nothing yet) or --delta"
+        )
+    return Teacher(load_masked_lm(arguments.model, trust_remote_code=arguments.trust_remote_code))
 
 
 def _read_settings(text: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hf_mplm.languages import parse_code
 from .names import safe_name
 
 
-__all__ = ["MtebExport", "export_mteb"]
+__all__ = ["MtebExport", "export_mteb", "mteb_subset"]
 
 ENGLISH = "eng_Latn"
 FLORES_DEVTEST = 1012
@@ -134,6 +134,16 @@ def export_mteb(
         paths.append(_write(folder / f"{task}.json", contents))
         _write(folder / "model_meta.json", {"name": model, "revision": revision, "similarity_fn_name": "cosine"})
     return MtebExport(tuple(paths), dict(left_out))
+
+
+def mteb_subset(row: Any, limited: Collection[str] = ()) -> str | None:
+    """The subset of MTEB's task, such as `swh-eng`, of which MTEB would measure the same; `None` if there is none.
+
+    Args:
+        row (`ResultRow`): a result.
+        limited (`Collection[str]`, *optional*): tasks of which only some sentences were taken.
+    """
+    return None if _reason(row, limited) is not None else _subset(row)[0]
 
 
 def _reason(row: Any, limited: Collection[str]) -> str | None:

@@ -9,6 +9,7 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .canonical_correlation import CanonicalCorrelation, canonical_correlation_loss
+    from .distillation import DistillationLoss, distillation_loss
     from .gathering import gather_rows
     from .sequence_contrast import SequenceContrastLoss, sequence_contrast_loss
     from .subspace_alignment import subspace_alignment_loss
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CanonicalCorrelation",
+    "DistillationLoss",
     "SequenceContrastLoss",
     "TokenAlignmentLoss",
     "canonical_correlation_loss",
+    "distillation_loss",
     "gather_rows",
     "sequence_contrast_loss",
     "subspace_alignment_loss",
@@ -29,6 +32,10 @@ _NAMES = {
     "canonical_correlation": [
         "CanonicalCorrelation",
         "canonical_correlation_loss",
+    ],
+    "distillation": [
+        "DistillationLoss",
+        "distillation_loss",
     ],
     "gathering": [
         "gather_rows",

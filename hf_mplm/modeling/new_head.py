@@ -10,7 +10,14 @@ from torch import nn
 from transformers import PreTrainedModel
 
 
-__all__ = ["NewHead", "give_identity_head", "head_parameters", "refuse_partial_head", "set_unigram_bias"]
+__all__ = [
+    "NewHead",
+    "give_identity_head",
+    "head_parameters",
+    "refuse_partial_head",
+    "set_unigram_bias",
+    "transform_parts",
+]
 
 _SAMPLES = 512
 # GELU differs from the identity by less than 4e-5 of its argument beyond this, and other such functions by little.
@@ -71,7 +78,7 @@ def refuse_partial_head(model: PreTrainedModel, missing: list[str], name_or_path
             f"{name_or_path} lacks {', '.join(lost[:4])}{', ...' if len(lost) > 4 else ''}, which is no part of an LM "
             "head; a new head is for an encoder that is whole"
         )
-    dense, norm = _transform_parts(model)
+    dense, norm = transform_parts(model)
     own = {id(parameter) for part in (dense, norm) for parameter in part.parameters()}
     names = [name for name, parameter in model.named_parameters() if id(parameter) in own]
     found = sorted(set(names) - set(missing))
@@ -108,7 +115,7 @@ def give_identity_head(model: PreTrainedModel) -> NewHead:
         ValueError: if the head has not one dense layer and one LayerNorm beside its decoder.
     """
     any_model: Any = model
-    dense, norm = _transform_parts(model)
+    dense, norm = transform_parts(model)
     last: Any = [part for part in model.base_model.modules() if isinstance(part, nn.LayerNorm)][-1]
     width = dense.out_features
     generator = torch.Generator().manual_seed(0)
@@ -155,8 +162,15 @@ def set_unigram_bias(model: PreTrainedModel, counts: torch.Tensor) -> None:
         bias.copy_(((seen + 1) / (seen + 1).sum()).log())
 
 
-def _transform_parts(model: PreTrainedModel) -> tuple[nn.Linear, nn.LayerNorm]:
-    """The dense layer and the LayerNorm of an LM head."""
+def transform_parts(model: PreTrainedModel) -> tuple[nn.Linear, nn.LayerNorm]:
+    """The dense layer and the LayerNorm of an LM head, whose output is what its decoder is given.
+
+    Args:
+        model (`PreTrainedModel`): a masked-LM model of this package.
+
+    Raises:
+        ValueError: if its head is another one.
+    """
     inside = {id(part) for part in model.base_model.modules()}
     decoder = model.get_output_embeddings()
     parts = [part for part in model.modules() if id(part) not in inside and part is not decoder]
@@ -164,8 +178,7 @@ def _transform_parts(model: PreTrainedModel) -> tuple[nn.Linear, nn.LayerNorm]:
     norms = [part for part in parts if isinstance(part, nn.LayerNorm)]
     if not hasattr(model, "_transform") or len(dense) != 1 or len(norms) != 1:
         raise ValueError(
-            f"an LM head for {type(model).__name__} is not made here, but for XLM-R, BERT and ModernBERT alone: start "
-            "from a checkpoint that has one"
+            f"the LM head of {type(model).__name__} is not known here, but those of XLM-R, BERT and ModernBERT alone"
         )
     return dense[0], norms[0]
 

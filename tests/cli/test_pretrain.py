@@ -13,6 +13,7 @@ from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.store.token_store import load_store
 from hf_mplm.recipes import load_recipe
 from tests.fixtures import tiny_xlm_roberta as build
+from tests.processes import forked_ranks
 
 from .launching import launch
 
@@ -200,7 +201,8 @@ def test_a_langsamp_model_of_fewer_languages_needs_leave_to_grow(store, start, t
     assert pretrain(*flags[:4], "--output", tmp_path / "mlm", "--method", "mlm") == 2
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+# Both start processes with the same environment; `accelerate` runs in the fast suite with `align-scripts`.
+@pytest.mark.parametrize("launcher", ["torchrun", pytest.param("accelerate", marks=pytest.mark.slow)])
 def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tmp_path):
     flags = ["--model", start, "--store", store, "--max_steps", 2, "--use_cpu", "--learning_rate", 1e-2, "--seed", 5]
     flags += [
@@ -230,7 +232,9 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
         # As if killed while it wrote its last checkpoint.
         (two / "checkpoint-2").rename(two / "_unfinished-checkpoint-2")
         (two / "model.safetensors").unlink()
-        _, errors = launch(launcher, command)
+        ranks = forked_ranks(command)
+        errors = "".join(rank.communicate()[1] for rank in ranks)
+        assert [rank.returncode for rank in ranks] == [0, 0], errors[-4000:]
         assert f"Going on from {two / 'checkpoint-1'}" in errors
         again = load_file(two / "model.safetensors")
         assert all(torch.equal(found[name], again[name]) for name in found)
@@ -283,3 +287,14 @@ def test_a_new_head_is_refused_where_it_makes_no_sense(store, start, tmp_path, c
     flags = [start if flag == "START" else flag for flag in flags]
     assert pretrain(*flags, "--store", store, "--output", tmp_path / "out", "--max_steps", 1) == 2
     assert said in capsys.readouterr().err
+
+
+def test_old_languages_are_replayed_and_the_start_is_kept(store, start, tmp_path):
+    codes = load_store(store).languages
+    output = tmp_path / "out"
+    flags = ["--replay_languages", codes[0], "--replay_share", 0.5, "--distill_weight", 1, "--max_steps", 3]
+    assert pretrain("--model", start, "--store", store, "--output", output, *flags) == 0
+    history = json.loads((output / "trainer_state.json").read_text())["log_history"]
+    assert any("distillation_loss" in line for line in history)
+    drawn = next(line for line in reversed(history) if f"draws_{codes[0]}" in line)
+    assert 4 <= drawn[f"draws_{codes[0]}"] <= 8

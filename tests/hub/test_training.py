@@ -55,7 +55,9 @@ def test_every_save_and_the_end_are_published_without_what_resumes(tmp_path: Pat
                 assert record["trainer"] == "MaskedLMTrainer" and record["arguments"]["max_steps"] == 4
                 assert record["languages"]["deu_Latn"]["draws"] > 0 and record["steps"] in (2, 4)
                 everything = b"".join(content for name, content in files.items() if not name.endswith("safetensors"))
+                assert b"# run" in files["README.md"] and b"<svg" in files["loss.svg"]
+                assert b"](loss.svg)" in files["README.md"] and record["card"]["template"] == "pretrain"
                 assert str(tmp_path).encode() not in everything and b"hub_" not in files["training_args.json"]
         card = hub.files("somebody/run")["README.md"].decode()
-        assert 'from_pretrained("somebody/run")' in card and "license: mit" in card and "chunks drawn" in card
+        assert 'from_pretrained("somebody/run")' in card and "license: mit" in card and "| German | deu_Latn |" in card
         assert "continues the pretraining of `start`" in card

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,12 +62,22 @@ class LanguageDraws:
         num_draws (`int`): draws in the whole training, over which `alpha` is scheduled.
         block_size (`int`): draws in a block.
         num_languages (`int`): number of languages.
+        replay (`tuple[Sequence[int], float]`, *optional*): languages, and the share of all draws that they have.
     """
 
     def __init__(
-        self, labels: np.ndarray, *, alpha: Schedule, seed: int, num_draws: int, block_size: int, num_languages: int
+        self,
+        labels: np.ndarray,
+        *,
+        alpha: Schedule,
+        seed: int,
+        num_draws: int,
+        block_size: int,
+        num_languages: int,
+        replay: tuple[Sequence[int], float] | None = None,
     ) -> None:
         self.alpha = alpha
+        self._replay = replay
         self.seed = seed
         self.num_draws = num_draws
         self.block_size = block_size
@@ -88,10 +99,18 @@ class LanguageDraws:
         return self._counts_at(self._block_of(draw)) + within
 
     def probabilities(self, alpha: float) -> np.ndarray:
-        """n^alpha, normalised; 0 for a language without rows. Shape: (num_languages,), float64."""
+        """n^alpha, normalised, replayed languages and others apart; 0 for a language without rows.
+
+        Shape: (num_languages,), float64.
+        """
         weights = np.zeros(len(self.sizes))
         present = self.sizes > 0
         weights[present] = (self.sizes[present] / self.sizes.max()) ** alpha
+        if self._replay is not None:
+            languages, share = self._replay
+            replayed = np.isin(np.arange(len(weights)), list(languages))
+            for part, whole in ((replayed, share), (~replayed, 1 - share)):
+                weights[part] *= whole / weights[part].sum()
         return weights / weights.sum()
 
     def _index_runs(self, labels: np.ndarray, num_languages: int) -> None:

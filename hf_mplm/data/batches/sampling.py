@@ -50,6 +50,8 @@ class LanguageSampler(Sampler[int]):
             Shape: (rows,).
         batch_size (`int`, *optional*): draws in a batch, for `group_by_length`: those of all processes together.
         window_batches (`int`, *optional*, defaults to 50): batches in a window, for `group_by_length`.
+        replay (`tuple[Sequence[int], float]`, *optional*): labels of languages, and the share of all draws that they
+            have together; alpha goes on deciding among them, and among the others.
 
     Raises:
         ValueError: when an argument is impossible.
@@ -69,6 +71,7 @@ class LanguageSampler(Sampler[int]):
         lengths: np.ndarray | Sequence[int] | None = None,
         batch_size: int | None = None,
         window_batches: int = 50,
+        replay: tuple[Sequence[int], float] | None = None,
     ) -> None:
         labels = np.asarray(labels)
         if labels.ndim != 1 or labels.size == 0 or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
@@ -88,6 +91,13 @@ class LanguageSampler(Sampler[int]):
                 f"start is {start}, num_draws {self.num_draws} and block_size {block_size}, but they must be "
                 f"0 <= start <= num_draws <= {MAX_DRAWS} and 1 <= block_size <= {2**20}"
             )
+        if replay is not None:
+            chosen, there = set(replay[0]), set(np.unique(labels).tolist())
+            if not 0 < replay[1] < 1 or not chosen or not chosen < there:
+                raise ValueError(
+                    f"languages {sorted(chosen)} are to have {replay[1]} of the draws; needed are a share between 0 "
+                    "and 1, and some of the languages that have rows, but not all of them"
+                )
         self._base = LanguageDraws(
             labels,
             alpha=Schedule.parse(alpha, name="alpha", minimum=0.0),
@@ -95,6 +105,7 @@ class LanguageSampler(Sampler[int]):
             num_draws=self.num_draws,
             block_size=int(block_size),
             num_languages=num_languages or present,
+            replay=replay,
         )
         self._draws: LanguageDraws | LengthGroupedDraws = self._base
         if group_by_length:

@@ -27,6 +27,9 @@ class MplmTrainingArguments(TrainingArguments):
         output_dir (`str`): where checkpoints and the final model go; `--output` on the command line.
         alpha (`str`, *optional*, defaults to `"0.3"`): languages are drawn by p ~ n^alpha; a number or a schedule, see
             [`~hf_mplm.data.Schedule`].
+        replay_languages (`list[str]`, *optional*): languages of the rows that have `replay_share` of the draws
+            together, however much text there is of them: those that the model knows already and is not to forget.
+        replay_share (`float`, *optional*, defaults to 0.3): that share, between 0 and 1.
         group_by_length (`bool`, *optional*, defaults to `False`): steps of rows of like length, for less padding.
         eval_mask_draws (`int`, *optional*, defaults to 1): how often each held-out row is masked and scored; more give
             a steadier loss.
@@ -52,6 +55,13 @@ class MplmTrainingArguments(TrainingArguments):
             "help": "Languages are drawn by p ~ n^alpha. A number, or a schedule as JSON: "
             '[[0.0, 0.7], [0.6, 0.5], [0.9, 0.3]] or {"start": 0.7, "end": 0.3, "kind": "linear"}.'
         },
+    )
+    replay_languages: list[str] | None = field(
+        default=None,
+        metadata={"help": "Languages of the store that the model is not to forget: they have --replay_share."},
+    )
+    replay_share: float = field(
+        default=0.3, metadata={"help": "Share of the draws that --replay_languages have together."}
     )
     group_by_length: bool = field(
         default=False, metadata={"help": "Put rows of like length into the same step, for less padding."}
@@ -84,6 +94,8 @@ class MplmTrainingArguments(TrainingArguments):
         if self.eval_mask_draws < 1:
             raise ValueError(f"--eval_mask_draws is {self.eval_mask_draws}; give 1, or more for a steadier loss")
         Schedule.parse(self.alpha, name="alpha", minimum=0.0)  # before anything long starts
+        if self.replay_languages is not None and not 0 < self.replay_share < 1:
+            raise ValueError(f"--replay_share is {self.replay_share}; give a share between 0 and 1, such as 0.3")
         refuse_impossible(self)
         if self.n_gpu > 1:
             raise ValueError(

@@ -116,6 +116,7 @@ HONOURED: frozenset[str] = frozenset(
         "alpha group_by_length train_sampling_strategy mask_rate eval_mask_rate eval_mask_draws data_seed max_steps "
         "num_train_epochs disable_tqdm dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers "
         "dataloader_prefetch_factor dataloader_multiprocessing_context per_device_eval_batch_size head_warmup_steps "
+        "replay_languages replay_share distill_weight stop_gain "
         # All columns reach the collator, and a resumed run never replays batches, whatever these say.
         "remove_unused_columns ignore_data_skip "
         # Counts run over all processes; `False` is refused where there are several.

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerState
 
 from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
 from hf_mplm.data.batches.schedules import Schedule
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 
 from ..base.arguments import MplmTrainingArguments
+from ..base.predicted_stop import PredictedStopCallback
+from ..base.resumable import STATE_NAME
 from ..base.run_record import describe_store
 from ..base.trainer import MplmTrainer
 from .head_start import NEW_HEAD, HeadWarmup, start_head
 from .language_ids import LanguageIds
 from .loss import MaskedLMForward
+from .teacher import Teacher
 
 
 if TYPE_CHECKING:
@@ -39,6 +42,11 @@ class MaskedLMTrainingArguments(MplmTrainingArguments):
         head_warmup_steps (`int`, *optional*, defaults to 0): so many first steps train the LM head alone, and the
             tables of languages and scripts where there are some; the encoder and the decoder tied to its embeddings
             stay bit for bit. For a head that was made anew. These steps are the schedule's, too.
+        distill_weight (`float`, *optional*, defaults to 0): weight of the divergence from the predictions of the model
+            that the run started from, see [`~hf_mplm.losses.distillation_loss`]; the trainer's `teacher` is needed.
+        stop_gain (`float`, *optional*, defaults to 0): end the run before `max_steps` once the held-out curve predicts
+            that the steps that are left would lower the loss by less, in nats; see
+            [`~hf_mplm.trainers.base.predicted_stop.PredictedStopCallback`]. 0 never does.
     """
 
     mask_rate: str = field(
@@ -56,8 +64,28 @@ class MaskedLMTrainingArguments(MplmTrainingArguments):
         metadata={"help": "So many first steps train the LM head alone, for one made by --new_lm_head."},
     )
 
+    distill_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "Weight of the divergence from what the model of the start would predict, for runs without text "
+            "of the languages that it knows."
+        },
+    )
+    stop_gain: float = field(
+        default=0.0,
+        metadata={
+            "help": "End once the held-out curve predicts less than this of what is left, in nats; needs "
+            "--eval_strategy steps. 0 never does."
+        },
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("distill_weight", "stop_gain"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name} is {getattr(self, name)}; give 0 or more")
+        if self.stop_gain and str(getattr(self.eval_strategy, "value", self.eval_strategy)) == "no":
+            raise ValueError("--stop_gain goes by the held-out loss; give --eval_strategy steps --eval_steps 50, too")
         for name in ("mask_rate", "eval_mask_rate"):
             Schedule.parse(getattr(self, name), name=name, minimum=0.0, maximum=1.0)
         if self.head_warmup_steps < 0:
@@ -93,6 +121,7 @@ class MaskedLMTrainer(MplmTrainer):
             default.
         callbacks (`list[TrainerCallback]`, *optional*): further callbacks.
         optimizers (`tuple`, *optional*, defaults to `(None, None)`): an optimizer and a scheduler of your own.
+        teacher ([`~hf_mplm.trainers.masked_lm.teacher.Teacher`], *optional*): of `distill_weight`.
 
     Raises:
         ValueError: when the store was made by another tokenizer, or the model lacks a language or script of the rows.
@@ -122,7 +151,11 @@ class MaskedLMTrainer(MplmTrainer):
         processing_class: PreTrainedTokenizerBase | None = None,
         callbacks: list[TrainerCallback] | None = None,
         optimizers: tuple[Any, Any] = (None, None),
+        teacher: Teacher | None = None,
     ) -> None:
+        if args.distill_weight and teacher is None:
+            raise ValueError("distill_weight needs the model that the run starts from: pass teacher=Teacher(model)")
+        self._teacher = teacher if args.distill_weight else None
         if store is not None:
             train_dataset = store.train if train_dataset is None else train_dataset
             eval_dataset = store.holdout if eval_dataset is None else eval_dataset
@@ -148,6 +181,8 @@ class MaskedLMTrainer(MplmTrainer):
         self._ids = LanguageIds.of(model, self.languages)
         self._head_warmup = HeadWarmup(model, args.head_warmup_steps)
         self.add_callback(self._head_warmup)
+        if args.stop_gain:
+            self.add_callback(PredictedStopCallback(args.stop_gain))
 
     def collator_arguments(
         self, args: Any, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase | None
@@ -163,6 +198,13 @@ class MaskedLMTrainer(MplmTrainer):
             "seed": args.data_seed if args.data_seed is not None else args.seed,
             "num_draws": self.num_draws,
         }
+
+    # Overridden so that a run that ended by prediction, and was killed before its model was saved, stays at its end.
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        state = TrainerState.load_from_json(str(Path(resume_from_checkpoint) / STATE_NAME))
+        if self.args.stop_gain and PredictedStopCallback(self.args.stop_gain).has_stopped(state):
+            self.args.max_steps = state.global_step
 
     # Overridden because gradients of the encoder must be gone before they are clipped together with the head's.
     def training_step(
@@ -188,9 +230,18 @@ class MaskedLMTrainer(MplmTrainer):
     def loss_terms(
         self, model: torch.nn.Module, inputs: dict[str, Any], counts: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
-        """One term, `mlm`."""
-        mean = self._forward(model, self._ids.add_to(inputs), counts["labels"])
-        return {"mlm": mean * self.accelerator.num_processes}
+        """`mlm`, and `distillation` where there is a teacher."""
+        if self._teacher is None:
+            mean = self._forward(model, self._ids.add_to(inputs), counts["labels"])
+            return {"mlm": mean * self.accelerator.num_processes}
+        bare = self.accelerator.unwrap_model(model)
+        with self._teacher.watching(bare) as states:
+            mean = self._forward(model, self._ids.add_to(inputs), counts["labels"])
+        divergence = self._teacher.divergence(bare, states[0], inputs)
+        return {
+            "mlm": mean * self.accelerator.num_processes,
+            "distillation": self.per_item(divergence, counts["labels"]) * self.args.distill_weight,
+        }
 
     def held_out_sums(
         self, model: torch.nn.Module, inputs: dict[str, Any]

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+import torch
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_mplm.data.corpus.corpora import find_files, iter_corpus
 from hf_mplm.data.corpus.plan import check_unchanged, make_plan
@@ -42,6 +43,7 @@ def extend_encoder(
     initialization: str = "mean",
     seed: int = 0,
     num_threads: int = 4,
+    new_lm_head: bool = False,
     trust_remote_code: bool = False,
     overwrite: bool = False,
     report: CorpusReport | None = None,
@@ -63,6 +65,8 @@ def extend_encoder(
         initialization (`str`, *optional*, defaults to `"mean"`): of new rows, see [`extend_vocabulary`].
         seed (`int`, *optional*, defaults to 0): of `"normal"`, and of the sentences that are learned from.
         num_threads (`int`, *optional*, defaults to 4): threads that learn a Unigram model.
+        new_lm_head (`bool`, *optional*, defaults to `False`): the model is an encoder that was saved without its LM
+            head, and so is the result: training makes the head.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         overwrite (`bool`, *optional*, defaults to `False`): replace a model that was extended with something else.
         report (`CorpusReport`, *optional*): receives what was read and what was left out.
@@ -110,7 +114,7 @@ def extend_encoder(
 
     def extend(folder: Path) -> None:
         nonlocal extension
-        weights = load_masked_lm(model, trust_remote_code=trust_remote_code)
+        weights = load_masked_lm(model, new_head=new_lm_head, trust_remote_code=trust_remote_code)
         if added is not None:
             new = extend_tokenizer(old, added, folder, max_new_pieces=max_new_pieces)
         else:
@@ -118,7 +122,10 @@ def extend_encoder(
             new = _learn(kind, old, texts(report), folder, max_new_pieces, seed, num_threads)
         similar = similar_tokens(new, texts(), old, seed=seed) if initialization == "similar" else None
         extension = extend_vocabulary(weights, old, new, initialization=initialization, seed=seed, similar=similar)
-        weights.save_pretrained(folder)
+        if new_lm_head:
+            _save_encoder(weights, folder)
+        else:
+            weights.save_pretrained(folder)
         if files:
             check_unchanged(plan, files)
 
@@ -144,6 +151,14 @@ def extension_job(output: Path, command: str, anew: str = "repeat this command w
         inputs="model, text and settings",
         anew=anew,
     )
+
+
+def _save_encoder(model: PreTrainedModel, folder: Path) -> None:
+    """Write the encoder of a masked-LM model as its stock class."""
+    with torch.device("meta"):
+        encoder: Any = AutoModel.from_config(model.config, trust_remote_code=False)
+    encoder.load_state_dict(model.base_model.state_dict(), assign=True)
+    encoder.save_pretrained(folder)
 
 
 def _learn(

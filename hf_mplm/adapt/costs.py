@@ -1,0 +1,88 @@
+"""What an adaptation will cost, before it is begun: hours and gigabytes."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import torch
+
+from .encoder_facts import EncoderFacts
+from .settings import AdaptSettings
+
+
+__all__ = ["Costs", "estimate_costs"]
+
+_SIZE = 1024
+# Of the speed of a large product, what a step of training reaches, all told.
+_EFFICIENCY = 0.4
+_FLOAT = 4
+_GB = 1e9
+
+
+class Costs(NamedTuple):
+    """An estimate.
+
+    Attributes:
+        hours (`float`): of training on this machine, measured by one product of matrices.
+        disk (`float`): gigabytes while it runs: stores, the extended model, two checkpoints and the result.
+        memory (`float`): gigabytes of weights, gradients and optimizer, activations aside.
+    """
+
+    hours: float
+    disk: float
+    memory: float
+
+
+def estimate_costs(
+    settings: AdaptSettings,
+    encoder: EncoderFacts,
+    *,
+    new_pieces: int,
+    steps: int,
+    tokens: int,
+    flops: float | None = None,
+) -> Costs:
+    """Estimate by counting.
+
+    A step costs 6 operations a token and parameter of the encoder's layers, and for the predicted tokens as many a
+    parameter of the decoder (Kaplan et al. 2020, section 2.1); distillation 2 and 4 more. AdamW keeps weights,
+    gradients and two moments.
+
+    Args:
+        settings ([`AdaptSettings`]): what the adaptation is told.
+        encoder ([`EncoderFacts`]): the encoder.
+        new_pieces (`int`): subwords to add.
+        steps (`int`): of training.
+        tokens (`int`): of the text.
+        flops (`float`, *optional*): operations a second; measured by default.
+    """
+    speed = (flops or _measure(settings.use_cpu)) * _EFFICIENCY
+    tables = 1 if encoder.tied else 2
+    added = new_pieces * encoder.hidden_size * tables
+    layers = encoder.parameters - encoder.embedding_parameters
+    decoder = (encoder.rows + new_pieces) * encoder.hidden_size
+    distils = bool(settings.distill_weight) and settings.replay_corpus is None
+    a_token = (6 + 2 * distils) * layers + (6 + 8 * distils) * decoder * settings.mask_rate
+    in_step = settings.batch_size * settings.chunk_length
+    parameters = encoder.parameters + added
+    checkpoints = 2 * 3 + 1 + bool(settings.align_scripts) + bool(new_pieces)
+    # A token store holds int32, and as much again while it is prepared.
+    stores = 2 * _FLOAT * tokens * (2 if new_pieces else 1)
+    return Costs(
+        hours=steps * in_step * a_token / speed / 3600,
+        disk=(checkpoints * _FLOAT * parameters + stores) / _GB,
+        memory=(4 + distils) * _FLOAT * parameters / _GB,
+    )
+
+
+def _measure(use_cpu: bool) -> float:
+    """Operations a second of a product of matrices."""
+    device = "cuda" if torch.cuda.is_available() and not use_cpu else "cpu"
+    left = torch.ones(_SIZE, _SIZE, device=device)
+    best = float("inf")
+    for _ in range(4):
+        started = time.perf_counter()
+        float((left @ left)[0, 0])  # which waits for an accelerator
+        best = min(best, time.perf_counter() - started)
+    return 2 * _SIZE**3 / best

@@ -1,0 +1,136 @@
+"""Bits a character of held-out text, which compare between vocabularies as losses a token do not."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from hf_mplm.data.store.token_store import TokenStore
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from hf_mplm.modeling.stock import load_masked_lm
+from hf_mplm.trainers.masked_lm.trainer import MaskedLMTrainer, MaskedLMTrainingArguments
+
+from .settings import AdaptSettings
+
+
+__all__ = ["HeldOut", "bits_of_languages", "compare_bits", "measure_held_out"]
+
+_RESAMPLES = 2000
+_DRAWS = 2
+
+
+class HeldOut(NamedTuple):
+    """What a model leaves of one language's held-out text.
+
+    Attributes:
+        losses (`list[float]`): summed loss of the masked tokens of each row, in nats.
+        counts (`list[int]`): masked tokens of each row.
+        tokens (`int`): of the text, special ones aside.
+        characters (`int`): of the text, white space aside.
+    """
+
+    losses: list[float]
+    counts: list[int]
+    tokens: int
+    characters: int
+
+    def bits(self, rows: np.ndarray | None = None) -> float:
+        """Bits a character: the mean loss of a masked token, times tokens a character.
+
+        An estimate of the pseudo-log-likelihood (Salazar et al. 2020) with several tokens masked at once, by which
+        each is told from less.
+
+        Args:
+            rows (`np.ndarray`, *optional*): which rows, with repetition; all by default. Shape: (rows,).
+        """
+        losses, counts = np.asarray(self.losses), np.asarray(self.counts)
+        if rows is not None:
+            losses, counts = losses[rows], counts[rows]
+        return float(losses.sum() / max(1, counts.sum()) * self.tokens / max(1, self.characters) / math.log(2))
+
+
+def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettings) -> dict[str, HeldOut]:
+    """Mask the held-out text of a store, the same way for every model, and let one predict it.
+
+    Args:
+        model (`str` or `Path`): a masked-LM checkpoint with the store's tokenizer.
+        store ([`~hf_mplm.TokenStore`]): with held-out text.
+        settings ([`AdaptSettings`]): what the adaptation is told.
+
+    Returns:
+        `dict[str, HeldOut]`: by code, of the languages that have held-out text.
+    """
+    loaded = load_masked_lm(model, trust_remote_code=settings.trust_remote_code)
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = MaskedLMTrainingArguments(
+            output_dir=scratch,
+            per_device_eval_batch_size=1,
+            eval_mask_draws=_DRAWS,
+            disable_tqdm=True,
+            use_cpu=settings.use_cpu or not torch.cuda.is_available(),
+        )
+        trainer: Any = MaskedLMTrainer(loaded, arguments, store=store)
+        found: dict[str, tuple[list[float], list[int]]] = {}
+        trainer.model.eval()
+        with torch.no_grad():
+            for batch in trainer.get_eval_dataloader():
+                code = store.languages[int(batch["language"][0])]
+                total, count = trainer.held_out_sums(trainer.model, trainer._prepare_inputs(batch))["mlm"]
+                losses, counts = found.setdefault(code, ([], []))
+                losses.append(float(total))
+                counts.append(int(count))
+    sizes = _sizes(store)
+    return {code: HeldOut(losses, counts, *sizes[code]) for code, (losses, counts) in found.items()}
+
+
+def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float, float, float]:
+    """The change in bits a character, with a 95 % interval over the rows of the held-out text.
+
+    Args:
+        before ([`HeldOut`]): of the start.
+        after ([`HeldOut`]): of the adapted model; its rows may be others, as those of another vocabulary are.
+        seed (`int`, *optional*, defaults to 0): of the resampled rows.
+
+    Returns:
+        `tuple[float, float, float]`: after less before, and the interval's ends; negative is better.
+    """
+    generator = np.random.default_rng(seed)
+    paired = before.counts == after.counts
+    differences = []
+    for _ in range(_RESAMPLES):
+        one = generator.integers(len(before.losses), size=len(before.losses))
+        other = one if paired else generator.integers(len(after.losses), size=len(after.losses))
+        differences.append(after.bits(other) - before.bits(one))
+    low, high = np.percentile(differences, [2.5, 97.5])
+    return after.bits() - before.bits(), float(low), float(high)
+
+
+def bits_of_languages(held_out: Mapping[str, HeldOut], codes: Sequence[str]) -> float | None:
+    """The mean over languages of bits a character; `None` where there is none.
+
+    Args:
+        held_out (`Mapping[str, HeldOut]`): by code.
+        codes (`Sequence[str]`): which.
+    """
+    values = [held_out[code].bits() for code in codes if code in held_out]
+    return sum(values) / len(values) if values else None
+
+
+def _sizes(store: TokenStore) -> dict[str, tuple[int, int]]:
+    """Of each language's held-out text tokens and characters."""
+    tokenizer = load_tokenizer(store.tokenizer_path)
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    sizes: dict[str, tuple[int, int]] = {}
+    for row in store.holdout or ():
+        ids = [index for index in row["input_ids"] if index not in special]
+        text = str(tokenizer.decode(row["input_ids"], skip_special_tokens=True))
+        tokens, characters = sizes.get(store.languages[row["language"]], (0, 0))
+        characters += sum(map(len, text.split()))
+        sizes[store.languages[row["language"]]] = (tokens + len(ids), characters)
+    return sizes

@@ -1,0 +1,356 @@
+"""From a folder of text to an adapted encoder: four stages, each whole or absent, that go on where they stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hf_mplm.data.corpus.corpora import find_files, list_languages
+from hf_mplm.data.corpus.options import ReadOptions
+from hf_mplm.data.corpus.plan import make_plan
+from hf_mplm.data.store.pair_store import prepare_pair_store
+from hf_mplm.data.store.prepare import prepare_store
+from hf_mplm.data.store.token_store import TokenStore
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from hf_mplm.jobs.files import explain_full_disk, read_json, write_json
+from hf_mplm.jobs.job import Job, make_folder
+from hf_mplm.jobs.lock import hold_folder
+from hf_mplm.trainers.base.sources import model_digest
+from hf_mplm.trainers.vocabulary.extension import extend_encoder
+
+from .costs import Costs, estimate_costs
+from .diagnosis import diagnose
+from .diagnosis_page import diagnosis_page, plan_lines
+from .encoder_facts import EncoderFacts, describe_encoder
+from .outcome import measure_outcome, update_card
+from .outcome_page import outcome_page
+from .settings import AUTO, AdaptSettings
+from .training import align_model, shared_tokens, train_model
+
+
+__all__ = ["AdaptJob"]
+
+logger = logging.getLogger(__name__)
+
+_CARD = "README.md"
+_LOST = 0.5
+# Settings that change how the work is done, and not what comes of it.
+_FREE = ("num_proc", "use_cpu", "trust_remote_code")
+
+
+class AdaptJob:
+    """One adaptation, in one folder: `diagnosis`, `vocabulary`, `store`, `model` (or `trained` and `model`), `report`.
+
+    Args:
+        settings ([`AdaptSettings`]): what it is told.
+        output (`str` or `Path`): its folder.
+        overwrite (`bool`, *optional*, defaults to `False`): make anew what was made with other settings.
+    """
+
+    def __init__(self, settings: AdaptSettings, output: str | Path, *, overwrite: bool = False) -> None:
+        self.settings = settings
+        self.output = Path(output)
+        self.overwrite = overwrite
+        self._reading = ReadOptions(languages=settings.languages)
+
+    def run(self) -> dict[str, Any]:
+        """Do all four stages, or those that are left.
+
+        Returns:
+            `dict`: what the report holds.
+
+        Raises:
+            ValueError: if something else stands in the folder, or the text cannot be learned from.
+            FolderInUseError: if another process works in it.
+        """
+        advice = f"What is finished is kept in {self.output}: free some space and repeat the same command."
+        with explain_full_disk(self.output.parent, advice), hold_folder(self.output, "hf-mplm adapt"):
+            self._refuse_something_else()
+            found = self.diagnose()
+            logger.info("%s", "\n".join(plan_lines(found, self.plan(found))))
+            start = self._grow(found)
+            store = self._prepare(start, self.output / "store")
+            model = self._train(found, start, store)
+            return self._report(found, start, store, model)
+
+    def dry_run(self) -> list[str]:
+        """The first stage alone, and the plan in lines."""
+        with hold_folder(self.output, "hf-mplm adapt"):
+            self._refuse_something_else()
+            found = self.diagnose()
+        return plan_lines(found, self.plan(found))
+
+    def encoder(self) -> EncoderFacts:
+        """The encoder in numbers; loads it."""
+        settings = self.settings
+        return describe_encoder(
+            settings.model,
+            load_tokenizer(settings.model, trust_remote_code=settings.trust_remote_code),
+            new_lm_head=settings.new_lm_head,
+            trust_remote_code=settings.trust_remote_code,
+        )
+
+    # ---- Stages ----
+
+    def diagnose(self) -> dict[str, Any]:
+        """The first stage: `diagnosis/diagnosis.json`, and the same for people."""
+        settings = self.settings
+        told = ("model", "data_dir", "tasks", "batch_size", "chunk_length", "new_lm_head", "seed")
+        plan = self._plan_of_text({name: getattr(settings, name) for name in told} | {"model": self._digest()})
+        folder = self.output / "diagnosis"
+
+        def build(made: Path) -> None:
+            self._refuse_old_languages()
+            logger.info("Looking at the text ...")
+            found = diagnose(settings, self.encoder(), self.output)
+            write_json(made / "diagnosis.json", found)
+            (made / "diagnosis.md").write_text(diagnosis_page(found), encoding="utf-8")
+
+        self._make(folder, "diagnosis", plan, build)
+        found: dict[str, Any] = read_json(folder / "diagnosis.json")
+        for line in found["warnings"]:
+            logger.warning("%s", line)
+        return found
+
+    def plan(self, found: dict[str, Any]) -> dict[str, Any]:
+        """What will be done, and what it costs.
+
+        Args:
+            found (`dict`): the diagnosis.
+        """
+        settings, advice = self.settings, found["advice"]
+        pieces = self._pieces(found)
+        steps = self._steps(found)
+        encoder = EncoderFacts(**{**found["encoder"], "languages": ()})
+        tokens = sum(about["tokens"] for about in found["languages"].values())
+        costs: Costs = estimate_costs(settings, encoder, new_pieces=pieces, steps=steps, tokens=tokens)
+        return {"new_pieces": pieces, "max_steps": steps, "replay": advice["replay"], **costs._asdict()}
+
+    def _grow(self, found: dict[str, Any]) -> str | Path:
+        """The second stage: the encoder to start from."""
+        settings, pieces = self.settings, self._pieces(found)
+        lost = {code: about["unknown"] for code, about in found["languages"].items() if about["unknown"] > _LOST}
+        if not pieces:
+            if lost:
+                raise ValueError(
+                    f"the vocabulary does not know {max(lost.values()):.0%} of the characters of "
+                    f"{', '.join(lost)}, and is not to grow: nothing can be learned from such text. Give more of it, "
+                    "or --new_pieces 1000 to have its subwords added (not for tokenizers of other kinds than Unigram, "
+                    "WordPiece and BPE)"
+                )
+            return settings.model
+        folder = self.output / "vocabulary"
+        logger.info("Growing the vocabulary by %s subwords ...", f"{pieces:,}")
+        try:
+            extend_encoder(
+                settings.model,
+                folder,
+                corpus=list(settings.corpus),
+                options=self._reading,
+                max_new_pieces=pieces,
+                initialization=settings.initialization,
+                seed=settings.seed,
+                num_threads=1,
+                new_lm_head=settings.new_lm_head,
+                trust_remote_code=settings.trust_remote_code,
+                overwrite=self.overwrite,
+            )
+        except ValueError as error:
+            advice = f"--new_pieces {pieces // 2} asks for fewer, and --new_pieces 0 for none"
+            raise ValueError(
+                f"the vocabulary could not be grown by {pieces:,} subwords ({advice}): {error}"
+            ) from error
+        return folder
+
+    def _prepare(self, start: str | Path, folder: Path) -> TokenStore:
+        settings = self.settings
+        store = prepare_store(
+            [*settings.corpus, *(settings.replay_corpus or ())],
+            start,
+            folder,
+            chunk_length=settings.chunk_length,
+            holdout=settings.holdout,
+            num_proc=settings.num_proc,
+            seed=settings.seed,
+            languages=self._all_languages(),
+            trust_remote_code=settings.trust_remote_code,
+            overwrite=self.overwrite,
+        )
+        for code, counts in store.info["languages"].items():
+            lost = counts["unknown_characters"] / max(1, counts["characters"])
+            if lost > _LOST:
+                raise ValueError(
+                    f"{code}: no byte or subword of the vocabulary covers {lost:.0%} of its characters, so that "
+                    "nothing can be learned from it. Give more text and --new_pieces 2000, or another encoder"
+                )
+        return store
+
+    def _train(self, found: dict[str, Any], start: str | Path, store: TokenStore) -> Path:
+        """The third stage."""
+        settings = self.settings
+        trust = settings.trust_remote_code
+        replayed = [code for code in store.languages if code not in found["languages"]]
+        steps = self._steps(found)
+        old = load_tokenizer(settings.model, trust_remote_code=trust)
+        num_old = shared_tokens(old, load_tokenizer(start, trust_remote_code=trust))
+        told = (
+            *(
+                "method",
+                "replay_share",
+                "stop_gain",
+                "evaluations",
+                "batch_size",
+                "learning_rate",
+                "mask_rate",
+                "distill_weight",
+            ),
+            *("new_lm_head", "head_warmup_steps", "seed"),
+        )
+        identity = {
+            **{name: getattr(settings, name) for name in told},
+            "start": model_digest(start),
+            "store": store.info["identity"],
+            "max_steps": steps,
+            "replayed": replayed,
+        }
+        folder = self.output / ("trained" if settings.align_scripts else "model")
+
+        def train(made: Path) -> None:
+            logger.info("Training %s steps at most ...", f"{steps:,}")
+            train_model(settings, start, store, replayed, steps, num_old, made)
+
+        self._make(folder, "trained model", {"identity": identity}, train, goes_on=True)
+        return self._align(folder) if settings.align_scripts else folder
+
+    def _align(self, trained: Path) -> Path:
+        settings = self.settings
+        pairs = prepare_pair_store(
+            [*settings.corpus, *(settings.replay_corpus or ())],
+            load_tokenizer(trained),
+            self.output / "pairs",
+            chunk_length=settings.chunk_length,
+            languages=self._all_languages(),
+            num_proc=settings.num_proc,
+            overwrite=self.overwrite,
+        )
+        told = ("align_steps", "batch_size", "learning_rate", "mask_rate", "seed")
+        identity = {
+            **{name: getattr(settings, name) for name in told},
+            "start": model_digest(trained),
+            "store": pairs.info["identity"],
+        }
+        folder = self.output / "model"
+
+        def align(made: Path) -> None:
+            logger.info("Aligning scripts in %s steps ...", f"{settings.align_steps:,}")
+            align_model(settings, trained, pairs, made)
+
+        self._make(folder, "aligned model", {"identity": identity}, align, goes_on=True)
+        return folder
+
+    def _report(self, found: dict[str, Any], start: str | Path, store: TokenStore, model: Path) -> dict[str, Any]:
+        """The fourth stage."""
+        settings = self.settings
+        # Another vocabulary reads the same held-out sentences in other tokens.
+        before = store if start == settings.model else self._prepare(settings.model, self.output / "store-before")
+        told = {name: getattr(settings, name) for name in ("data_dir", "seed", "new_lm_head")}
+        identity = {
+            **told,
+            "tasks": list(settings.tasks),
+            "start": self._digest(),
+            "model": model_digest(model),
+            "store": store.info["identity"],
+        }
+        folder, scores = self.output / "report", self.output / "scores"
+
+        def build(made: Path) -> None:
+            logger.info("Measuring the start and the result ...")
+            outcome = measure_outcome(settings, found, before, store, model, scores)
+            write_json(made / "outcome.json", outcome)
+            (made / "report.md").write_text(outcome_page(found, outcome, scores), encoding="utf-8")
+
+        self._make(folder, "report", {"identity": identity}, build)
+        outcome: dict[str, Any] = read_json(folder / "outcome.json")
+        update_card(model, outcome, scores)
+        return outcome
+
+    # ---- What is decided ----
+
+    def _pieces(self, found: dict[str, Any]) -> int:
+        wanted = self.settings.new_pieces
+        return int(found["advice"]["new_pieces"]) if wanted == AUTO else int(wanted)
+
+    def _steps(self, found: dict[str, Any]) -> int:
+        wanted = self.settings.max_steps
+        return int(found["advice"]["max_steps"]) if wanted == AUTO else int(wanted)
+
+    def _all_languages(self) -> list[str] | None:
+        """What is read of both corpora together; `None` for everything."""
+        settings = self.settings
+        if settings.languages is None and settings.replay_languages is None:
+            return None
+        new = settings.languages or list_languages(list(settings.corpus))
+        old = settings.replay_languages
+        if old is None:
+            old = () if settings.replay_corpus is None else tuple(list_languages(list(settings.replay_corpus)))
+        return [*new, *old]
+
+    def _refuse_old_languages(self) -> None:
+        settings = self.settings
+        if settings.replay_corpus is None:
+            return
+        new = set(settings.languages or list_languages(list(settings.corpus)))
+        old = set(settings.replay_languages or list_languages(list(settings.replay_corpus)))
+        if both := sorted(new & old):
+            raise ValueError(
+                f"{', '.join(both)} would be new and replayed at once; say which languages are which by --languages "
+                "and --replay_languages"
+            )
+
+    # ---- The folder ----
+
+    def _digest(self) -> str:
+        return model_digest(self.settings.model)
+
+    def _plan_of_text(self, settings: dict[str, Any]) -> dict[str, Any]:
+        files = find_files(list(self.settings.corpus), self._reading)
+        told = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+        return make_plan(files, self._reading, told)
+
+    def _refuse_something_else(self) -> None:
+        path = self.output / "adapt.json"
+        told = {name: value for name, value in asdict(self.settings).items() if name not in _FREE}
+        told = {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
+        before = read_json(path, "To start anew, repeat the command with --overwrite.")
+        if before is not None and not self.overwrite:
+            changed = sorted(name for name in {*told, *before} if told.get(name) != before.get(name))
+            if changed:
+                raise ValueError(
+                    f"{self.output} holds an adaptation with other values of {', '.join(changed)}; give another "
+                    "--output, or --overwrite to make anew what depends on them"
+                )
+        write_json(path, told)
+
+    def _make(
+        self,
+        folder: Path,
+        product: str,
+        plan: dict[str, Any],
+        build: Callable[[Path], None],
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        job = Job(
+            folder,
+            folder.with_name(f"{folder.name}.making"),
+            command="hf-mplm adapt",
+            product=product,
+            mark="made_of.json",
+            foreign="is nothing that an adaptation made, so it is not replaced",
+            inputs="text, encoder and settings",
+        )
+        if not make_folder(job, plan, build, overwrite=self.overwrite, goes_on=goes_on, undigested=(_CARD,)):
+            logger.info("%s is finished already.", folder)

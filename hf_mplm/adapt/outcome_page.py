@@ -1,0 +1,79 @@
+"""The report of an adaptation: Markdown, of the start and the result side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hf_mplm.evaluation.results import read_results
+from hf_mplm.report.compare import compare_runs
+from hf_mplm.report.comparison import markdown_report
+from hf_mplm.report.table import markdown_table
+
+
+__all__ = ["outcome_lines", "outcome_page"]
+
+
+def outcome_page(found: Mapping[str, Any], outcome: Mapping[str, Any], scores: Path) -> str:
+    """The report as a page.
+
+    Args:
+        found (`Mapping`): the diagnosis.
+        outcome (`Mapping`): what [`~hf_mplm.adapt.outcome.measure_outcome`] returns.
+        scores (`Path`): folder of the results of benchmarks.
+    """
+    parts = ["# Before and after", "\n".join(f"- {line}" for line in outcome_lines(outcome))]
+    rows: list[list[Any]] = [
+        [
+            code,
+            "old" if about["old"] else "new",
+            about["rows"],
+            None if about["before"] is None else f"{about['before']:.3f}",
+            f"{about['after']:.3f}",
+            _change(about["change"]),
+            f"{found['languages'][code]['unknown']:.2%}" if code in found["languages"] else None,
+        ]
+        for code, about in sorted(outcome["held_out"].items(), key=lambda entry: (entry[1]["old"], entry[0]))
+    ]
+    header = ["language", "is", "rows", "before", "after", "change (95 %)", "unknown to the start"]
+    parts += ["## Bits a character of held-out text", markdown_table(header, rows)]
+    parts.append(
+        "The mean loss of a masked token times tokens a character: it compares between vocabularies, and less is "
+        "better. Unknown characters cost the start almost nothing, so that a language of many is flattered there. "
+        "Intervals are over rows of held-out text; those of means are over languages."
+    )
+    tables = [scores / side / "results.parquet" for side in ("before", "after")]
+    if all(path.is_file() for path in tables):
+        runs = [read_results(path) for path in tables]
+        parts += ["## Benchmarks", markdown_report(compare_runs(runs), ["before", "after"])]
+    if outcome["left_out"]:
+        parts += ["## Not measured", "\n".join(f"- {line}" for line in outcome["left_out"])]
+    for code, examples in outcome["examples"].items():
+        shown = [
+            [one["text"], one["word"], ", ".join(one.get("before", [])) or None, ", ".join(one.get("after", []))]
+            for one in examples
+        ]
+        parts += [f"## Masked words of {code}", markdown_table(["text", "masked", "before", "after"], shown)]
+    return "\n\n".join(parts) + "\n"
+
+
+def outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
+    """What came out, in a few lines.
+
+    Args:
+        outcome (`Mapping`): what [`~hf_mplm.adapt.outcome.measure_outcome`] returns.
+    """
+    lines = []
+    for group, what in (("new_languages", "new languages"), ("old_languages", "old languages")):
+        if outcome[group] is not None:
+            lines.append(f"{what}: {_change(outcome[group])} bits a character")
+        elif group == "old_languages":
+            lines.append("old languages: no text of them was given (--replay_corpus), so that losses there are unseen")
+        else:
+            lines.append("new languages: the start has no LM head to compare with")
+    return lines
+
+
+def _change(change: Any) -> str | None:
+    return None if change is None else f"{change[0]:+.3f} [{change[1]:+.3f}, {change[2]:+.3f}]"

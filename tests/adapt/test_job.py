@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+
+from hf_mplm.adapt import AdaptJob, AdaptSettings, job, training
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from tests import fixtures
+from tests.data.tokenizing.kinds import byte_level_bpe, word_piece
+
+from .helpers import make_settings, sample_lines, save_encoder, write_text
+
+
+# What the same adaptation makes every time; cards and states tell seconds.
+FILES = (
+    "diagnosis/diagnosis.json",
+    "diagnosis/diagnosis.md",
+    "vocabulary/model.safetensors",
+    "vocabulary/tokenizer.json",
+    "model/model.safetensors",
+    "report/outcome.json",
+    "report/report.md",
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_folder: Path) -> Path:
+    folder = tmp_path_factory.mktemp("adapt")
+    tokenizer = load_tokenizer(tiny_tokenizer_folder)
+    save_encoder(folder / "encoder", fixtures.tiny_xlm_roberta(len(tokenizer)), tokenizer)
+    write_text(folder / "new", {"wol_Latn": sample_lines("wol_Latn")})
+    write_text(folder / "old", {code: sample_lines(code, 60) for code in ("swh_Latn", "ell_Grek")})
+    return folder
+
+
+def settings_of(place: Path, **settings: object) -> AdaptSettings:
+    old = (str(place / "old"),)
+    given = {"replay_corpus": old, "new_pieces": "200", **settings}
+    return make_settings(place / "encoder", place / "new", **given)
+
+
+@pytest.fixture(scope="module")
+def whole(place: Path) -> Path:
+    AdaptJob(settings_of(place), place / "whole").run()
+    return place / "whole"
+
+
+def test_a_folder_of_text_becomes_an_encoder_with_its_report(place: Path, whole: Path) -> None:
+    found = json.loads((whole / "diagnosis" / "diagnosis.json").read_text(encoding="utf-8"))
+    about = found["languages"]["wol_Latn"]
+    assert about["sentences"] == 200 and about["by_vectors"] and found["advice"]["max_steps"] >= 100
+    before = len(load_tokenizer(place / "encoder"))
+    tokenizer = AutoTokenizer.from_pretrained(whole / "model")
+    model, report = AutoModelForMaskedLM.from_pretrained(whole / "model", output_loading_info=True)
+    assert not report["missing_keys"] and len(tokenizer) == before + 200 == model.config.vocab_size
+    assert set(model.config.languages) == {"wol", "swh", "ell"}
+    _, report = AutoModel.from_pretrained(whole / "model", output_loading_info=True)
+    assert not report["missing_keys"]
+    outcome = json.loads((whole / "report" / "outcome.json").read_text(encoding="utf-8"))
+    held_out = outcome["held_out"]
+    assert {code: held_out[code]["old"] for code in held_out} == {
+        "wol_Latn": False,
+        "swh_Latn": True,
+        "ell_Grek": True,
+    }
+    change, low, high = held_out["wol_Latn"]["change"]
+    assert low <= change <= high
+    page = (whole / "report" / "report.md").read_text(encoding="utf-8")
+    assert "wol_Latn" in page and "Masked words of wol_Latn" in page
+    card = (whole / "model" / "README.md").read_text(encoding="utf-8")
+    assert "bits_per_character" in card and "wol_Latn" in card
+
+
+def test_replayed_languages_have_their_share_of_the_draws(whole: Path) -> None:
+    state = json.loads((whole / "model" / "trainer_state.json").read_text(encoding="utf-8"))
+    drawn = next(entry for entry in reversed(state["log_history"]) if "draws_wol_Latn" in entry)
+    counts = {code: drawn[f"draws_{code}"] for code in ("wol_Latn", "swh_Latn", "ell_Grek")}
+    assert sum(counts.values()) == 24
+    assert abs((counts["swh_Latn"] + counts["ell_Grek"]) - 0.3 * 24) <= 3
+    assert counts["wol_Latn"] >= 14
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_killed_in_every_stage_and_run_again_it_ends_the_same(
+    place: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = place / "killed"
+
+    def run() -> None:
+        AdaptJob(settings_of(place), output).run()
+
+    def dies_after(function):
+        def dying(*args, **kwargs):
+            function(*args, **kwargs)
+            raise Killed
+
+        return dying
+
+    # Each has done its work, of which nothing is finished yet.
+    for name in ("diagnose", "extend_encoder", "prepare_store"):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(job, name, dies_after(getattr(job, name)))
+            run()
+    assert not (output / "model").exists()
+    # In the middle of training, behind a checkpoint.
+    step = training.MaskedLMTrainer.training_step
+
+    def dies_in_step_five(trainer, *args, **kwargs):
+        if trainer.state.global_step == 4:
+            raise Killed
+        return step(trainer, *args, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(training.MaskedLMTrainer, "training_step", dies_in_step_five)
+        run()
+    assert (output / "model.making" / "run" / "checkpoint-4").is_dir()
+    # Trained, and not yet in its place; and measured, and not yet written.
+    for name in ("train_model", "measure_outcome"):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(job, name, dies_after(getattr(job, name)))
+            run()
+    assert (output / "model").is_dir() and not (output / "report").exists()
+    run()
+    for file in FILES:
+        assert (output / file).read_bytes() == (whole / file).read_bytes(), file
+
+
+def test_done_again_nothing_is_made_and_other_settings_are_refused(
+    place: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("diagnose", "train_model", "measure_outcome"):
+        monkeypatch.setattr(job, name, lambda *_: pytest.fail("it was finished"))
+    AdaptJob(settings_of(place), whole).run()
+    with pytest.raises(ValueError, match="other values of learning_rate"):
+        AdaptJob(settings_of(place, learning_rate=2e-3), whole).run()
+
+
+def encoder_of_another_kind(kind: str, folder: Path) -> tuple[Path, str]:
+    """A BERT with WordPiece, or a ModernBERT with byte-level BPE, and the name of its class."""
+    lines = [line for code in ("eng_Latn", "swh_Latn") for line in sample_lines(code, 100)]
+    tokenizer = word_piece(lines, folder / "pieces") if kind == "bert" else byte_level_bpe(lines)
+    ids = {"pad_token_id": tokenizer.pad_token_id}
+    if kind == "modernbert":
+        ids |= {"cls_token_id": tokenizer.cls_token_id, "sep_token_id": tokenizer.sep_token_id}
+        ids |= {"bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id}
+    build = fixtures.tiny_bert if kind == "bert" else fixtures.tiny_modernbert
+    model = build(len(tokenizer), **ids)
+    return save_encoder(folder / "encoder", model, tokenizer), type(model).__name__
+
+
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
+def test_the_same_line_adapts_other_architectures_without_text_to_replay(
+    kind: str, place: Path, tmp_path: Path
+) -> None:
+    """Distilled from the start, which is the term beside masked LM in the log."""
+    encoder, name = encoder_of_another_kind(kind, tmp_path)
+    settings = make_settings(encoder, place / "new", method="mlm", new_pieces="100", max_steps="3")
+    outcome = AdaptJob(settings, tmp_path / "out").run()
+    assert outcome["old_languages"] is None and outcome["held_out"]["wol_Latn"]["change"] is not None
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out" / "model")
+    assert type(model).__name__ == name
+    tokenizer = load_tokenizer(tmp_path / "out" / "model")
+    assert len(tokenizer) == len(load_tokenizer(encoder)) + 100 <= len(model.get_input_embeddings().weight)
+    state = json.loads((tmp_path / "out" / "model" / "trainer_state.json").read_text(encoding="utf-8"))
+    terms = [entry["distillation_loss"] for entry in state["log_history"] if "distillation_loss" in entry]
+    # At the first step nothing is forgotten yet, and its learning rate is 0.
+    assert abs(terms[0]) < 1e-4 < terms[-1]
+
+
+def test_scripts_are_aligned_after_pretraining(place: Path, tmp_path: Path) -> None:
+    pytest.importorskip("uroman")
+    corpus = write_text(tmp_path / "new", {"ell_Grek": sample_lines("ell_Grek", 40)})
+    settings = make_settings(
+        place / "encoder", corpus, new_pieces="0", max_steps="2", align_scripts=True, align_steps=2, distill_weight=0.0
+    )
+    AdaptJob(settings, tmp_path / "out").run()
+    state = json.loads((tmp_path / "out" / "model" / "trainer_state.json").read_text(encoding="utf-8"))
+    assert any("seq_loss" in entry for entry in state["log_history"])
+    trained, model = (load_file(tmp_path / "out" / name / "model.safetensors") for name in ("trained", "model"))
+    assert any(not torch.equal(trained[key], model[key]) for key in model)
+
+
+def test_an_encoder_without_its_head_is_adapted(place: Path, tmp_path: Path, tiny_tokenizer) -> None:
+    encoder = tmp_path / "encoder"
+    save_encoder(encoder, fixtures.tiny_bert(len(tiny_tokenizer)).base_model, tiny_tokenizer)
+    settings = make_settings(encoder, place / "new", new_pieces="200", max_steps="2")
+    with pytest.raises(ValueError, match="--new_lm_head"):
+        AdaptJob(settings, tmp_path / "refused").run()
+    settings = make_settings(
+        encoder, place / "new", new_pieces="200", max_steps="2", new_lm_head=True, head_warmup_steps=1
+    )
+    outcome = AdaptJob(settings, tmp_path / "out").run()
+    assert outcome["held_out"]["wol_Latn"]["before"] is None
+    grown = AutoModel.from_pretrained(tmp_path / "out" / "vocabulary")
+    assert type(grown).__name__ == "BertModel" and len(grown.get_input_embeddings().weight) == 1000
+    assert "LM head: new" in (tmp_path / "out" / "model" / "README.md").read_text(encoding="utf-8")
