@@ -21,10 +21,10 @@ def states(model: Any) -> list:
 
     ids = torch.tensor(IDS)
     with torch.no_grad():
-        model(input_ids=ids)
+        last = getattr(model(input_ids=ids), "last_hidden_state", None)
         # Not `hidden_states[-1]`: of ModernBERT, transformers 4.57 gives it before the final norm, and 5.x behind it.
-        output = model.base_model(input_ids=ids).last_hidden_state
-    return output.float().view(torch.int32).flatten().tolist()
+        last = model.base_model(input_ids=ids).last_hidden_state if last is None else last
+    return last.float().view(torch.int32).flatten().tolist()
 
 
 def bits(array: Any) -> list:
