@@ -9,8 +9,6 @@ import re
 import sys
 from pathlib import Path
 
-from markdown_it import MarkdownIt
-
 
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 52rem; margin: 0 auto; padding: 1rem; color: #16191d; }
@@ -28,6 +26,8 @@ def card_page(card: str, *, is_open: bool = False) -> str:
         card (`str`): with its metadata.
         is_open (`bool`, *optional*, defaults to `False`): unfold what is folded.
     """
+    from markdown_it import MarkdownIt  # which huggingface_hub 2 brings along
+
     text = re.sub(r"\A---\n.*?\n---\n", "", card, flags=re.DOTALL)
     body = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     body = body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")

@@ -70,13 +70,6 @@ def test_a_base_of_any_architecture_is_tuned_scored_and_restored(world: World) -
     assert make(world).run(unit) == found
 
 
-def test_tuning_at_a_rate_of_nothing_changes_no_answer(world: World) -> None:
-    experiment = make(world, tasks=["tydiqa"], learning_rate=0.0)
-    before = {(cell.target, cell.metric): cell.value for cell in experiment.run(Unit("baseline"))}
-    for cell in experiment.run(Unit("tuning", ("eng_Latn",), 0)):
-        assert before[cell.target, cell.metric] == cell.value
-
-
 def test_a_module_of_questions_answers_as_it_did_when_it_was_trained(world: World) -> None:
     base = Base.load(world.base)
     module = TaskModule.load(world.modules(BACKEND) / "tydiqa", base.tokenizer, world.data)

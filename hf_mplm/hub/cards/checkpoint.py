@@ -14,9 +14,10 @@ from hf_mplm._lists import as_list
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
 from hf_mplm.modeling.delta import is_delta
 from hf_mplm.report.loss_curve import loss_curve, loss_series
-from hf_mplm.report.table import format_cell, markdown_code, markdown_escape
+from hf_mplm.report.table import markdown_code, markdown_escape
 
 from ..publish_metadata import hub_languages
+from .describing import ablation_lines, describe_architecture, is_local, summarize
 from .languages import LanguageFacts, gather_languages, language_table, shorten_number
 from .limits import find_limits, read_overlap
 from .rendering import is_own_card, render, save_card
@@ -127,7 +128,7 @@ def draw_model_card(
     license = given or _license_of(sources)
     languages, rows = language_facts(folder, language_counts)
     trained = _trained(languages)
-    from_hub = bool(base_model) and not _is_local(str(base_model))
+    from_hub = bool(base_model) and not is_local(str(base_model))
     has_tables, delta = "languages" in config, is_delta(folder)
     data = ModelCardData(
         language=hub_languages(trained or list(map(str, config.get("languages", [])))) or None,
@@ -147,12 +148,12 @@ def draw_model_card(
         packages=_PACKAGES,
         name=markdown_escape(name.split("/")[-1]),
         quoted_name=json.dumps(name, ensure_ascii=False),
-        summary=_summary(config, trained, base_model, bool((record.get("origin") or {}).get("--init_config"))),
+        summary=summarize(config, trained, base_model, bool((record.get("origin") or {}).get("--init_config"))),
         has_tables=has_tables,
         is_delta=delta,
         model_type=markdown_code(str(config.get("model_type"))),
         example_language=json.dumps(trained[0] if trained else "eng_Latn"),
-        architecture=_architecture(config),
+        architecture=describe_architecture(config),
         n_sentences=shorten_number(sum(texts["sentences"])) if texts["sentences"] else "",
         n_tokens=shorten_number(sum(texts["tokens"])),
         sources=list(map(_source, sources)),
@@ -161,7 +162,7 @@ def draw_model_card(
         training=training_lines(
             {**arguments, **facts}, _read(folder / "run.json").get("changes", []), record.get("recipe")
         )
-        + _ablation(config),
+        + ablation_lines(config),
         measured=measured_lines(record),
         arguments=changed_arguments(record),
         held_out=held_out_loss(state),
@@ -254,64 +255,6 @@ def _source(source: Mapping[str, Any]) -> str:
     parts = [name, f"revision {markdown_code(str(revision)[:12])}" if revision else ""]
     parts.append(f"licence {markdown_escape(str(license))}" if license else "no licence is named there")
     return ", ".join(part for part in parts if part)
-
-
-def _is_local(model: str) -> bool:
-    return Path(model).exists() or model.startswith((".", "/", "~"))
-
-
-def _public(model: str) -> str:
-    """A Hub id, or a folder's own name: where it lies on some machine is nobody's business."""
-    return Path(model).name if _is_local(model) else model
-
-
-def _summary(config: Mapping[str, Any], languages: Sequence[str], base_model: str | None, from_scratch: bool) -> str:
-    start = (
-        f"continues the pretraining of {markdown_code(_public(base_model))}"
-        if base_model
-        else "was pretrained from scratch"
-        if from_scratch
-        else "was pretrained"
-    )
-    method = (
-        f"by masked language modelling with LangSAMP: {' and '.join(_tables(config))} embeddings are added to the "
-        "encoder's output before the LM head, so that the encoder itself has less need to encode them"
-        if "languages" in config
-        else "by masked language modelling"
-    )
-    count = f" on {len(languages)} language-scripts" if languages else ""
-    return f"A multilingual encoder that {start}{count}, {method}. Trained with [hf_mplm](https://pypi.org/project/hf-mplm/)."
-
-
-def _architecture(config: Mapping[str, Any]) -> str:
-    text = (
-        f"{markdown_code(str(config.get('model_type')))}: {_number(config, 'num_hidden_layers')} layers, "
-        f"{_number(config, 'hidden_size')} wide, {_number(config, 'num_attention_heads')} heads, a vocabulary of "
-        f"{_number(config, 'vocab_size')}."
-    )
-    tables = [f"{len(config.get(f'{table}s', []))} {table} embeddings" for table in _tables(config)]
-    return f"{text} Beside the LM head: {' and '.join(tables)}." if tables else text
-
-
-def _tables(config: Mapping[str, Any]) -> list[str]:
-    """LangSAMP's tables that a model has."""
-    return [
-        table
-        for table in ("language", "script")
-        if "languages" in config and config.get(f"use_{table}_embeddings", True)
-    ]
-
-
-def _ablation(config: Mapping[str, Any]) -> list[str]:
-    """Which of LangSAMP's two tables was left out."""
-    if "languages" not in config:
-        return []
-    return [f"ablation: no {table} embeddings" for table in ("language", "script") if table not in _tables(config)]
-
-
-def _number(config: Mapping[str, Any], key: str) -> str:
-    value = config.get(key)
-    return f"{value:,}" if isinstance(value, int) else format_cell(None)
 
 
 def _read(path: Path) -> dict[str, Any]:
