@@ -37,7 +37,7 @@ setup: .venv/.installed .venv-adapters/.installed  ## Create both environments: 
 	@.venv-adapters/bin/python -m pip install $(PIP_FLAGS) $(PIP_TORCH) -c constraints.txt 'sentence-transformers<6' -e '.[adapters,dev]'
 	@touch $@
 
-quickstart: .venv/.installed  ## Set up, then train, compare and report on the sample that ships with the package (about 6 minutes)
+quickstart: .venv/.installed  ## Set up, then teach the encoder that ships new languages, measure it and report (about 6 minutes)
 	.venv/bin/hf-mplm quickstart --output quickstart
 
 test: test-default test-adapters  ## Set up, then run the whole suite on both stacks

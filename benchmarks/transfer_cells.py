@@ -169,7 +169,7 @@ def settings_of(args: argparse.Namespace) -> StudySettings:
 
 def make_world(args: argparse.Namespace) -> None:
     """A base with random weights, a store of three languages, and modules that were trained for a moment."""
-    files = sorted((DATA_DIR / "udhr").glob("*.txt"))[::16]
+    files = sorted((DATA_DIR / "udhr").glob("*.txt"))[::8]
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     train_tokenizer(lines, args.folder / "tokenizer", vocab_size=VOCAB_SIZE)
     tokenizer = load_tokenizer(args.folder / "tokenizer")

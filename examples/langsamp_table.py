@@ -1,6 +1,6 @@
 """LangSAMP's main table in miniature: from text to a table that compares the start, plain training and LangSAMP.
 
-python examples/langsamp_table.py --model FacebookAI/xlm-roberta-base --corpus text --data_dir data --output table
+python -m examples.langsamp_table --model FacebookAI/xlm-roberta-base --corpus text --data_dir data --output table
 
 Every step is a command of `hf-mplm`, which is printed, so that any of them can be typed alone; the same line goes on
 where it was stopped. Text and benchmarks are the package's sample by default, whose test sentences are not trained on.
@@ -9,22 +9,13 @@ where it was stopped. Text and benchmarks are the package's sample by default, w
 from __future__ import annotations
 
 import argparse
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+from examples.commands import run
 from hf_mplm.sample import write_benchmark, write_corpus
 
 
 METHODS = ("baseline", "langsamp")
-
-
-def run(*words: object) -> None:
-    """Run one command, which goes on with what it finds."""
-    line = list(map(str, words))
-    print("hf-mplm", shlex.join(line), flush=True)
-    subprocess.run([sys.executable, "-m", "hf_mplm", *line], check=True)
 
 
 def main() -> None:

@@ -88,19 +88,22 @@ def page(room: str, names: list[str]) -> str:
 
 def face() -> str:
     """The page of `hf_mplm` itself: what can be imported from it, and in which room it is described."""
-    home = {name: f"{room}.{name}" for room, names in homes().items() for name in names}
-    listed = [name for name in hf_mplm.__all__ if not name.startswith("_")]
-    lines = [
+    home: dict[str, str] = {}
+    for room, names in homes().items():
+        for name in names:
+            home.setdefault(name, f"{room}.{name}")
+    rows = []
+    for name in hf_mplm.__all__:
+        if not name.startswith("_"):
+            first = description("hf_mplm", name).split("\n\n")[0].replace("\n", " ")
+            rows.append(f"   * - :py:obj:`{name} <{home[name]}>`\n     - {first}")
+    parts = [
         "The public names\n================",
         "``import hf_mplm`` is enough for all of these; what else a room holds stands on its page.",
-        ".. list-table::\n   :widths: 30 70\n",
+        ".. list-table::\n   :widths: 30 70\n\n" + "\n".join(rows),
+        ".. toctree::\n   :caption: Rooms\n\n" + "\n".join(f"   {room}" for room, names in homes().items() if names),
     ]
-    rows = []
-    for name in listed:
-        first = description("hf_mplm", name).split("\n\n")[0].replace("\n", " ")
-        rows.append(f"   * - :py:obj:`{name} <{home[name]}>`\n     - {first}")
-    toc = ".. toctree::\n   :caption: Rooms\n\n" + "\n".join(f"   {room}" for room in homes() if homes()[room])
-    return "\n\n".join([*lines[:2], lines[2] + "\n" + "\n".join(rows), toc]) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def write_pages(app: Sphinx) -> None:

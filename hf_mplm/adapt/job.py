@@ -197,7 +197,16 @@ class AdaptJob:
         old = load_tokenizer(settings.model, trust_remote_code=trust)
         num_old = shared_tokens(old, load_tokenizer(start, trust_remote_code=trust))
         told = (
-            *("method", "replay_share", "stop_gain", "batch_size", "learning_rate", "mask_rate", "distill_weight"),
+            *(
+                "method",
+                "replay_share",
+                "stop_gain",
+                "evaluations",
+                "batch_size",
+                "learning_rate",
+                "mask_rate",
+                "distill_weight",
+            ),
             *("new_lm_head", "head_warmup_steps", "seed"),
         )
         identity = {

@@ -164,10 +164,12 @@ def _examples(
 ) -> dict[str, list[dict[str, Any]]]:
     """Held-out sentences with a word masked, and what both models make of it."""
     tokenizer = load_tokenizer(store.tokenizer_path)
+    last = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
     texts: dict[str, list[list[str]]] = {}
     for row in store.holdout or ():
         code = store.languages[row["language"]]
-        ends = [place for place, index in enumerate(row["input_ids"]) if index == tokenizer.eos_token_id or place > 60]
+        # A row holds several sentences, and the first may be the rest of one.
+        ends = [place for place, index in enumerate(row["input_ids"]) if index in last]
         text = str(tokenizer.decode(row["input_ids"][: ends[0] if ends else None], skip_special_tokens=True))
         words = text.split()[:_WORDS]
         if code in found["languages"] and len(words) > 3 and len(texts.setdefault(code, [])) < _EXAMPLES:

@@ -24,7 +24,7 @@ def outcome_page(found: Mapping[str, Any], outcome: Mapping[str, Any], scores: P
         scores (`Path`): folder of the results of benchmarks.
     """
     parts = ["# Before and after", "\n".join(f"- {line}" for line in outcome_lines(outcome))]
-    rows = [
+    rows: list[list[Any]] = [
         [
             code,
             "old" if about["old"] else "new",

@@ -21,6 +21,7 @@ _MOST_PIECES, _FEWEST_PIECES = 8000, 200
 _PASSES = 10
 _MOST_STEPS, _FEWEST_STEPS = 20_000, 100
 _NEIGHBOURS = 3
+_SAME_SCRIPT = 3
 
 
 def advise(languages: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]], **run: Any) -> dict:
@@ -35,16 +36,16 @@ def advise(languages: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mappi
         `dict`: `extend`, `new_pieces`, `max_steps`, `replay` (codes), and `reasons`, a sentence each.
     """
     reasons: list[str] = []
-    median = _median([found["tokens_per_character"] for found in known.values()])
     words, distinct, wanting = 0, 0, []
     for code, found in languages.items():
+        median = _median(_comparable(code, known))
         finer = found["tokens_per_character"] / median if median else 0.0
         if found["unknown"] > _UNKNOWN:
             reasons.append(f"{code}: the tokenizer does not know {found['unknown']:.1%} of its characters")
         elif finer > _FINER:
             reasons.append(
                 f"{code}: it is cut into {finer:.1f} times as many tokens a character as known languages are "
-                f"({found['tokens_per_character']:.2f}, their median is {median:.2f})"
+                f"({found['tokens_per_character']:.2f}, the median of those to compare with is {median:.2f})"
             )
         else:
             continue
@@ -101,6 +102,13 @@ def _pieces(words: int, distinct: int) -> int:
     # Learned are twice as many, of which the old vocabulary has some: more than that no text of so few words has.
     found = min(_MOST_PIECES, words // _WORDS_A_PIECE, distinct // 3) // 100 * 100
     return found if found >= _FEWEST_PIECES else 0
+
+
+def _comparable(code: str, known: Mapping[str, Mapping[str, Any]]) -> list[float]:
+    """Tokens a character of known languages: of those in the same script where there are some, for scripts differ."""
+    script = code.partition("_")[2]
+    same = [about["tokens_per_character"] for other, about in known.items() if other.partition("_")[2] == script]
+    return same if len(same) >= _SAME_SCRIPT else [about["tokens_per_character"] for about in known.values()]
 
 
 def _neighbours(found: Mapping[str, Any]) -> list[str]:

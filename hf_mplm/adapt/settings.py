@@ -30,6 +30,7 @@ class AdaptSettings:
         method (`str`): `"langsamp"` or `"mlm"`.
         max_steps (`str`): most steps, or `"auto"`.
         stop_gain (`float`): of [`~hf_mplm.trainers.base.predicted_stop.PredictedStopCallback`], in nats.
+        evaluations (`int`): how often in the run the held-out loss is taken, and a checkpoint written.
         batch_size (`int`): chunks a step.
         chunk_length (`int`): tokens of a chunk.
         learning_rate (`float`): the peak.
@@ -59,6 +60,7 @@ class AdaptSettings:
     method: str = "langsamp"
     max_steps: str = AUTO
     stop_gain: float = 0.01
+    evaluations: int = 20
     batch_size: int = 32
     chunk_length: int = 128
     learning_rate: float = 1e-4
@@ -91,7 +93,7 @@ class AdaptSettings:
             raise ValueError("--replay_languages are languages of --replay_corpus, which is not given")
         if not 0 < self.replay_share < 1:
             raise ValueError(f"--replay_share is {self.replay_share}; give a share between 0 and 1, such as 0.3")
-        if min(self.batch_size, self.align_steps, self.num_proc) < 1 or self.holdout < 1:
-            raise ValueError("--batch_size, --align_steps, --num_proc and --holdout must be 1 or more")
+        if min(self.batch_size, self.align_steps, self.num_proc, self.holdout, self.evaluations) < 1:
+            raise ValueError("--batch_size, --align_steps, --num_proc, --holdout and --evaluations must be 1 or more")
         if min(self.distill_weight, self.stop_gain, self.head_warmup_steps) < 0:
             raise ValueError("--distill_weight, --stop_gain and --head_warmup_steps must not be negative")

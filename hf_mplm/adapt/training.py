@@ -28,8 +28,6 @@ __all__ = ["align_model", "shared_tokens", "train_model"]
 
 logger = logging.getLogger(__name__)
 
-_EVALUATIONS = 20
-
 
 def train_model(
     settings: AdaptSettings,
@@ -51,7 +49,7 @@ def train_model(
         num_old_tokens (`int`): ids below it are those that the start knows.
         folder (`Path`): an empty folder; checkpoints stand beside it in `run`.
     """
-    every = max(1, steps // _EVALUATIONS)
+    every = max(1, steps // settings.evaluations)
     distils = not replayed and settings.distill_weight > 0 and not settings.new_lm_head
     arguments = MaskedLMTrainingArguments(
         **_common(settings, folder.parent / "run", steps, every),

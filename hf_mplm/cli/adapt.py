@@ -49,6 +49,9 @@ class AdaptArguments:
         default=0.01,
         metadata={"help": "end once the held-out curve predicts less than this of what is left, in nats; 0 never"},
     )
+    evaluations: int = field(
+        default=20, metadata={"help": "how often the held-out loss is taken, and a checkpoint written"}
+    )
     batch_size: int = field(default=32, metadata={"help": "chunks a step"})
     chunk_length: int = field(default=128, metadata={"help": "tokens of a chunk"})
     learning_rate: float = field(default=1e-4, metadata={"help": "after a warm-up, and constant from there on"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .actions import action_parser, split_action, verb_parser
 from .corpus_lines import report_lines, status_of
@@ -89,6 +89,9 @@ class TrimArguments(ReadingArguments):
     output: str = field(metadata={"help": "folder for the model and its tokenizer"})
     min_count: int = field(default=1, metadata={"help": "cut subwords that occur less often"})
     keep_top: int = field(default=0, metadata={"help": "keep so many of the vocabulary's most frequent ones besides"})
+    characters: Literal["all", "text"] = field(
+        default="all", metadata={"help": "single characters that stay: all, or those of the text, which is smaller"}
+    )
     overwrite: bool = field(default=False, metadata={"help": "replace a model that was cut to something else"})
     trust_remote_code: bool = field(
         default=False, metadata={"help": "run code that comes with the model or the tokenizer"}

@@ -103,6 +103,16 @@ def test_the_vocabulary_grows_where_text_is_unknown_or_cut_finely(changes, piece
     assert fixed["new_pieces"] == 0
 
 
+def test_a_language_is_compared_with_those_of_its_script() -> None:
+    known = {code: {"tokens_per_character": 0.2} for code in ("eng_Latn", "spa_Latn", "swh_Latn")}
+    known |= {code: {"tokens_per_character": 0.8} for code in ("zho_Hans", "jpn_Jpan", "kor_Hang", "tha_Thai")}
+    run = {"batch_size": 10, "chunk_length": 100, "can_extend": True}
+    found = about(tokens_per_character=0.5)
+    assert advise({"xyz_Latn": found}, known, **run)["extend"]
+    # Nothing is known of its script: all languages together.
+    assert not advise({"xyz_Cher": found}, known, **run)["extend"]
+
+
 def test_what_can_be_hoped_for_depends_on_the_text() -> None:
     said = {hope(n).partition(":")[2] for n in (10, 5000, 50_000)}
     assert len(said) == 3 and "no encoder learns a language" in hope(10)

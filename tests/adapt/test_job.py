@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from hf_mplm.adapt import AdaptJob, AdaptSettings, job, training
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from tests import fixtures
+from tests.data.tokenizing.kinds import byte_level_bpe, word_piece
 
 from .helpers import make_settings, sample_lines, save_encoder, write_text
 
@@ -140,21 +143,49 @@ def test_done_again_nothing_is_made_and_other_settings_are_refused(
         AdaptJob(settings_of(place, learning_rate=2e-3), whole).run()
 
 
-@pytest.mark.parametrize("build", [fixtures.tiny_bert, fixtures.tiny_modernbert])
+def encoder_of_another_kind(kind: str, folder: Path) -> tuple[Path, str]:
+    """A BERT with WordPiece, or a ModernBERT with byte-level BPE, and the name of its class."""
+    lines = [line for code in ("eng_Latn", "swh_Latn") for line in sample_lines(code, 100)]
+    tokenizer = word_piece(lines, folder / "pieces") if kind == "bert" else byte_level_bpe(lines)
+    ids = {"pad_token_id": tokenizer.pad_token_id}
+    if kind == "modernbert":
+        ids |= {"cls_token_id": tokenizer.cls_token_id, "sep_token_id": tokenizer.sep_token_id}
+        ids |= {"bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id}
+    build = fixtures.tiny_bert if kind == "bert" else fixtures.tiny_modernbert
+    model = build(len(tokenizer), **ids)
+    return save_encoder(folder / "encoder", model, tokenizer), type(model).__name__
+
+
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
 def test_the_same_line_adapts_other_architectures_without_text_to_replay(
-    build, place: Path, tmp_path: Path, tiny_tokenizer
+    kind: str, place: Path, tmp_path: Path
 ) -> None:
     """Distilled from the start, which is the term beside masked LM in the log."""
-    encoder = save_encoder(tmp_path / "encoder", build(len(tiny_tokenizer)), tiny_tokenizer)
-    settings = make_settings(encoder, place / "new", method="mlm", new_pieces="0", max_steps="3")
+    encoder, name = encoder_of_another_kind(kind, tmp_path)
+    settings = make_settings(encoder, place / "new", method="mlm", new_pieces="100", max_steps="3")
     outcome = AdaptJob(settings, tmp_path / "out").run()
-    assert outcome["old_languages"] is None and "wol_Latn" in outcome["held_out"]
+    assert outcome["old_languages"] is None and outcome["held_out"]["wol_Latn"]["change"] is not None
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out" / "model")
-    assert type(model) is type(build(800))
+    assert type(model).__name__ == name
+    tokenizer = load_tokenizer(tmp_path / "out" / "model")
+    assert len(tokenizer) == len(load_tokenizer(encoder)) + 100 <= len(model.get_input_embeddings().weight)
     state = json.loads((tmp_path / "out" / "model" / "trainer_state.json").read_text(encoding="utf-8"))
     terms = [entry["distillation_loss"] for entry in state["log_history"] if "distillation_loss" in entry]
     # At the first step nothing is forgotten yet, and its learning rate is 0.
     assert abs(terms[0]) < 1e-4 < terms[-1]
+
+
+def test_scripts_are_aligned_after_pretraining(place: Path, tmp_path: Path) -> None:
+    pytest.importorskip("uroman")
+    corpus = write_text(tmp_path / "new", {"ell_Grek": sample_lines("ell_Grek", 40)})
+    settings = make_settings(
+        place / "encoder", corpus, new_pieces="0", max_steps="2", align_scripts=True, align_steps=2, distill_weight=0.0
+    )
+    AdaptJob(settings, tmp_path / "out").run()
+    state = json.loads((tmp_path / "out" / "model" / "trainer_state.json").read_text(encoding="utf-8"))
+    assert any("seq_loss" in entry for entry in state["log_history"])
+    trained, model = (load_file(tmp_path / "out" / name / "model.safetensors") for name in ("trained", "model"))
+    assert any(not torch.equal(trained[key], model[key]) for key in model)
 
 
 def test_an_encoder_without_its_head_is_adapted(place: Path, tmp_path: Path, tiny_tokenizer) -> None:

@@ -287,3 +287,14 @@ def test_a_new_head_is_refused_where_it_makes_no_sense(store, start, tmp_path, c
     flags = [start if flag == "START" else flag for flag in flags]
     assert pretrain(*flags, "--store", store, "--output", tmp_path / "out", "--max_steps", 1) == 2
     assert said in capsys.readouterr().err
+
+
+def test_old_languages_are_replayed_and_the_start_is_kept(store, start, tmp_path):
+    codes = load_store(store).languages
+    output = tmp_path / "out"
+    flags = ["--replay_languages", codes[0], "--replay_share", 0.5, "--distill_weight", 1, "--max_steps", 3]
+    assert pretrain("--model", start, "--store", store, "--output", output, *flags) == 0
+    history = json.loads((output / "trainer_state.json").read_text())["log_history"]
+    assert any("distillation_loss" in line for line in history)
+    drawn = next(line for line in reversed(history) if f"draws_{codes[0]}" in line)
+    assert 4 <= drawn[f"draws_{codes[0]}"] <= 8

@@ -56,8 +56,8 @@ def translate(words: list[str]) -> list[str]:
     """What runs in place of a command: the verb and its flags, or `python` and a script."""
     if words[0] in ("torchrun", "accelerate"):
         words = ["hf-mplm", *words[words.index("hf_mplm") + 1 :]]
-    if words[0] == "python" and words[1].startswith("examples/"):
-        return [words[0], str(ROOT / words[1]), *words[2:], *SMALLER_EXAMPLES.split()]
+    if words[:2] == ["python", "-m"] and words[2].startswith("examples."):
+        return [*words, *SMALLER_EXAMPLES.split()]
     if words[0] != "hf-mplm":
         raise ValueError(f"the rule does not say what becomes of: {shlex.join(words)}")
     verb = words[1]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hf_mplm.cli.main import main
-from tests.fixtures import CORPUS
+from hf_mplm.data import load_tokenizer, save_tokenizer
+from tests.fixtures import CORPUS, tiny_xlm_roberta
 
 from .following import ROOT
 from .stage import build_stage
@@ -20,13 +21,13 @@ SMALL = "--max_steps 2"
 LINES = {
     "langsamp": (f"--output out {SMALL}", "out/model/config.json"),
     "script_alignment": (
-        f"--output out --groups mediterranean --objectives mlm --corpus text --data_dir data {SMALL} --start_steps 2 "
-        "--batch_size 4 --vocab_size 800 --hidden_size 32 --num_layers 2",
+        f"--output out --groups mediterranean --objectives mlm {SMALL} --start_steps 2 "
+        "--batch_size 4 --vocab_size 3500 --hidden_size 32 --num_layers 2",
         "out",
     ),
     "sprachbund_study": (
         "--data data --output out --encoder tiny=START --start START --languages 4 --clusters 2 --measured 1 "
-        "--steps 2 --holdout 2 --every 4 --seeds 1",
+        "--steps 8 --holdout 2 --every 4 --seeds 1",
         "out/losses.md",
     ),
     "static_alignment": (
@@ -53,7 +54,10 @@ SHARED = {"__init__", "commands"}
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_folder: Path) -> Path:
     folder = build_stage(tmp_path_factory.mktemp("examples") / "stage", tiny_encoder_folder)
-    shutil.copytree(tiny_encoder_folder, folder / "START")
+    # Deep enough for the layer that the papers' recipes measure.
+    tokenizer = load_tokenizer(tiny_encoder_folder)
+    tiny_xlm_roberta(len(tokenizer), num_hidden_layers=8).save_pretrained(folder / "START")
+    save_tokenizer(tokenizer, folder / "START")
     shutil.copytree(CORPUS, folder / "data" / "udhr")
     return folder
 
@@ -63,7 +67,7 @@ def make_static(folder: Path) -> None:
     start, text = str(folder / "START"), str(folder / "text")
     few = ["--languages", "eng_Latn", "swh_Latn"]
     extract = ["static", "extract", "--model", start, "--corpus", text, "--output", str(folder / "vectors"), *few]
-    assert main([*extract, "--method", "pooled", "--layer", "1", "--min_count", "1", "--num_proc", "1"]) == 0
+    assert main([*extract, "--method", "pooled", "--min_count", "1", "--num_proc", "1"]) == 0
     (folder / "lexicons").mkdir()
     lexicon = folder / "lexicons" / "eng_Latn-swh_Latn.tsv"
     lexicon.write_text("the\tya\nof\twa\nand\tna\nin\tkatika\n", encoding="utf-8")
@@ -87,7 +91,7 @@ def test_an_example_runs(name: str, stage: Path, tmp_path: Path, monkeypatch: py
     if "mapped" in flags:
         make_static(folder)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *flags.split()]
+    command = [sys.executable, "-m", f"examples.{name}", *flags.split()]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert (folder / left).exists()

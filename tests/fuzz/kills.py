@@ -40,9 +40,9 @@ def victims(workshop: Workshop) -> list[Victim]:
         return [*command, "--num_threads", 1, "--character_coverage", 0.98]
 
     def quickstart(output: Path) -> list[object]:
-        command = ["quickstart", "--output", output, "--languages", "eng_Latn", "rus_Cyrl", "--vocab_size", 700]
+        command = ["quickstart", "--from_scratch", "--output", output, "--languages", "eng_Latn", "rus_Cyrl"]
         size = ["--hidden_size", 32, "--num_hidden_layers", 2, "--num_attention_heads", 2, "--max_steps", 4]
-        return [*command, *size, "--batch_size", 4, "--chunk_length", 64]
+        return [*command, *size, "--batch_size", 4, "--chunk_length", 64, "--vocab_size", 700, "--num_proc", 1]
 
     return [
         Victim("prepare", workshop.prepare, lambda output: _digests(output, "*.arrow")),

@@ -231,3 +231,29 @@ def test_epoch_strategies_follow_the_draws(tiny_tokenizer, tmp_path):
     # 60 rows, 4 a step: 15 steps an epoch, and the end.
     assert sorted(int(path.name.split("-")[1]) for path in tmp_path.glob("checkpoint-*")) == [15, 30, 40]
     assert [line["step"] for line in trainer.state.log_history if "eval_loss" in line] == [15, 30, 40]
+
+
+def test_replayed_languages_have_their_share_of_the_draws(tiny_tokenizer, tmp_path):
+    def drawn(**settings):
+        trainer = make_trainer(build(len(tiny_tokenizer)), tiny_tokenizer, tmp_path, max_steps=256, **settings)
+        trainer.get_train_dataloader()
+        return trainer._sampler.language_counts(0, 1024)
+
+    # Of a language of a tenth of the rows, and of one of six tenths.
+    assert abs(drawn(replay_languages=["srp_Cyrl"], replay_share=0.5)[2] - 512) <= 3
+    assert abs(drawn(replay_languages=["deu_Latn"], replay_share=0.2)[0] - 205) <= 3
+    assert abs(drawn()[2] - 512) > 100  # vacuity guard
+
+
+def test_replay_of_what_is_not_there_is_refused(tiny_tokenizer, tmp_path):
+    trainer = make_trainer(build(len(tiny_tokenizer)), tiny_tokenizer, tmp_path, replay_languages=["swh_Latn"])
+    with pytest.raises(ValueError, match="no text of it in the store"):
+        trainer.train()
+    with pytest.raises(ValueError, match="replay_share"):
+        make_trainer(
+            build(len(tiny_tokenizer)),
+            tiny_tokenizer,
+            tmp_path,
+            replay_languages=["srp_Cyrl"],
+            replay_share=1.5,
+        )
