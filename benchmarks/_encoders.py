@@ -25,9 +25,9 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerBase:
         return load_tokenizer(Path(folder))
 
 
-def make_encoder(vocab_size: int, layers: int, hidden_size: int = 768) -> PreTrainedModel:
-    """XLM-R base with random weights, which cost what learned ones cost."""
-    config = XLMRobertaConfig(
+def encoder_config(vocab_size: int, layers: int, hidden_size: int = 768) -> XLMRobertaConfig:
+    """XLM-R base, or one that is shallower or narrower."""
+    return XLMRobertaConfig(
         vocab_size=vocab_size,
         num_hidden_layers=layers,
         hidden_size=hidden_size,
@@ -37,5 +37,9 @@ def make_encoder(vocab_size: int, layers: int, hidden_size: int = 768) -> PreTra
         type_vocab_size=1,
         layer_norm_eps=1e-5,
     )
+
+
+def make_encoder(vocab_size: int, layers: int, hidden_size: int = 768) -> PreTrainedModel:
+    """XLM-R base with random weights, which cost what learned ones cost."""
     torch.manual_seed(0)
-    return XLMRobertaModel(config, add_pooling_layer=False).eval()
+    return XLMRobertaModel(encoder_config(vocab_size, layers, hidden_size), add_pooling_layer=False).eval()

@@ -1,6 +1,6 @@
 """What clusters of languages are worth: vectors and clusters of real text, their controls, and training by them.
 
-python examples/sprachbund_study.py --data DATA --encoder name=MODEL --start MODEL --output study
+python -m examples.sprachbund_study --data DATA --encoder name=MODEL --start MODEL --output study
 
 DATA holds `udhr/CODE.txt` and `sib200/CODE/{train,dev,test}.tsv`. Every step is a command of `hf-mplm`, which is
 printed, so that any of them can be typed alone; the same line goes on where it was stopped. `--only vectors` or
@@ -11,23 +11,13 @@ printed, so that any of them can be typed alone; the same line goes on where it 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from examples.commands import run, write_training_text
 from hf_mplm.sprachbund import LanguageVectors
-
-
-def run(*words: object) -> None:
-    """Run one command, which goes on with what it finds."""
-    line = list(map(str, words))
-    print("hf-mplm", shlex.join(line), flush=True)
-    subprocess.run([sys.executable, "-m", "hf_mplm", *line], check=True)
 
 
 def compare_vectors(name: str, model: str, args: argparse.Namespace) -> None:
@@ -63,7 +53,9 @@ def compare_vectors(name: str, model: str, args: argparse.Namespace) -> None:
 def train_by_clusters(args: argparse.Namespace) -> None:
     """Models of clusters, of all languages and of languages drawn, with the same start, text and steps."""
     place = args.output / "training"
-    corpus = write_corpus(args.data / "sib200", place / "corpus", args.languages)
+    sib200 = args.data / "sib200"
+    codes = sorted(path.name for path in sib200.iterdir() if path.is_dir())[: args.languages]
+    corpus = write_training_text(sib200, place / "corpus", codes)
     chunks = ("--tokenizer", args.start, "--chunk_length", 64, "--holdout", args.holdout)
     run("prepare", "--corpus", corpus, *chunks, "--output", place / "store")
     views = ("--layers", "third", "--pooling", "mean", "--max_sentences", 64)
@@ -71,7 +63,7 @@ def train_by_clusters(args: argparse.Namespace) -> None:
     arms = [("all", None), ("clusters", None), *(("random", seed) for seed in args.seeds)]
     # The middle number of clusters first: it is the one whose models are measured on tasks.
     counts = sorted(args.clusters, key=lambda count: (count != args.measured, count))
-    for budget in ("total", "per_model"):
+    for budget in args.budgets:
         for count in counts:
             clusters = place / f"k{count}"
             if not (clusters / "sprachbunds.json").is_file():
@@ -115,16 +107,6 @@ def measure(model: object, output: Path, args: argparse.Namespace) -> None:
     run("evaluate", "--model", model, *flags, *more, "--output", output)
 
 
-def write_corpus(sib200: Path, corpus: Path, limit: int | None) -> Path:
-    """The training sentences as `CODE.txt`."""
-    corpus.mkdir(parents=True, exist_ok=True)
-    for folder in sorted(path for path in sib200.iterdir() if path.is_dir())[:limit]:
-        with open(folder / "train.tsv", encoding="utf-8", newline="") as handle:
-            lines = [row["text"].strip() for row in csv.DictReader(handle, delimiter="\t")]
-        (corpus / f"{folder.name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return corpus
-
-
 def held_out(models: Path) -> dict[str, float] | None:
     """The held-out loss of each language, by the model of its cluster; `None` where a model is not finished."""
     if not (models / "sprachbunds.json").is_file():
@@ -148,7 +130,7 @@ def write_losses(place: Path, args: argparse.Namespace) -> None:
     codes = sorted(base)
     drawn = generator.integers(len(codes), size=(10_000, len(codes)))
     rows = [f"| all | {np.mean([base[code] for code in codes]):.4f} | | |"]
-    for budget in ("total", "per_model"):
+    for budget in args.budgets:
         for count in args.clusters:
             for arm, seed in [("clusters", None), *(("random", seed) for seed in args.seeds)]:
                 models = collection(place, budget, count, arm, seed)
@@ -174,6 +156,9 @@ def main() -> None:
     parser.add_argument("--only", choices=["vectors", "training"])
     parser.add_argument("--languages", type=int, help="so many of SIB-200's, the first by code; all by default")
     parser.add_argument("--clusters", type=int, nargs="+", default=[2, 3, 4])
+    parser.add_argument(
+        "--budgets", nargs="+", choices=["total", "per_model"], default=["total", "per_model"], help="of steps"
+    )
     parser.add_argument("--measured", type=int, default=3, help="of --clusters, whose models are measured on tasks")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--holdout", type=int, default=60, help="held-out rows of a language")

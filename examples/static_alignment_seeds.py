@@ -1,7 +1,7 @@
 """The recipes of static alignment over several seeds, measured by `evaluate-static`: means and their spread.
 
     hf-mplm prepare --corpus text --tokenizer MODEL --chunk_length 64 --holdout 50 --output store
-    python examples/static_alignment_seeds.py --model MODEL --store store --static mapped --data_dir data --output runs
+    python -m examples.static_alignment_seeds --model MODEL --store store --static mapped --data_dir data --output runs
 
 Each run is `hf-mplm align-static` and `hf-mplm evaluate` in processes of their own. What is finished is not done
 again: the same command goes on after any interruption, and with more `--seeds` it adds these. All recipes have one
@@ -13,11 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
+from examples.commands import run
 from hf_mplm.evaluation import read_results
 
 
@@ -30,11 +29,6 @@ RUNS = {
 }
 
 
-def hf_mplm(*words: object) -> None:
-    """Run a verb in a process of its own."""
-    subprocess.run([sys.executable, "-m", "hf_mplm", *map(str, words)], check=True)
-
-
 def align(name: str, seed: int, args: argparse.Namespace) -> Path:
     """The encoder after `max_steps` of one of the runs."""
     output: Path = args.output / "models" / f"{name}-{seed}"
@@ -44,7 +38,7 @@ def align(name: str, seed: int, args: argparse.Namespace) -> Path:
         size = ["--per_device_train_batch_size", args.batch_size, "--words_per_step", args.words_per_step]
         plain = ["--eval_strategy", "no", "--load_best_model_at_end", "false", "--save_strategy", "no"]
         steps = ["--max_steps", args.max_steps, "--seed", seed, "--bf16"]
-        hf_mplm("align-static", "--config", recipe, *flags, *data, *size, *plain, *steps, *args.train_flags)
+        run("align-static", "--config", recipe, *flags, *data, *size, *plain, *steps, *args.train_flags)
     return output
 
 
@@ -53,10 +47,10 @@ def evaluate(model: Path | str, output: Path, args: argparse.Namespace) -> None:
     common = ["evaluate", "--config", "evaluate-static", "--model", model, "--data_dir", args.data_dir, "--seeds", 42]
     common += ["--max_sentences", json.dumps({"tatoeba": 300, "bible": 500})]
     main = ["--transfer_settings", "probe", "--languages", *args.languages, "--tasks", *args.tasks]
-    hf_mplm(*common, *main, "--output", output / "main")
+    run(*common, *main, "--output", output / "main")
     if args.bible_source:
         verses = ["--source_languages", args.bible_source, "--languages", *args.bible_languages]
-        hf_mplm(*common, *verses, "--tasks", "bible", "--output", output / "bible")
+        run(*common, *verses, "--tasks", "bible", "--output", output / "bible")
 
 
 def table(folders: dict[str, list[Path]]) -> list[str]:

@@ -37,7 +37,11 @@ def lazy_names(
             return value
         # Submodules are there without an import of their own, as in the packages that this one stands on.
         if not name.startswith("_") and importlib.util.find_spec(f"{package}.{name}") is not None:
-            return importlib.import_module(f"{package}.{name}")
+            inside: Any = importlib.import_module(f"{package}.{name}")
+            if hasattr(inside, "__path__") and "__getattr__" not in vars(inside):
+                # A folder of a room, which names nothing of its own, has its modules in the same way.
+                inside.__getattr__, inside.__dir__ = lazy_names(inside.__name__, {})
+            return inside
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,42 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+# Files that take half a minute or more. They start first, so that no core waits for the last of them.
+LONG = (
+    "cli/test_quickstart.py",
+    "fuzz/test_fuzz.py",
+    "trainers/base/test_resume.py",
+    "cli/test_pretrain.py",
+    "cli/test_align_scripts.py",
+    "cli/test_going_on.py",
+    "modeling/test_registration.py",
+)
+
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+
+# A third of the time of importing transformers is the collector's, which finds nothing.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collect_little() -> None:
+    """The collector no longer walks over the packages that are loaded.
+
+    Every training ends with a collection of its own (accelerate's `free_memory`), which took longer than the training
+    of a tiny model.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +91,16 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the benchmark data: {folder} does not exist (set HF_MPLM_DATA)")
     return folder
+
+
+@pytest.fixture
+def warm_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that the package starts for its work have torch and transformers from the start."""
+    from hf_mplm.jobs import engines
+
+    from .processes import CONTEXT
+
+    monkeypatch.setattr(engines, "multiprocessing", SimpleNamespace(get_context=lambda method: CONTEXT))
 
 
 @pytest.fixture(scope="session")

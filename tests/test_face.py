@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def test_what_is_listed_typed_and_loaded_is_the_same(package: str) -> None:
     listed = set(module.__all__) - {"__version__"}
     assert listed == typed_names(package) == {name for names in module._NAMES.values() for name in names}
     assert all(getattr(module, name) is not None for name in listed)
+    # Importing a module binds its name in its package, where it would hide what is public there.
+    assert not listed & {found.name for found in pkgutil.iter_modules(module.__path__)}
     assert listed <= set(dir(module))
     with pytest.raises(AttributeError, match="no_such_name"):
         module.no_such_name  # noqa: B018
@@ -45,10 +48,12 @@ def test_what_is_listed_typed_and_loaded_is_the_same(package: str) -> None:
 def test_rooms_are_reachable_after_one_import() -> None:
     code = (
         "import hf_mplm; print(hf_mplm.languages.parse_code('de').code, hf_mplm.report.table.__name__, "
-        "callable(hf_mplm.evaluate), hf_mplm.evaluation.runner.__name__)"
+        "callable(hf_mplm.iter_corpus), hf_mplm.evaluation.files.records.__name__, "
+        "hf_mplm.hub.exporting.onnx_export.__name__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.split() == ["deu_Latn", "hf_mplm.report.table", "True", "hf_mplm.evaluation.runner"]
+    modules = ["hf_mplm.evaluation.files.records", "hf_mplm.hub.exporting.onnx_export"]
+    assert done.stdout.split() == ["deu_Latn", "hf_mplm.report.table", "True", *modules]
 
 
 def test_examples_and_pages_need_no_deep_import() -> None:

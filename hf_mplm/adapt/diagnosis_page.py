@@ -22,7 +22,7 @@ def diagnosis_page(found: Mapping[str, Any]) -> str:
     if found["warnings"]:
         parts += ["## To look at first", "\n".join(f"- {line}" for line in found["warnings"])]
     header = ["language", "sentences", "words", "repeated", "tokens a word", "a character", "unknown characters"]
-    rows: list[list[Any]] = [
+    rows: list[list[str | None]] = [
         [
             f"{code} ({about['name']})",
             f"{about['sentences']:,}",

@@ -211,7 +211,7 @@ class AdaptJob:
         )
         identity = {
             **{name: getattr(settings, name) for name in told},
-            "start": model_digest(start, trust_remote_code=trust),
+            "start": model_digest(start),
             "store": store.info["identity"],
             "max_steps": steps,
             "replayed": replayed,
@@ -313,7 +313,7 @@ class AdaptJob:
     # ---- The folder ----
 
     def _digest(self) -> str:
-        return model_digest(self.settings.model, trust_remote_code=self.settings.trust_remote_code)
+        return model_digest(self.settings.model)
 
     def _plan_of_text(self, settings: dict[str, Any]) -> dict[str, Any]:
         files = find_files(list(self.settings.corpus), self._reading)

@@ -170,7 +170,7 @@ def _examples(
         code = store.languages[row["language"]]
         # A row holds several sentences, and the first may be the rest of one.
         ends = [place for place, index in enumerate(row["input_ids"]) if index in last]
-        text = tokenizer.decode(row["input_ids"][: ends[0] if ends else None], skip_special_tokens=True)
+        text = str(tokenizer.decode(row["input_ids"][: ends[0] if ends else None], skip_special_tokens=True))
         words = text.split()[:_WORDS]
         if code in found["languages"] and len(words) > 3 and len(texts.setdefault(code, [])) < _EXAMPLES:
             texts[code].append(words)
@@ -192,6 +192,6 @@ def _examples(
                 guesses = []
                 if len(where):
                     logits = loaded(**given).logits[0, int(where[0])]
-                    guesses = [own.decode([index]).strip() for index in logits.topk(_GUESSES).indices.tolist()]
+                    guesses = [str(own.decode([index])).strip() for index in logits.topk(_GUESSES).indices.tolist()]
                 shown[code][place][side] = guesses
     return shown

@@ -91,9 +91,8 @@ def run(argv: Sequence[str]) -> int:
     transformers.utils.logging.disable_progress_bar()
     told: dict[str, Any] = asdict(arguments)
     output, dry_run, overwrite = (told.pop(name) for name in ("output", "dry_run", "overwrite"))
-    settings = AdaptSettings(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    )
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    settings = AdaptSettings(**given)
     job = AdaptJob(settings, output, overwrite=overwrite)
     if dry_run:
         print("\n".join(job.dry_run()))

@@ -23,8 +23,14 @@ class EvaluationArguments:
         }
     )
     tasks: list[str] = field(metadata={"help": "Task names, such as sib200 tatoeba bible."})
-    data_dir: str = field(metadata={"help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/."})
     output: str = field(metadata={"help": "Folder for results.parquet; the same command goes on where it stopped."})
+    data_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder with one folder a benchmark, such as sib200/ and tatoeba/; by default each benchmark is "
+            "read from the Hub, as far as it is there."
+        },
+    )
     languages: list[str] = field(
         default_factory=lambda: ["all"], metadata={"help": "Language-scripts to score, or all that have data."}
     )
@@ -169,13 +175,14 @@ def run(argv: Sequence[str]) -> int:
         print(f"hf-mplm evaluate: {line}", file=sys.stderr)
     if args.update_card and rows:
         from hf_mplm.hub.cards import add_results_to_card, write_model_card
-        from hf_mplm.hub.static_cards import write_static_card
+        from hf_mplm.hub.cards.static import write_static_card
 
         if not (Path(args.model) / "README.md").is_file():
             (write_static_card if is_static_folder(args.model) else write_model_card)(args.model)
+        limited = list(_mapping("max_sentences", args.max_sentences) or ())
         # A folder that was evaluated, trained on and evaluated again has rows of two models.
         current = [row for row in rows if row.revision == rows[-1].revision]
-        print(f"scores written into {add_results_to_card(args.model, current)}")
+        print(f"scores written into {add_results_to_card(args.model, current, limited=limited)}")
     if args.mteb is not None:
         from .mteb import print_export
 

@@ -24,8 +24,10 @@ def print_export(rows: Sequence[ResultRow], output: str, run: str) -> None:
     from hf_mplm.evaluation.results import read_metadata
     from hf_mplm.hub.mteb_export import export_mteb
 
-    limited = read_metadata(run).get("arguments", {}).get("max_sentences", {})
-    export = export_mteb(rows, output, limited=limited)
+    said = read_metadata(run)
+    commits = {origin["id"]: origin["commit"] for origin in said.get("hub_data", {}).values()}
+    limited = said.get("arguments", {}).get("max_sentences", {})
+    export = export_mteb(rows, output, limited=limited, commits=commits)
     for path in export.paths:
         print(f"wrote {path}")
     if not export.paths:

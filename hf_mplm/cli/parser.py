@@ -17,13 +17,21 @@ from .help import HelpFormatter, arrange, short_usage
 from .lists import KEPT_WHOLE, ListItems, StoreAction
 
 
-__all__ = ["MplmArgumentParser"]
+__all__ = ["MplmArgumentParser", "config_of"]
 
 # argparse expands `%(name)s` in help texts; any other percent sign of an inherited help text would raise there.
 _LONE_PERCENT = re.compile(r"(?<!%)%(?![(%])")
 # What looks like the name of a flag, and can therefore be repeated: a value may be a token.
 _FLAG = re.compile(r"--[A-Za-z][A-Za-z_-]*[0-9]?")
 _NUMBER = re.compile(r"-[0-9.]+([eE][+-]?[0-9]+)?")
+
+
+def config_of(words: Sequence[str], prog: str | None = None) -> str | None:
+    """What `--config` names in a command line; `None` where it is not given."""
+    finder = argparse.ArgumentParser(prog=prog, add_help=False, allow_abbrev=False)
+    finder.add_argument("--config")
+    found: str | None = finder.parse_known_args(list(words))[0].config
+    return found
 
 
 class MplmArgumentParser(HfArgumentParser):
@@ -88,9 +96,7 @@ class MplmArgumentParser(HfArgumentParser):
         """
         words = self._words_first(list(argv))
         self._refuse_unknown(words)
-        finder = argparse.ArgumentParser(prog=self.prog, add_help=False, allow_abbrev=False)
-        finder.add_argument("--config")
-        config = finder.parse_known_args(words)[0].config
+        config = config_of(words, self.prog)
         if config is not None:
             try:
                 recipe = load_recipe(config)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from hf_mplm.data.store.shares import MOST_UNKNOWN, unknown_share
 from hf_mplm.report.table import text_table
 
 from .corpus_lines import report_lines, some, status_of
@@ -15,8 +16,6 @@ from .reading import RENAMED, ReadingArguments, reading_options
 
 _MOST_ROWS = 40
 _MOST_MERGED = 5
-# Of a language's characters; above, whole words are lost.
-_MOST_UNKNOWN = 0.03
 
 
 @dataclass
@@ -127,25 +126,18 @@ def summary(info: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def unknown_share(counts: dict[str, int]) -> float:
-    """The share of characters that the tokenizer does not know; of tokens in a store of before, which tells less."""
-    if "unknown_characters" in counts:
-        return counts["unknown_characters"] / max(1, counts["characters"])
-    return counts["unknown_tokens"] / max(1, counts["tokens"] + counts["holdout_tokens"])
-
-
 def unknown_lines(languages: dict[str, dict[str, int]]) -> list[str]:
     """A warning of languages that lose more than a few characters in a hundred, and what to do.
 
     Args:
         languages (`dict`): of `store.json`.
     """
-    lost = {code: share for code, counts in languages.items() if (share := unknown_share(counts)) > _MOST_UNKNOWN}
+    lost = {code: share for code, counts in languages.items() if (share := unknown_share(counts)) > MOST_UNKNOWN}
     if not lost:
         return []
     shown = some([f"{code} ({share:.0%})" for code, share in sorted(lost.items(), key=lambda one: -one[1])], 8)
     return [
-        f"The tokenizer does not know more than {_MOST_UNKNOWN:.0%} of the characters of {shown}: what it does not "
+        f"The tokenizer does not know more than {MOST_UNKNOWN:.0%} of the characters of {shown}: what it does not "
         "know is lost. Grow the vocabulary first: hf-mplm tokenizer train --corpus CORPUS --output PIECES, then "
         "hf-mplm tokenizer extend --model MODEL --tokenizer PIECES --output NEW_MODEL"
     ]

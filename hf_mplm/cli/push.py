@@ -30,6 +30,10 @@ class PushArguments:
         default=False, metadata={"help": "Of a LangSAMP checkpoint, leave out the plain encoder in encoder/."}
     )
     license: str | None = field(default=None, metadata={"help": "The licence, as the Hub writes it: apache-2.0."})
+    base: str | None = field(
+        default=None,
+        metadata={"help": "Of low-rank weights and modules over a folder of yours, the OWNER/NAME of that base."},
+    )
     message: str | None = field(default=None, metadata={"help": "The message of the commit."})
     dry_run: bool = field(default=False, metadata={"help": "Print files, sizes and the card, and send nothing."})
 
@@ -58,10 +62,10 @@ def run(argv: Sequence[str]) -> int:
     folder, repo_id = arguments.folder_and_repository
     from huggingface_hub import HfApi
 
-    from hf_mplm.hub.publish import plan_publication
     from hf_mplm.hub.publish_commit import Target, commit_files
+    from hf_mplm.hub.publishing import plan_publication
 
-    settings: dict[str, Any] = {"kind": arguments.kind, "license": arguments.license}
+    settings: dict[str, Any] = {"kind": arguments.kind, "license": arguments.license, "base": arguments.base}
     with plan_publication(folder, repo_id, with_encoder=not arguments.without_encoder, **settings) as publication:
         kind = publication.kind
         rows = [("file", "bytes"), *((name, f"{size:,}") for name, size in publication.sizes().items())]

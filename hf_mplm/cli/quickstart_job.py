@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_mplm._version import __version__
+from hf_mplm.jobs.engines import run_tasks
 from hf_mplm.jobs.files import TEMPORARY_SUFFIX, DamagedError, explain_full_disk, read_json, write_json
 from hf_mplm.jobs.lock import LOCK_FILES, hold_folder
+from hf_mplm.sample import write_benchmark, write_corpus
 
 from .quickstart_arguments import QuickstartArguments
-from .quickstart_models import MODELS, QuickstartModels, has_accelerator
+from .quickstart_models import ALIGNED, TRAINED, ModelTask, QuickstartModels, train_and_score
+from .quickstart_parts import has_accelerator, missing_romanizer
+from .quickstart_scores import is_retrieval, score, score_held_out, score_vectors
+from .quickstart_start import START, make_start
 
 
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 STATE_FILE = "quickstart.json"
 # Arguments that may differ when an interrupted quickstart is taken up again.
-NOT_COMPARED = ("output", "overwrite", "minutes")
+NOT_COMPARED = ("output", "overwrite", "minutes", "num_proc")
 # Seconds kept for the page, the cards and the last writes.
 CLOSING_SECONDS = 12.0
 FEWEST_STEPS = 20
@@ -66,17 +71,25 @@ class QuickstartJob:
         advice = f"What is finished is kept in {self.output}: free some space and repeat the same command."
         with explain_full_disk(self.output, advice), hold_folder(self.output, "hf-mplm quickstart"):
             self._take_up_or_begin()
-            store = self._prepare()
-            models = QuickstartModels(self.args, self.output, store)
-            models.make_untrained()
-            evaluation = time.monotonic()
-            rows = models.evaluate("untrained")
-            evaluation = time.monotonic() - evaluation
-            steps = self._choose_steps(models, evaluation)
-            for name in MODELS[1:]:
-                models.train(name, steps)
-                rows += models.evaluate(name)
-            self._finish(models, rows)
+            args, data = self.args, self.output / "data"
+            write_benchmark(data, args.languages)
+            start = make_start(args, write_corpus(data / "corpus", args.languages))
+            began = time.monotonic()
+            rows = score_vectors(args, START, start)
+            evaluation = time.monotonic() - began
+            corpus = self._choose_text(rows)
+            store = self._prepare(corpus, start)
+            rows += score_held_out(args, START, start, store)
+            models = QuickstartModels(args, start, store)
+            steps, align_steps = self._choose_steps(models, evaluation, corpus)
+            self._train(start, steps)
+            folders = {START: start, **{name: str(self.output / name) for name in TRAINED}}
+            for name in TRAINED:
+                rows += score(args, name, folders[name], store)
+            if align_steps:
+                folders[ALIGNED] = str(models.align(align_steps, corpus))
+                rows += score(args, ALIGNED, folders[ALIGNED], store)
+            self._finish(models, folders, rows)
 
     # ---- Steps of the job ----
 
@@ -130,29 +143,35 @@ class QuickstartJob:
         then = state["arguments"]
         return sorted(key for key in {*wanted, *then} if then.get(key) != wanted.get(key))
 
-    def _prepare(self) -> TokenStore:
-        from hf_mplm.data.corpus.sources import ReadOptions
-        from hf_mplm.data.store.prepare import prepare_store
-        from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
-        from hf_mplm.sample import write_benchmark, write_corpus
+    def _choose_text(self, rows: list[ResultRow]) -> Path:
+        """The training text: all of the languages that the start knows least, and some of the others."""
+        args = self.args
+        found = {row.language: row.value for row in rows if is_retrieval(row)}
+        least = sorted(found, key=lambda code: (found[code], code))[: args.num_new]
+        if args.from_scratch:
+            least = list(args.languages)
+        else:
+            names = ", ".join(f"{code} ({found[code]:.0%})" for code in least)
+            logger.info("Of these languages the start knows least, by retrieval from English: %s", names)
+        self.state["new_languages"] = least
+        self._save_state()
+        folder = self.output / "data" / "train"
+        folder.mkdir(exist_ok=True)
+        for code in args.languages:
+            text = (self.output / "data" / "corpus" / f"{code}.txt").read_text(encoding="utf-8")
+            lines = text.splitlines(keepends=True)
+            chosen = lines if code in least else lines[: args.replay]
+            (folder / f"{code}.txt").write_text("".join(chosen), encoding="utf-8", newline="\n")
+        return folder
 
-        data, args = self.output / "data", self.args
-        write_benchmark(data, args.languages)
-        corpus = write_corpus(data / "corpus", args.languages)
-        tokenizer = self.output / "tokenizer"
-        logger.info("A tokenizer of %s subwords on %s languages ...", args.vocab_size, len(args.languages))
-        train_tokenizer_on_corpus(
-            corpus,
-            tokenizer,
-            ReadOptions(),
-            command="hf-mplm quickstart",
-            overwrite=args.overwrite,
-            vocab_size=args.vocab_size,
-        )
+    def _prepare(self, corpus: Path, start: str) -> TokenStore:
+        from hf_mplm.data.store.prepare import prepare_store
+
         logger.info("Preparing the token store ...")
+        args = self.args
         return prepare_store(
             corpus,
-            tokenizer,
+            start,
             self.output / "store",
             chunk_length=args.chunk_length,
             holdout=args.holdout,
@@ -161,46 +180,71 @@ class QuickstartJob:
             overwrite=args.overwrite,
         )
 
-    def _choose_steps(self, models: QuickstartModels, evaluation: float) -> int:
-        """One number of steps for both models, so that all of it ends within `--minutes`."""
+    def _choose_steps(self, models: QuickstartModels, evaluation: float, corpus: Path) -> tuple[int, int]:
+        """Steps for each of the two models, and of script alignment, so that all ends within `--minutes`."""
+        args = self.args
+        share = self._align_share()
         # An evaluation that was found finished took no time now, but the others will.
         evaluation = max(evaluation, self.state.get("evaluation_seconds", 0.0))
         self.state["evaluation_seconds"] = round(evaluation, 1)
-        if self.args.max_steps > 0:
-            self.state["max_steps"] = self.args.max_steps
+        if args.max_steps > 0:
+            self.state["max_steps"] = args.max_steps
         elif "max_steps" not in self.state:
             self._save_state()
-            seconds = models.time_a_step()
-            left = 60 * self.args.minutes - (time.monotonic() - self.started) - 2 * evaluation - CLOSING_SECONDS
-            steps = math.floor(left / (2 * seconds))
+            # Side by side each has its share of the cores, and as many of them are at work.
+            seconds = 2 * models.time_a_step() + (share and share * models.time_a_step(corpus))
+            models_left = 3 if share else 2
+            left = 60 * args.minutes - (time.monotonic() - self.started) - models_left * evaluation - CLOSING_SECONDS
+            steps = math.floor(left / seconds)
             if steps < FEWEST_STEPS:
                 raise ValueError(
-                    f"--minutes {self.args.minutes} leaves time for {max(steps, 0)} steps of {seconds:.2f} s for each "
-                    f"model; give more minutes, or --max_steps"
+                    f"--minutes {args.minutes} leaves time for {max(steps, 0)} steps of {seconds:.2f} s for all "
+                    f"models; give more minutes, or --max_steps"
                 )
             self.state |= {"max_steps": steps, "seconds_per_step": round(seconds, 4)}
-            logger.info("A step takes %.3f s: %s steps for each model.", seconds, f"{steps:,}")
+            logger.info("A step takes %.3f s for all models: %s steps.", seconds, f"{steps:,}")
         self._save_state()
-        return int(self.state["max_steps"])
+        steps = int(self.state["max_steps"])
+        return steps, max(1, round(share * steps)) if share else 0
 
-    def _finish(self, models: QuickstartModels, rows: list[ResultRow]) -> None:
+    def _align_share(self) -> float:
+        if self.args.align_share and (why := missing_romanizer()):
+            logger.warning("The row of script alignment is left out: %s", why)
+            return 0.0
+        return self.args.align_share
+
+    def _train(self, start: str, steps: int) -> None:
+        """Both models, side by side where there are cores for it: each in a process of its own."""
+        import torch
+
+        cores = torch.get_num_threads()
+        num_proc = self.args.num_proc or (2 if cores > 1 and not has_accelerator() else 1)
+        threads = max(1, cores // num_proc) if num_proc > 1 else 0
+        tasks = [ModelTask(self.args, start, name, steps, threads) for name in TRAINED]
+        if threads:
+            logger.info("Training %s side by side: %s steps ...", " and ".join(TRAINED), f"{steps:,}")
+        for name in run_tasks(train_and_score, tasks, num_proc=num_proc):
+            logger.info("%s is trained and measured.", name)
+
+    def _finish(self, models: QuickstartModels, folders: dict[str, str], rows: list[ResultRow]) -> None:
         from hf_mplm.evaluation.results import run_metadata, write_results
         from hf_mplm.report.table import markdown_table
 
-        from .quickstart_report import HELD_OUT_TASK, Quickstart, summary_table, write_report
+        from .quickstart_report import Quickstart, summary_tables, write_report
 
         write_results(self.output / "results.parquet", rows, run_metadata(asdict(self.args) | self.state))
-        models.export_encoder()
-        for name in MODELS[1:]:
-            folder = str(models.folders[name])
-            scores = [row for row in rows if row.model == folder and row.task != HELD_OUT_TASK]
+        last = list(folders)[-1]
+        models.export_encoder(last)
+        for name in list(folders)[1:]:
+            scores = [row for row in rows if row.model == folders[name] and row.task in ("flores", "sib200")]
             models.write_scores_into_card(name, scores)
-        run = Quickstart(self.output, models.folders, rows, self._facts(models.store))
-        commands = next_commands(self.output)
+        run = Quickstart(self.output, folders, rows, self.state["new_languages"], self._facts(models.store))
+        commands = next_commands(self.output, last)
         report = write_report(run, commands)
-        print(f"\n{markdown_table(*summary_table(run))}\n")
-        print("Means over languages, as fractions (retrieval and topics from English). One seed of a short run:")
-        print("the report says what such numbers can and cannot show.\n")
+        for title, header, body in summary_tables(run):
+            print(f"\n{title}\n\n{markdown_table(header, body)}")
+        print("\nMeans over languages with 95 % intervals over them (retrieval and topics from English, fractions).")
+        print("One seed of a short run: the report says what such numbers can and cannot show.\n")
         print(f"Try next:\n{commands}\n")
         minutes = (time.monotonic() - self.started) / 60
         print(f"Done in {minutes:.1f} minutes. Report: {report}")
@@ -210,15 +254,14 @@ class QuickstartJob:
 
         args = self.args
         return {
+            "start": args.model or ("random weights" if args.from_scratch else "the encoder that ships"),
             "languages": list(args.languages),
             "scripts": sorted({code.split("_")[1] for code in args.languages}),
             "max_steps": int(self.state["max_steps"]),
             "rows a step": args.batch_size,
             "tokens a row": args.chunk_length,
             "train_tokens": sum(map(len, store.train.with_format("arrow")["input_ids"])),
-            "vocabulary": args.vocab_size,
-            "layers x width": f"{args.num_hidden_layers} x {args.hidden_size}",
-            "learning rate": args.learning_rate,
+            "learning rates": f"{args.learning_rate} (encoder), {args.head_learning_rate} (LM head and tables)",
             "mask rate": args.mask_rate,
             "alpha": args.alpha,
             "seed": args.seed,
@@ -232,15 +275,14 @@ class QuickstartJob:
         write_json(self.output / STATE_FILE, self.state)
 
 
-def next_commands(output: Path) -> str:
-    """Commands that go on from a finished quickstart."""
+def next_commands(output: Path, last: str) -> str:
+    """Commands that go on from a finished quickstart, of which `last` is the last model."""
     return "\n".join(
         [
-            f"hf-mplm evaluate --model {output}/langsamp --tasks flores,sib200 --data_dir {output}/data "
+            f"hf-mplm evaluate --model {output}/{last} --tasks flores,sib200 --data_dir {output}/data "
             f"--output {output}/evaluation",
             f"hf-mplm pretrain --config langsamp --model {output}/langsamp --store {output}/store "
             f"--output {output}/more --max_steps 500 --per_device_train_batch_size 32",
-            "hf-mplm tokenizer train --corpus YOUR_TEXT --vocab_size 30000 --output tokenizer",
             "hf-mplm prepare --corpus YOUR_TEXT --tokenizer FacebookAI/xlm-roberta-base --output store --holdout 100",
             "hf-mplm pretrain --config langsamp --model FacebookAI/xlm-roberta-base --store store --output my-encoder",
         ]

@@ -1,4 +1,4 @@
-"""The models of the quickstart: their start, their training and their scores, each whole or absent."""
+"""The models of a quickstart: their training, side by side, each whole or absent."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .quickstart_arguments import QuickstartArguments
+from .quickstart_parts import has_accelerator, make_part
 
 
 if TYPE_CHECKING:
     from hf_mplm.data.store.token_store import TokenStore
     from hf_mplm.evaluation.results import ResultRow
-    from hf_mplm.jobs.plan import Plan
 
-__all__ = ["MODELS", "QuickstartModels", "has_accelerator"]
+__all__ = ["ALIGNED", "TRAINED", "ModelTask", "QuickstartModels", "train_and_score"]
 
 logger = logging.getLogger(__name__)
 
-MODELS = ("untrained", "baseline", "langsamp")
+TRAINED = ("baseline", "langsamp")
+ALIGNED = "aligned"
 # Steps that tell how long a step takes: the first ones also pay for what is made once.
-WARM_STEPS, TIMED_STEPS = 5, 25
-CARD = "README.md"
+WARM_STEPS, TIMED_STEPS = 2, 8
 
 
 class QuickstartModels:
@@ -34,42 +33,72 @@ class QuickstartModels:
 
     Args:
         args (`QuickstartArguments`): what the quickstart was told.
-        output (`Path`): its folder.
+        start (`str`): the checkpoint that they start from.
         store (`TokenStore`): the text.
+        quiet (`bool`, *optional*, defaults to `False`): without progress bars, as beside another model.
     """
 
-    def __init__(self, args: QuickstartArguments, output: Path, store: TokenStore) -> None:
+    def __init__(self, args: QuickstartArguments, start: str, store: TokenStore, *, quiet: bool = False) -> None:
         self.args = args
-        self.output = output
+        self.start = start
         self.store = store
-        self.folders = {name: output / name for name in MODELS}
+        self.quiet = quiet
+        self.output = Path(args.output)
 
-    def make_untrained(self) -> None:
-        """The random weights that both models start from, and the table's first row."""
-        from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, save_tokenizer
-        from hf_mplm.trainers.masked_lm.from_scratch import build_encoder
+    def train(self, name: str, steps: int) -> Path:
+        """Train one model, from its last checkpoint where it was interrupted.
 
-        args = self.args
-        sizes: dict[str, Any] = {
-            "hidden_size": args.hidden_size,
-            "num_hidden_layers": args.num_hidden_layers,
-            "num_attention_heads": args.num_attention_heads,
-            "intermediate_size": 4 * args.hidden_size,
-        }
+        Args:
+            name (`str`): `baseline` or `langsamp`.
+            steps (`int`): steps in all.
+
+        Returns:
+            `Path`: its folder.
+        """
+        told = ("batch_size", "learning_rate", "head_learning_rate", "warmup_share", "mask_rate", "alpha", "seed")
+        identity = self._identity(told, steps, self.start, self.store)
 
         def build(folder: Path) -> None:
-            tokenizer = load_tokenizer(self.store.tokenizer_path)
-            model = build_encoder(
-                tokenizer, seed=args.seed, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **sizes
-            )
-            model.save_pretrained(folder)
-            save_tokenizer(tokenizer, folder)
+            logger.info("Training %s: %s steps ...", name, f"{steps:,}")
+            self._run(self._trainer(name, folder.parent / "run", steps), name, folder)
 
-        identity = {**sizes, "seed": args.seed, "tokenizer": self.store.info["tokenizer"]["fingerprint"]}
-        self._make("untrained", identity, build)
+        return make_part(self.args, name, identity, build, goes_on=True)
 
-    def time_a_step(self) -> float:
-        """Seconds that a step of training takes here."""
+    def align(self, steps: int, corpus: Path) -> Path:
+        """Align the LangSAMP model across scripts, by sentences and their romanisations.
+
+        Args:
+            steps (`int`): steps in all.
+            corpus (`Path`): the text that the store was made of.
+
+        Returns:
+            `Path`: its folder.
+        """
+        pairs = self.pairs(corpus)
+        told = ("align_batch_size", "align_learning_rate", "alpha", "seed")
+        identity = self._identity(told, steps, str(self.output / "langsamp"), pairs)
+
+        def build(folder: Path) -> None:
+            logger.info("Aligning scripts: %s steps ...", f"{steps:,}")
+            self._run(self._aligner(folder.parent / "run", steps, pairs), ALIGNED, folder)
+
+        return make_part(self.args, ALIGNED, identity, build, goes_on=True)
+
+    def pairs(self, corpus: Path) -> TokenStore:
+        """The training text and its romanisation, sentence by sentence."""
+        from hf_mplm.data.store.pair_store import prepare_pair_store
+
+        return prepare_pair_store(
+            corpus,
+            self.store.tokenizer_path,
+            self.output / "pairs",
+            chunk_length=self.args.chunk_length,
+            seed=self.args.seed,
+            overwrite=self.args.overwrite,
+        )
+
+    def time_a_step(self, corpus: Path | None = None) -> float:
+        """Seconds that a step of training takes here, or one of script alignment where a corpus is given."""
         from transformers import TrainerCallback
 
         moments: list[float] = []
@@ -78,207 +107,166 @@ class QuickstartModels:
             def on_step_end(self, *_: Any, **__: Any) -> None:
                 moments.append(time.perf_counter())
 
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = self._trainer("langsamp", Path(folder), WARM_STEPS + TIMED_STEPS, quiet=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, steps = Path(scratch), WARM_STEPS + TIMED_STEPS
+            if corpus is None:
+                trainer = self._trainer("langsamp", folder, steps, timed=True)
+            else:
+                trainer = self._aligner(folder, steps, self.pairs(corpus), timed=True)
             trainer.add_callback(Clock())
             trainer.train()
         return (moments[-1] - moments[WARM_STEPS - 1]) / TIMED_STEPS
 
-    def train(self, name: str, steps: int) -> None:
-        """Train one model, from its last checkpoint where it was interrupted.
-
-        Args:
-            name (`str`): `baseline` or `langsamp`.
-            steps (`int`): steps in all.
-        """
-        from hf_mplm.hub.cards import write_model_card
-        from hf_mplm.trainers.base.sources import model_digest
-
-        def build(folder: Path) -> None:
-            logger.info("Training %s: %s steps ...", name, f"{steps:,}")
-            run = folder.parent / "run"
-            trainer = self._trainer(name, run, steps)
-            trainer.train(resume_from_checkpoint=trainer.last_checkpoint())
-            if trainer.eval_dataset is not None:
-                trainer.evaluate()  # which the card tells
-            trainer.save_model(str(folder))
-            trainer.save_state()
-            shutil.copyfile(run / "trainer_state.json", folder / "trainer_state.json")
-            counts = dict(zip(self.store.languages, map(int, trainer.draws_per_language())))
-            write_model_card(
-                folder,
-                name=name,
-                language_counts=counts,
-                paper=trainer.paper if name == "langsamp" else None,
-                license="cc-by-sa-4.0",
-                tags=trainer.tags,
-            )
-
-        args = self.args
-        told = ("batch_size", "learning_rate", "warmup_share", "mask_rate", "alpha", "seed")
-        identity = {
-            **{key: getattr(args, key) for key in told},
-            "max_steps": steps,
-            "start": model_digest(self.folders["untrained"]),
-            "store": self.store.info["identity"],
-        }
-        self._make(name, identity, build, goes_on=True)
-
-    def export_encoder(self) -> None:
-        """The LangSAMP model's encoder, as a stock checkpoint."""
+    def export_encoder(self, name: str) -> None:
+        """The encoder of a model, as a stock checkpoint."""
         from transformers import AutoModelForMaskedLM
 
         from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
         from hf_mplm.trainers.base.sources import model_digest
 
         def build(folder: Path) -> None:
-            model = AutoModelForMaskedLM.from_pretrained(self.folders["langsamp"], trust_remote_code=False)
+            model = AutoModelForMaskedLM.from_pretrained(self.output / name, trust_remote_code=False)
             model.export_encoder(folder, tokenizer=load_tokenizer(self.store.tokenizer_path))
 
-        self._make("encoder", {"model": model_digest(self.folders["langsamp"])}, build)
+        make_part(self.args, "encoder", {"model": model_digest(self.output / name)}, build)
 
-    def evaluate(self, name: str) -> list[ResultRow]:
-        """Held-out loss, retrieval from English and topics from English, of one model."""
-        from hf_mplm.evaluation.results import read_results, write_results
-        from hf_mplm.trainers.base.sources import model_digest
-
-        args = self.args
-        identity = {
-            "model": model_digest(self.folders[name]),
-            "store": self.store.info["identity"],
-            **{key: getattr(args, key) for key in ("languages", "batch_size", "mask_rate", "seed")},
-        }
-
-        def build(folder: Path) -> None:
-            logger.info("Evaluating %s ...", name)
-            write_results(folder, self._measure(name))
-
-        place = f"scores/{name}"
-        self._make(place, identity, build)
-        # The folder of the whole may have been moved.
-        return [replace(row, model=str(self.folders[name])) for row in read_results(self.output / place)]
-
-    def write_scores_into_card(self, name: str, rows: list[ResultRow]) -> None:
+    def write_scores_into_card(self, name: str, rows: Sequence[ResultRow]) -> None:
         """Put a model's scores into its card, which is whole at any time."""
         from hf_mplm.hub.cards import add_results_to_card
-        from hf_mplm.jobs.files import atomic_write
 
-        card = self.folders[name] / CARD
-        with tempfile.TemporaryDirectory() as scratch:
-            shutil.copyfile(card, Path(scratch) / CARD)
-            add_results_to_card(scratch, rows, name=name)
-            with atomic_write(card) as handle:
-                handle.write((Path(scratch) / CARD).read_bytes())
+        add_results_to_card(self.output / name, list(rows), name=name)
 
-    def _make(
-        self, place: str, identity: dict[str, Any], build: Callable[[Path], None], *, goes_on: bool = False
-    ) -> None:
-        from hf_mplm.jobs.job import Job, make_folder
+    def _identity(self, told: Sequence[str], steps: int, start: str, store: TokenStore) -> dict[str, Any]:
+        from hf_mplm.trainers.base.sources import model_digest
 
-        output = self.output / place
-        job = Job(
-            output,
-            output.with_name(f"{output.name}.making"),
-            command="hf-mplm quickstart",
-            product=f"`{place}` of a quickstart",
-            mark="made_of.json",
-            foreign="is nothing that a quickstart made, so it is not replaced",
-            inputs="settings",
-        )
-        plan: Plan = {"identity": identity}
-        if not make_folder(job, plan, build, overwrite=self.args.overwrite, goes_on=goes_on, undigested=(CARD,)):
-            logger.info("%s is finished already.", output)
+        return {
+            **{key: getattr(self.args, key) for key in told},
+            "max_steps": steps,
+            "start": model_digest(start),
+            "store": store.info["identity"],
+        }
 
-    def _trainer(self, name: str, folder: Path, steps: int, quiet: bool = False) -> Any:
+    def _run(self, trainer: Any, name: str, folder: Path) -> None:
+        from hf_mplm.hub.cards import write_model_card
+
+        run = Path(trainer.args.output_dir)
+        trainer.train(resume_from_checkpoint=trainer.last_checkpoint())
+        if trainer.eval_dataset is not None:
+            trainer.evaluate()  # which the card tells
+        trainer.save_model(str(folder))
+        trainer.save_state()
+        shutil.copyfile(run / "trainer_state.json", folder / "trainer_state.json")
+        counts = dict(zip(trainer.languages, map(int, trainer.draws_per_language())))
+        told: dict[str, Any] = {
+            "paper": None if name == "baseline" else trainer.paper,
+            "license": "cc-by-sa-4.0",
+            "tags": trainer.tags,
+        }
+        trainer.write_record(folder, **told)
+        write_model_card(folder, name=name, language_counts=counts, **told)
+
+    def _trainer(self, name: str, folder: Path, steps: int, timed: bool = False) -> Any:
         import transformers
 
-        from hf_mplm.modeling import XLMRobertaForLangScriptMLM, load_masked_lm
         from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
+        from hf_mplm.trainers.masked_lm.starting import load_for_method
 
-        start, args = self.folders["untrained"], self.args
+        args = self.args
         # The tables are drawn here, and alike whatever this process did before: after a break it did less.
         transformers.set_seed(args.seed)
-        model: Any
-        if name == "langsamp":
-            model = XLMRobertaForLangScriptMLM.from_encoder(start, languages=self.store.languages)
-        else:
-            model = load_masked_lm(start)
+        method = "langsamp" if name == "langsamp" else "mlm"
+        model = load_for_method(self.start, method=method, languages=self.store.languages)
         arguments = MaskedLMTrainingArguments(
             output_dir=str(folder),
-            max_steps=steps,
             per_device_train_batch_size=args.batch_size,
             per_device_eval_batch_size=args.batch_size,
             learning_rate=args.learning_rate,
             warmup_steps=args.warmup_share,
             mask_rate=str(args.mask_rate),
-            alpha=str(args.alpha),
-            seed=args.seed,
-            logging_steps=max(1, steps // 60),
-            save_steps=max(50, steps // 8),
-            save_total_limit=1,
-            save_strategy="no" if quiet else "steps",
-            disable_tqdm=quiet,
-            use_cpu=not has_accelerator(),
+            **self._common(steps, timed),
         )
-        return MaskedLMTrainer(model, arguments, store=self.store)
+        return MaskedLMTrainer(model, arguments, store=self.store, optimizers=(self._optimizer(model), None))
 
-    def _measure(self, name: str) -> list[ResultRow]:
-        from hf_mplm.evaluation.results import make_row
-        from hf_mplm.evaluation.runner import evaluate
+    def _optimizer(self, model: Any) -> Any:
+        """AdamW as Trainer's, with a learning rate of its own for what is not the encoder's."""
+        import torch
 
-        from .quickstart_report import HELD_OUT_METRIC, HELD_OUT_TASK
+        encoder = {id(parameter) for parameter in model.base_model.parameters()}
+        groups: list[list[Any]] = [[], []]
+        for parameter in model.parameters():
+            groups[id(parameter) in encoder].append(parameter)
+        head, body = groups
+        rates = [{"params": head, "lr": self.args.head_learning_rate}, {"params": body, "lr": self.args.learning_rate}]
+        return torch.optim.AdamW(rates, weight_decay=0.0)
 
-        folder = self.folders[name]
-        rows = evaluate(
-            str(folder),
-            ["flores", "sib200"],
-            self.output / "data",
-            [code for code in self.args.languages if code != "eng_Latn"],
-            retrieval_settings=["plain", "centred"],
-            transfer_settings=["probe"],
-            seeds=[self.args.seed],
-        )
-        with tempfile.TemporaryDirectory() as scratch:
-            losses = self._held_out(name, Path(scratch)).evaluate()
-        rows += [
-            make_row(
-                task=HELD_OUT_TASK,
-                language=code,
-                metric=HELD_OUT_METRIC,
-                value=losses[f"eval_loss_{code}"],
-                n=self._held_out_rows(code),
-                model=str(folder),
-                revision=rows[0].revision,
-                seed=self.args.seed,
-            )
-            for code in self.store.languages
-        ]
-        return rows
+    def _aligner(self, folder: Path, steps: int, pairs: TokenStore, timed: bool = False) -> Any:
+        import transformers
 
-    def _held_out(self, name: str, scratch: Path) -> Any:
         from hf_mplm.modeling import load_masked_lm
-        from hf_mplm.trainers import MaskedLMTrainer, MaskedLMTrainingArguments
+        from hf_mplm.trainers import ScriptAlignmentArguments, ScriptAlignmentTrainer
 
-        arguments = MaskedLMTrainingArguments(
-            output_dir=str(scratch),
-            per_device_eval_batch_size=self.args.batch_size,
-            eval_mask_rate=self.args.mask_rate,
-            seed=self.args.seed,
-            disable_tqdm=True,
-            use_cpu=not has_accelerator(),
+        args = self.args
+        transformers.set_seed(args.seed)
+        arguments = ScriptAlignmentArguments(
+            output_dir=str(folder),
+            per_device_train_batch_size=args.align_batch_size,
+            learning_rate=args.align_learning_rate,
+            max_length=args.chunk_length,
+            **self._common(steps, timed),
         )
-        return MaskedLMTrainer(load_masked_lm(self.folders[name]), arguments, store=self.store)
+        # For timing it need not be trained yet.
+        start = self.start if timed else self.output / "langsamp"
+        return ScriptAlignmentTrainer(load_masked_lm(start), arguments, store=pairs)
 
-    def _held_out_rows(self, code: str) -> int:
-        from hf_mplm.data.batches.columns import language_labels
+    def _common(self, steps: int, timed: bool) -> dict[str, Any]:
+        return {
+            "max_steps": steps,
+            "alpha": str(self.args.alpha),
+            "seed": self.args.seed,
+            "logging_steps": max(1, steps // 20),
+            "save_steps": max(50, steps // 8),
+            "save_total_limit": 1,
+            "save_strategy": "no" if timed else "steps",
+            "disable_tqdm": self.quiet or timed,
+            "use_cpu": not has_accelerator(),
+        }
 
-        if self.store.holdout is None:
-            return 0
-        return int((language_labels(self.store.holdout) == self.store.languages.index(code)).sum())
+
+class ModelTask(NamedTuple):
+    """One of the models that are trained side by side.
+
+    Args:
+        args (`QuickstartArguments`): what the quickstart was told.
+        start (`str`): the checkpoint.
+        name (`str`): `baseline` or `langsamp`.
+        steps (`int`): steps in all.
+        threads (`int`): threads for it; 0 leaves them as they are, in the one process that does all.
+    """
+
+    args: QuickstartArguments
+    start: str
+    name: str
+    steps: int
+    threads: int
 
 
-def has_accelerator() -> bool:
-    """Whether torch finds one."""
-    import torch
+def train_and_score(task: ModelTask) -> str:
+    """Train one model and score it, in whichever process; returns its name."""
+    from hf_mplm.data.store.token_store import load_store
 
-    return torch.cuda.is_available()
+    from .quickstart_scores import score
+
+    if task.threads:
+        import torch
+        import transformers
+
+        torch.set_num_threads(task.threads)
+        # In a process of its own, which has no log yet.
+        logging.basicConfig(format=f"{task.name}: %(message)s", level=logging.INFO)
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+    store = load_store(Path(task.args.output) / "store")
+    models = QuickstartModels(task.args, task.start, store, quiet=bool(task.threads))
+    folder = models.train(task.name, task.steps)
+    score(task.args, task.name, str(folder), store)
+    return task.name

@@ -226,7 +226,7 @@ def _tell(collection: Collection, outcomes: Sequence[Any], output: Path) -> int:
         names = ", ".join(member.folder for member in unfinished)
         print(f"{finished} of {len(collection.members)} models are finished; the same command goes on with {names}")
         return max((abs(outcome.status) for outcome in failed), default=1) or 1
-    from hf_mplm.hub.collection_cards import write_collection_card
+    from hf_mplm.hub.cards.collection import write_collection_card
 
     write_collection_card(output)
     steps = sum(member.steps for member in collection.members)

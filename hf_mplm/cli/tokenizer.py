@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .actions import action_parser, split_action, verb_parser
 from .corpus_lines import report_lines, status_of
 from .parser import MplmArgumentParser
 from .reading import READING, RENAMED, ReadingArguments, reading_options
+
+
+if TYPE_CHECKING:
+    from hf_mplm.data.corpus.corpora import CorpusReport
 
 
 ACTIONS = {
@@ -85,6 +89,9 @@ class TrimArguments(ReadingArguments):
     output: str = field(metadata={"help": "folder for the model and its tokenizer"})
     min_count: int = field(default=1, metadata={"help": "cut subwords that occur less often"})
     keep_top: int = field(default=0, metadata={"help": "keep so many of the vocabulary's most frequent ones besides"})
+    characters: Literal["all", "text"] = field(
+        default="all", metadata={"help": "single characters that stay: all, or those of the text, which is smaller"}
+    )
     overwrite: bool = field(default=False, metadata={"help": "replace a model that was cut to something else"})
     trust_remote_code: bool = field(
         default=False, metadata={"help": "run code that comes with the model or the tokenizer"}
@@ -119,21 +126,12 @@ def _train(arguments: TrainArguments) -> int:
     from hf_mplm.data.corpus.corpora import CorpusReport
     from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
     from hf_mplm.data.tokenizing.training import train_tokenizer_on_corpus
-    from hf_mplm.jobs.progress import progress_bar
 
     settings = asdict(arguments)
     corpus, output = settings.pop("corpus"), settings.pop("output")
     report = CorpusReport()
-    tokenizer = train_tokenizer_on_corpus(
-        corpus,
-        output,
-        _options(settings),
-        report=report,
-        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
-        **settings,
-    )
-    for line in report_lines(report.to_dict()):
-        print(line)
+    tokenizer = train_tokenizer_on_corpus(corpus, output, _options(settings), report=report, watch=_watch, **settings)
+    _tell(report)
     print(
         f"Tokenizer with {len(tokenizer)} entries (fingerprint {tokenizer_fingerprint(tokenizer)}) written to {output}"
     )
@@ -149,8 +147,7 @@ def _extend(arguments: ExtendArguments) -> int:
     model, output = settings.pop("model"), settings.pop("output")
     report = CorpusReport()
     extension = extend_encoder(model, output, options=_options(settings), report=report, **settings)
-    for line in report_lines(report.to_dict()):
-        print(line)
+    _tell(report)
     for token, (origin, target) in extension.moved.items() if extension else ():
         print(f"{token} moved from id {origin} to {target}, and its learned row with it")
     entries = len(load_tokenizer(output))
@@ -161,24 +158,14 @@ def _extend(arguments: ExtendArguments) -> int:
 
 def _trim(arguments: TrimArguments) -> int:
     from hf_mplm.data.corpus.corpora import CorpusReport
-    from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.report.table import text_table
     from hf_mplm.trainers.vocabulary.trimming import trim_encoder
 
     settings = asdict(arguments)
     model, corpus, output = (settings.pop(name) for name in ("model", "corpus", "output"))
     report = CorpusReport()
-    trimmed = trim_encoder(
-        model,
-        corpus,
-        output,
-        _options(settings),
-        report=report,
-        watch=lambda rows: progress_bar(rows, desc="reading", unit=" sentences"),
-        **settings,
-    )
-    for line in report_lines(report.to_dict()):
-        print(line)
+    trimmed = trim_encoder(model, corpus, output, _options(settings), report=report, watch=_watch, **settings)
+    _tell(report)
     rows = [
         [
             language,
@@ -200,6 +187,17 @@ def _trim(arguments: TrimArguments) -> int:
     )
     print(f"Model and tokenizer written to {output}")
     return status_of(arguments.languages, trimmed.languages, arguments.fold_han, "tokenizer")
+
+
+def _watch(rows: Iterable[Any]) -> Iterable[Any]:
+    from hf_mplm.jobs.progress import progress_bar
+
+    return progress_bar(rows, desc="reading", unit=" sentences")
+
+
+def _tell(report: CorpusReport) -> None:
+    for line in report_lines(report.to_dict()):
+        print(line)
 
 
 def _options(settings: dict[str, Any]) -> Any:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .parser import config_of
+
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -220,6 +222,9 @@ def train_and_save(
     """
     from hf_mplm.trainers.base.stopping import TrainingStopped
 
+    config = config_of(argv)
+    # A file of one's own is told by its name: where it lies is nobody's business.
+    trainer.recipe = None if config is None else Path(config).name
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except TrainingStopped as stopped:

@@ -18,6 +18,9 @@ class ReportArguments:
 
     study: str = field(metadata={"help": "folder of the study"})
     output: str | None = field(default=None, metadata={"help": "folder of the report; STUDY/report by default"})
+    seen: list[str] | None = field(
+        default=None, metadata={"help": "languages that the base was trained on, to tell them from those it was not"}
+    )
 
 
 @dataclass
@@ -35,6 +38,9 @@ class PredictArguments:
         default=None, metadata={"help": "folder of `hf-mplm sprachbund vectors`, for cosines of languages"}
     )
     view: str | None = field(default=None, metadata={"help": "which of its views; the first by default"})
+    seen: list[str] | None = field(
+        default=None, metadata={"help": "languages that the base was trained on, to tell them from those it was not"}
+    )
 
 
 @dataclass
@@ -64,7 +70,7 @@ def report(arguments: ReportArguments) -> int:
     if left := counts.get("open", 0) + counts.get("running", 0):
         print(f"{left} units are not done yet")
     folder = Path(arguments.output or Path(arguments.study) / "report")
-    for path in write_report(scores, folder, failed=counts.get("failed", 0)):
+    for path in write_report(scores, folder, seen=_codes(arguments.seen), failed=counts.get("failed", 0)):
         print(path)
     print(f"\nThe report is in {folder}")
     return 0
@@ -147,13 +153,19 @@ def _predict(arguments: PredictArguments, table: Sequence[PairTransfer]) -> Pred
         known = LanguageVectors.load(arguments.vectors)
         view = arguments.view or known.views[0]
         vectors = dict(zip(known.languages, known.matrix(view)))
-    text = _store_text(arguments.study)
+    text, seen = _store_text(arguments.study), _codes(arguments.seen)
     features = {
-        (donor, target): pair_features(donor, target, text, vectors=vectors)
+        (donor, target): pair_features(donor, target, text, vectors=vectors, seen=seen)
         for donor in sorted(donors)
         for target in sorted(targets)
     }
     return predict(table, features)
+
+
+def _codes(given: Sequence[str] | None) -> list[str] | None:
+    from hf_mplm.languages import parse_code
+
+    return None if given is None else [parse_code(code).code for code in given]
 
 
 def _store_text(study: str) -> Any:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .transfer_modules import make_module
+
 
 if TYPE_CHECKING:
     from hf_mplm.transfer.interference import LanguageAdapterSettings
@@ -87,16 +89,12 @@ def _train(
     settings: LanguageAdapterSettings,
     arguments: LanguagesArguments,
 ) -> None:
-    from hf_mplm.hub.module_cards import write_module_card
-    from hf_mplm.jobs.job import Job, make_folder
     from hf_mplm.jobs.progress import progress_bar
     from hf_mplm.transfer.interference import train_language_adapter
-    from hf_mplm.transfer.modules import ModuleRecord
 
-    output = Path(arguments.output) / code
     size = int(getattr(arguments, encoder.size_name))
 
-    def build(folder: Path) -> None:
+    def train(folder: Path) -> None:
         with progress_bar(desc=code, unit="step", leave=False) as bar:
 
             def tell(loss: float) -> None:
@@ -104,7 +102,6 @@ def _train(
                 bar.update()
 
             train_language_adapter(base, encoder, store, code, folder, settings, size=size, progress=tell)
-        write_module_card(folder, name=code)
 
     identity = {
         "base": base.digest,
@@ -114,18 +111,15 @@ def _train(
         encoder.size_name: size,
         "settings": asdict(settings),
     }
-    job = Job(
-        output,
-        output.with_name(f"{output.name}.training"),
-        command="hf-mplm transfer languages",
+    made, record = make_module(
+        Path(arguments.output) / code,
+        identity,
+        train,
+        action="languages",
         product="language adapter",
-        mark="made_of.json",
-        foreign="is no adapter of `hf-mplm transfer languages`, so it is not replaced",
         inputs="base, text and settings",
+        overwrite=arguments.overwrite,
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    made = make_folder(job, {"identity": identity}, build, overwrite=arguments.overwrite, undigested=("README.md",))
-    record = ModuleRecord.load(output)
     print(
         f"{code}: {'trained' if made else 'was finished already'}, {record.settings['steps']} steps on "
         f"{record.languages[code]:,} chunks, masked-LM loss {record.metrics['loss']:.2f} at the end"

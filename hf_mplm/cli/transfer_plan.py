@@ -41,10 +41,11 @@ def make_experiment(settings: dict[str, Any]) -> Any:
 
 
 def run(arguments: PlanArguments, settings: StudySettings) -> int:
-    """Write the plan, run the baseline, and say what will be done."""
+    """Write the plan, run the baseline, time some cells, and say what will be done."""
     from hf_mplm.transfer.experiment import StudyExperiment
+    from hf_mplm.transfer.study.database import StudyDatabase
     from hf_mplm.transfer.study.planning import plan_study
-    from hf_mplm.transfer.study.units import make_units
+    from hf_mplm.transfer.study.units import describe, make_units
     from hf_mplm.transfer.study.worker import run_units
 
     if arguments.target_sem is not None and arguments.target_sem <= 0:
@@ -73,21 +74,16 @@ def run(arguments: PlanArguments, settings: StudySettings) -> int:
         print(f"  left out: {task} in {target}: {reason}")
     if planned.is_new:
         run_units(arguments.study, experiment, max_units=1)
-    _tell_time(arguments.study, len(settings.steps), planned.by_kind)
+    times = experiment.time_cells()
+    scoring = times.scoring_hours(planned.cells)
+    tuning = times.tuning_hours(units, settings.steps, settings.schedule, settings.fusion_steps)
+    print(
+        f"{times.cells} cells were timed ({times.a_cell:,.2f} s each) and some steps of tuning ({times.a_step:,.2f} s "
+        f"each): about {scoring + tuning:,.1f} h on one worker like this one, {scoring:,.1f} of scoring and "
+        f"{tuning:,.1f} of tuning"
+    )
+    with StudyDatabase(arguments.study) as database:
+        for unit, error in database.failures():
+            print(f"  failed: {describe(unit)}: {error}")
     print(f"\nThe plan is in {arguments.study}. Next: hf-mplm transfer run --study {arguments.study}")
     return 0
-
-
-def _tell_time(study: str, n_steps: int, by_kind: dict[str, int]) -> None:
-    from hf_mplm.transfer.study.database import StudyDatabase
-
-    with StudyDatabase(study) as database:
-        seconds = database.seconds().get("baseline")
-    if not seconds:
-        print("The baseline failed or is at work elsewhere; `hf-mplm transfer status` says more")
-        return
-    hours = seconds[0] * (n_steps * by_kind.get("tuning", 0) + by_kind.get("combination", 0)) / 3600
-    print(
-        f"Scoring everything once took {seconds[0]:,.1f} s, so that scoring alone takes {hours:,.1f} h on one worker "
-        "like this one; tuning comes on top, and `hf-mplm transfer status` knows it once some units are done"
-    )

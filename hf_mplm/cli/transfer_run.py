@@ -73,7 +73,7 @@ def run(arguments: RunArguments) -> int:
         left = len(database.units("open"))
     experiment = make_experiment(settings)
     check_digests(arguments.study, experiment)
-    stopping = None if rest.get("target_sem") is None else StoppingRule(rest["target_sem"])
+    stopping = None if rest.get("target_sem") is None else StoppingRule(rest["target_sem"], rest["max_repeats"])
     with progress_bar(total=left, desc="units", unit=" unit") as bar:
 
         def watch(text: str) -> None:
@@ -103,14 +103,14 @@ def status(arguments: StatusArguments) -> int:
 def _print_state(study: str) -> None:
     from hf_mplm.report.table import text_table
     from hf_mplm.transfer.findings.table import Scores
-    from hf_mplm.transfer.findings.transfer import rankings, transfer_table
+    from hf_mplm.transfer.findings.transfer import rank_donors, transfer_table
     from hf_mplm.transfer.study.database import StudyDatabase
     from hf_mplm.transfer.study.units import describe
 
     with StudyDatabase(study) as database:
         counts, failures, running = database.counts(), database.failures(), database.running()
         seconds, open_units = database.seconds(), database.units("open")
-        scores = Scores.from_rows(database.scores())
+        scores = Scores.from_rows(database.scores(last_step=True))
     print(", ".join(f"{n:,} {state}" for state, n in sorted(counts.items())))
     for claim in running:
         print(f"  at work: {describe(claim.unit)} ({claim.worker})")
@@ -128,13 +128,10 @@ def _print_state(study: str) -> None:
         print(f"About {left / 3600:,.2f} h are left on one worker{more}")
     table = transfer_table(scores)
     if table:
-        ranks = rankings(table).transfer
-        last = {task: max(rank["step"] for rank in ranks if rank["task"] == task) for task in scores.metrics}
         rows: list[list[Any]] = [["task", "step", "transfer language", "mean score", "from", "to", ""]]
         rows += [
             [rank["task"], rank["step"], rank["language"], rank["ts"], rank["low"], rank["high"], rank["verdict"]]
-            for rank in ranks
-            if rank["step"] == last[rank["task"]]
+            for rank in rank_donors(table)
         ]
         print("\nDonors so far, by the mean transfer score of their targets:")
         print("\n".join(text_table(rows)))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .transfer_modules import make_module
+
 
 if TYPE_CHECKING:
     from hf_mplm.evaluation.kinds.finetuning import FineTuningSettings
@@ -107,17 +109,14 @@ def _train(
 ) -> None:
     from dataclasses import asdict
 
-    from hf_mplm.hub.module_cards import write_module_card
-    from hf_mplm.jobs.job import Job, make_folder
-    from hf_mplm.transfer.modules import ModuleRecord, train_task_module
+    from hf_mplm.transfer.modules import train_task_module
 
-    output = Path(arguments.output) / task.name
     size = int(getattr(arguments, encoder.size_name))
     print(f"{task.name}: {sum(map(len, data.train.values())):,} training examples in {len(data.train)} languages")
     for code, reason in data.skipped.items():
         print(f"{task.name}: nothing is trained in {code}: {reason}")
 
-    def build(folder: Path) -> None:
+    def train(folder: Path) -> None:
         module = train_task_module(
             task,
             encoder,
@@ -132,7 +131,6 @@ def _train(
         )
         try:
             module.save(folder)
-            write_module_card(folder, name=task.name)
         finally:
             module.detach()
 
@@ -145,19 +143,16 @@ def _train(
         "dev": {code: _content(examples) for code, examples in data.dev.items()},
         "settings": asdict(settings),
     }
-    job = Job(
-        output,
-        output.with_name(f"{output.name}.training"),
-        command="hf-mplm transfer train-task",
+    made, record = make_module(
+        Path(arguments.output) / task.name,
+        identity,
+        train,
+        action="train-task",
         product="module",
-        mark="made_of.json",
-        foreign="is no module of `hf-mplm transfer train-task`, so it is not replaced",
         inputs="base, data and settings",
+        overwrite=arguments.overwrite,
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    made = make_folder(job, {"identity": identity}, build, overwrite=arguments.overwrite, undigested=("README.md",))
-    metrics = ModuleRecord.load(output).metrics
-    told = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items()) or "no dev set"
+    told = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items()) or "no dev set"
     print(f"{task.name}: {'trained' if made else 'was finished already'}; mean over the dev sets: {told}")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder, TransformerEncoder
     from .files.corpus import MissingDataError
     from .files.folder_corpus import FolderCorpus
+    from .files.hub_data import HubDataset
     from .files.layouts import read_records
     from .files.records import DataError, text_of
     from .kinds.classification import ClassificationTask, LabelledText, label_index
@@ -37,6 +38,7 @@ __all__ = [
     "DownstreamEvaluationCallback",
     "Encoder",
     "FolderCorpus",
+    "HubDataset",
     "LabelledText",
     "MissingDataError",
     "ResultRow",
@@ -72,6 +74,9 @@ _NAMES = {
     ],
     "files.folder_corpus": [
         "FolderCorpus",
+    ],
+    "files.hub_data": [
+        "HubDataset",
     ],
     "files.layouts": [
         "read_records",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .encoder import Encoder
+from .fetching import Origin
 from .files.reads import recorded_reads
 from .measured import MeasuredModel
 from .results import ResultRow, make_row
@@ -46,6 +47,7 @@ class Context:
         needs (`dict[Cell, Needs]`): Filled by the tasks: what each cell depends on.
         vocabulary (`Vocabulary`, *optional*): The words that tasks on words choose from.
         opened (`dict[str, tuple]`): Filled by [`Context.open`]: by task, its benchmark and the files read to open it.
+        origins (`Mapping[str, Origin]`): Where folders of the data folder are from, if they are from the Hub.
     """
 
     model: MeasuredModel
@@ -57,6 +59,7 @@ class Context:
     needs: dict[Cell, Needs] = field(default_factory=dict)
     vocabulary: Vocabulary | None = None
     opened: dict[str, tuple[Any, frozenset[Path]]] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def encoder(self) -> Encoder:
@@ -72,6 +75,12 @@ class Context:
     def source_languages(self) -> tuple[str, ...]:
         """The languages to train on or to retrieve from."""
         return tuple(self.settings.source_languages)
+
+    @property
+    def data_place(self) -> str:
+        """Where the data are from, for messages."""
+        ids = dict.fromkeys(origin.id for origin in self.origins.values())
+        return f"the Hub ({', '.join(ids)})" if ids else str(self.data_dir)
 
     def open(self, task: str, opener: Callable[[Path], Any]) -> tuple[Any, frozenset[Path]]:
         """Open the benchmark of a task, once a run: to find its languages it looks into every file.

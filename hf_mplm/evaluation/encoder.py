@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -157,14 +157,18 @@ class TransformerEncoder:
             `TransformerEncoder`: The encoder.
         """
         kwargs.setdefault("name", str(model))
-        kwargs.setdefault(
-            "revision", model_revision(model, revision=hub_revision, trust_remote_code=trust_remote_code)
-        )
+        how: dict[str, Any] = {
+            "revision": hub_revision,
+            "trust_remote_code": trust_remote_code,
+            "subfolder": subfolder,
+        }
+        if "revision" not in kwargs:
+            kwargs["revision"] = model_revision(model, **how)
         if modules is not None:
             kwargs["pooling"] = SentencePooling.from_pretrained(model, modules, hub_revision)
         return cls(
-            load_model(model, trust_remote_code=trust_remote_code, revision=hub_revision, subfolder=subfolder),
-            load_tokenizer(model, trust_remote_code=trust_remote_code, revision=hub_revision, subfolder=subfolder),
+            load_model(model, **how),
+            load_tokenizer(model, **how),
             **kwargs,  # type: ignore[arg-type]
         )
 

@@ -10,8 +10,10 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 from transformers.utils import logging as transformers_logging
 
 from hf_mplm.jobs.digests import digest_files
-from hf_mplm.modeling.delta import delta_base, is_delta, merge_delta
-from hf_mplm.modeling.reading import load_config, reading_checkpoint
+from hf_mplm.modeling.delta import DELTA_CONFIG, delta_base, is_delta, merge_delta
+from hf_mplm.modeling.reading import hub_commit, load_config, reading_checkpoint
+
+from .sentence_modules import find_file
 
 
 __all__ = ["load_model", "load_tokenizer", "model_files", "model_revision", "position_limit"]
@@ -71,7 +73,8 @@ def load_model(
         DamagedError: If its files cannot be read.
     """
     load_config(model, trust_remote_code=trust_remote_code, revision=revision, subfolder=subfolder)
-    if is_delta(folder := Path(model) / subfolder):
+    folder = _delta_folder(model, subfolder, revision)
+    if folder is not None:
         base = load_model(delta_base(folder), auto_class, trust_remote_code=trust_remote_code, **kwargs)
         return merge_delta(base, folder)
     # Which weights are missing is judged below; the loader's own table would list each new head as a problem.
@@ -116,6 +119,17 @@ def load_model(
     return model_in_eval
 
 
+def _delta_folder(model: str | Path, subfolder: str, revision: str | None) -> Path | None:
+    """The folder of low-rank weights, fetched where it is a repository; `None` of a whole checkpoint."""
+    if (place := Path(model) / subfolder).is_dir() or Path(model).exists():
+        return place if is_delta(place) else None
+    names = [f"{subfolder}/{name}" if subfolder else name for name in (DELTA_CONFIG, "adapter_model.safetensors")]
+    if find_file(model, names[0], revision) is None:
+        return None
+    weights = find_file(model, names[1], revision)
+    return None if weights is None or not is_delta(weights.parent) else weights.parent
+
+
 def load_tokenizer(
     model: str | Path, *, trust_remote_code: bool = False, revision: str | None = None, subfolder: str = ""
 ) -> PreTrainedTokenizerBase:
@@ -133,7 +147,8 @@ def load_tokenizer(
     Raises:
         DamagedError: If its files cannot be read.
     """
-    if is_delta(folder := Path(model) / subfolder):
+    folder = _delta_folder(model, subfolder, revision)
+    if folder is not None:
         return load_tokenizer(delta_base(folder), trust_remote_code=trust_remote_code)
     with reading_checkpoint(model):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
@@ -142,13 +157,16 @@ def load_tokenizer(
     return tokenizer
 
 
-def model_revision(model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> str:
+def model_revision(
+    model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False, subfolder: str = ""
+) -> str:
     """Say which version of a checkpoint is measured.
 
     Args:
         model (`str` or `Path`): Hub id or folder.
         revision (`str`, *optional*): Commit, tag or branch on the Hub.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Whether code that comes with it may run.
+        subfolder (`str`, *optional*, defaults to `""`): The folder of the encoder in a repository.
 
     Returns:
         `str`: The commit of a Hub model; for a folder `xxh3:` and the first twelve digits of the hash of its weights,
@@ -156,8 +174,8 @@ def model_revision(model: str | Path, *, revision: str | None = None, trust_remo
     """
     folder = Path(model)
     if not folder.is_dir():
-        config = load_config(model, revision=revision, trust_remote_code=trust_remote_code)
-        return str(getattr(config, "_commit_hash", None) or revision or "")
+        load_config(model, revision=revision, trust_remote_code=trust_remote_code, subfolder=subfolder)
+        return hub_commit(str(model), revision=revision, subfolder=subfolder)
     files = model_files(folder)
     digests = zip(files, digest_files(files))
     lines = [f"{path.relative_to(folder).as_posix()}\0{digest}" for path, digest in digests]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,10 @@ def describe_model(model: str | Path | Encoder, encoding: EncodingSettings, load
     if layer is None:
         layer = default_layer(depth) if own is None else own.layer_of(depth)
     prompt = _prompt(model, modules, own, encoding)
-    revision = model_revision(model, **how)
+    revision = model_revision(model, subfolder=subfolder, **how)
+    if not Path(model).is_dir():
+        # What is loaded later is what was looked at now, wherever its branch is by then.
+        loading = replace(loading, revision=revision)
 
     def make_encoder() -> Encoder:
         return TransformerEncoder.from_pretrained(

@@ -12,9 +12,11 @@ from hf_mplm.languages import parse_code
 
 from .context import Context
 from .encoder import Encoder
+from .fetching import fetch_benchmarks, is_on_hub, read_origins
 from .files.corpus import MissingDataError
+from .files.hub_data import Wanted
 from .kinds.finetuned import TransferTask
-from .kinds.transfer_settings import PROBE
+from .kinds.transfer_settings import PROBE, trains_on_targets
 from .measured import describe_model
 from .results import ResultRow, Results
 from .settings import EvaluationKeywords, EvaluationSettings
@@ -38,7 +40,7 @@ ALL = "all"
 def evaluate(
     model: str | Path | Encoder,
     tasks: str | Task | Iterable[str | Task],
-    data_dir: str | Path,
+    data_dir: str | Path | None = None,
     languages: str | Sequence[str] = ALL,
     output: str | Path | None = None,
     *,
@@ -56,7 +58,8 @@ def evaluate(
         model (`str`, `Path` or `Encoder`): Hub id or folder, or anything with the members of [`Encoder`], for the
             tasks that only need vectors.
         tasks (`str`, `Task` or `Iterable`): Task names and objects; a string may separate names by commas.
-        data_dir (`str` or `Path`): The folder with one folder a benchmark.
+        data_dir (`str` or `Path`, *optional*): The folder with one folder a benchmark. By default each benchmark is
+            read from the Hub, as its task says (`hub_data`), through the cache of `huggingface_hub`.
         languages (`str` or `Sequence[str]`, *optional*, defaults to `"all"`): The language-scripts to score. Those of
             which a task has no data are reported and left out.
         output (`str` or `Path`, *optional*): Folder for `results.parquet` and `results.json`. Without it nothing is
@@ -85,8 +88,7 @@ def evaluate(
     """
     chosen = (settings or EvaluationSettings()).with_keywords(keywords)
     found = _configured(find_tasks(tasks), chosen)
-    data_dir = Path(data_dir)
-    if not data_dir.is_dir():
+    if data_dir is not None and not Path(data_dir).is_dir():
         raise FileNotFoundError(
             f"there is no data folder {data_dir}; it holds one folder a benchmark, such as sib200/"
         )
@@ -104,16 +106,17 @@ def evaluate(
         )
     with hold_folder(Path(output), "hf-mplm evaluate") if output is not None else nullcontext():
         measured = describe_model(model, chosen.encoding, chosen.loading)
-        context = Context(measured, data_dir, settings=chosen, progress=progress)
+        asked = as_list(languages)
+        folder = _fetch(found, asked, chosen, progress) if data_dir is None else Path(data_dir)
+        context = Context(measured, folder, settings=chosen, progress=progress, origins=read_origins(folder))
         context.vocabulary = _choose_vocabulary(vocabulary, context)
         _refuse_unknown_sources(context)
-        asked = as_list(languages)
-        wanted = {task.name: _choose_languages(task.languages(data_dir), asked, task.name, context) for task in found}
+        wanted = {task.name: _choose_languages(task, asked, context) for task in found}
         for task in found:
             task.check(context, wanted[task.name])
         arguments = {
             "model": context.model.name,
-            "data_dir": str(data_dir),
+            "data_dir": None if data_dir is None else str(data_dir),
             **chosen.keywords(),
             "layer": context.layer,
             "encoding": dict(context.model.encoding),
@@ -121,6 +124,7 @@ def evaluate(
         table = RunTable(Path(output) if output is not None else None, context, arguments)
         # The hyper-parameters in full, for whoever reads the table without this version of the recipe.
         table.metadata["finetuning"] = {task.name: task.described() for task in tuned}
+        table.metadata["hub_data"] = {name: origin._asdict() for name, origin in context.origins.items()}
         table.metadata["passed_over"] = {task.name: _passed_over(task, context) for task in found}
         try:
             for task in found:
@@ -180,19 +184,27 @@ def _refuse_unknown_sources(context: Context) -> None:
         )
 
 
-def _choose_languages(available: list[str], asked: list[str], task: str, context: Context) -> list[str]:
+def _fetch(tasks: Sequence[Task], asked: Sequence[str], settings: EvaluationSettings, progress: bool) -> Path:
+    languages = None if list(asked) == [ALL] else tuple(parse_code(code).code for code in asked)
+    wanted = Wanted(languages, tuple(settings.source_languages), trains_on_targets(settings.transfer.settings))
+    return fetch_benchmarks(tasks, wanted, progress=progress)
+
+
+def _choose_languages(task: Task, asked: list[str], context: Context) -> list[str]:
+    available = task.languages(context.data_dir)
     if not available:
-        raise MissingDataError(f"{context.data_dir} has no data of the task {task}")
+        hint = "" if context.origins or not is_on_hub(task) else "; leave --data_dir out to read it from the Hub"
+        raise MissingDataError(f"{context.data_place} has no data of the task {task.name}{hint}")
     if not asked:
         raise ValueError("languages names none; leave it out or give one or more")
     known = context.model.languages
     codes = available if asked == [ALL] else list(dict.fromkeys(parse_code(code).code for code in asked))
     for code in codes:
         if known is not None and code not in known:
-            context.skip(task, code, f"{context.model.name} has no words of it")
+            context.skip(task.name, code, f"{context.model.name} has no words of it")
         # A source language is asked for to be retrieved from or trained on, and need not have a test set.
         elif code not in available and code not in context.source_languages:
-            context.skip(task, code, f"{context.data_dir} has no data")
+            context.skip(task.name, code, f"{context.data_place} has no data")
     return [code for code in codes if code in available and (known is None or code in known)]
 
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
+from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers.utils.hub import cached_file
 
 from hf_mplm.jobs.files import DamagedError, read_json
 
 
 __all__ = ["SentenceModules", "SentencePooling", "find_file", "read_sentence_modules"]
+
+logger = logging.getLogger(__name__)
 
 MODULES_FILE, PROMPTS_FILE, LENGTH_FILE = (
     "modules.json",
@@ -184,20 +193,37 @@ def find_file(model: str | Path, name: str, revision: str | None = None) -> Path
         revision (`str`, *optional*): Commit, tag or branch on the Hub.
 
     Returns:
-        `Path`: The file, `None` if there is none.
+        `Path`: The file, `None` if there is none. Without the network a file that is not in the cache is taken for
+            none, which is told unless it is known.
+
+    Raises:
+        OSError: If the Hub does not hand out the repository, or stumbles: another model than the one that is asked for
+            would be measured if such a file were taken for none.
     """
     if Path(model).is_dir():
         path = Path(model) / name
         return path if path.is_file() else None
-    found = cached_file(
-        str(model),
-        name,
-        revision=revision,
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    return Path(found) if found else None
+    try:
+        return Path(hf_hub_download(str(model), name, revision=revision))
+    except LocalEntryNotFoundError as error:
+        # What was answered is no missing network. The two major versions of the client raise errors of two libraries.
+        if (cause := error.__cause__) is not None and getattr(cause, "response", None) is not None:
+            raise OSError(f"{name} of {model} cannot be read from the Hub ({_said(cause)})") from error
+        if try_to_load_from_cache(str(model), name, revision=revision) is not _CACHED_NO_EXIST:
+            logger.warning(
+                "%s of %s is not in the cache, and the Hub cannot be reached: it is taken for a model without one",
+                name,
+                model,
+            )
+        return None
+    except (EntryNotFoundError, HFValidationError):
+        return None
+    except HfHubHTTPError as error:
+        raise OSError(f"{name} of {model} cannot be read from the Hub ({_said(error)})") from error
+
+
+def _said(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).split("\n", maxsplit=1)[0]
 
 
 def _pool(mode: str, hidden: Tensor, mask: Tensor) -> Tensor:

@@ -158,7 +158,12 @@ class RunTable:
     def _name(self, path: Path) -> str:
         # Where the data stand is no part of what they are.
         folder = self.context.data_dir
-        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+        if not path.is_relative_to(folder):
+            return path.name
+        name = path.relative_to(folder).as_posix()
+        benchmark, _, rest = name.partition("/")
+        origin = self.context.origins.get(benchmark)
+        return name if origin is None else f"{origin.id}@{origin.commit}/{rest}"
 
     def _digests(self, paths: frozenset[Path]) -> dict[Path, str]:
         """Digests by content; a file whose size and time are as they were is not read again."""

@@ -1,6 +1,6 @@
 """What is shown and shared on the Hub: model cards, publishing, MTEB's result files, metrics for `evaluate`.
 
-May import `languages`, `jobs`, `modeling`, `evaluation`, `transfer` and `report`.
+May import `languages`, `jobs`, `data`, `modeling`, `evaluation`, `transfer` and `report`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .metric_modules import module_path
     from .mteb_export import MtebExport, export_mteb
     from .names import safe_name
-    from .publish import Publication, plan_publication, publish
     from .publish_commit import Pushed
     from .publish_metadata import hub_languages
+    from .publishing import Publication, plan_publication, publish
 
 __all__ = [
     "MtebExport",
@@ -51,16 +51,16 @@ _NAMES = {
     "names": [
         "safe_name",
     ],
-    "publish": [
-        "Publication",
-        "plan_publication",
-        "publish",
-    ],
     "publish_commit": [
         "Pushed",
     ],
     "publish_metadata": [
         "hub_languages",
+    ],
+    "publishing": [
+        "Publication",
+        "plan_publication",
+        "publish",
     ],
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,12 +17,16 @@ from hf_mplm.languages import parse_code
 from .names import safe_name
 
 
-__all__ = ["MtebExport", "export_mteb"]
+__all__ = ["MtebExport", "export_mteb", "mteb_subset"]
 
 ENGLISH = "eng_Latn"
 FLORES_DEVTEST = 1012
-# MTEB has a Hub revision here. The sentences came from the user's own files.
+# MTEB has a Hub revision here. Where the sentences came from files of the user's own, or another repository than its:
 LOCAL_DATA = "local"
+#: The repositories of MTEB's own tasks.
+DATASETS = {"Tatoeba": "mteb/tatoeba-bitext-mining"}
+#: Repositories of which a task's scores are not those of MTEB's task, to the reason.
+OTHER_DATA = {"openlanguagedata/flores_plus": ("flores", "FLORES+ has other sentences than FLORES-200, in parts")}
 #: Why the other tasks are not exported. MTEB has tasks on the same texts that measure something else.
 INCOMPARABLE = {
     "bible": "MTEB's BibleNLPBitextMining has other verses",
@@ -60,7 +64,13 @@ class MtebExport:
     left_out: dict[str, int]
 
 
-def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: str | Collection[str] = ()) -> MtebExport:
+def export_mteb(
+    rows: Sequence[Any],
+    output: str | Path,
+    *,
+    limited: str | Collection[str] = (),
+    commits: Mapping[str, str] | None = None,
+) -> MtebExport:
     """Write scores as MTEB's result files, `MODEL/REVISION/TASK.json`, where MTEB measures the same.
 
     That is so for `Tatoeba`, in which the other language asks and English answers, and for the devtest part of
@@ -72,6 +82,7 @@ def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: str | Colle
         output (`str` or `Path`): The folder.
         limited (`str` or `Collection[str]`, *optional*): Tasks of which only some sentences were taken
             (`--max_sentences`). They are left out.
+        commits (`Mapping[str, str]`, *optional*): Dataset repositories that the sentences are from, to the commit.
 
     Returns:
         `MtebExport`: The files, and what was left out and why.
@@ -79,11 +90,12 @@ def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: str | Colle
     limited = frozenset(as_list(limited))
     files: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     left_out: Counter[str] = Counter()
+    others = dict(why for repository, why in OTHER_DATA.items() if repository in (commits or {}))
     for row in rows:
         if row.task in ("tatoeba", "flores") and row.metric not in ("f1", "accuracy@1"):
             # Nothing is lost with these: a cell is exported by its other metrics, or left out with them.
             continue
-        reason = _reason(row, limited)
+        reason = others.get(row.task) or _reason(row, limited)
         if reason is not None:
             left_out[reason] += 1
             continue
@@ -111,7 +123,7 @@ def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: str | Colle
             )
         folder.mkdir(parents=True, exist_ok=True)
         contents = {
-            "dataset_revision": LOCAL_DATA,
+            "dataset_revision": (commits or {}).get(DATASETS.get(task, ""), LOCAL_DATA),
             "evaluation_time": None,
             "kg_co2_emissions": None,
             # Not computed by MTEB. None is what it takes for "not known", and keeps it from mending old mistakes.
@@ -122,6 +134,16 @@ def export_mteb(rows: Sequence[Any], output: str | Path, *, limited: str | Colle
         paths.append(_write(folder / f"{task}.json", contents))
         _write(folder / "model_meta.json", {"name": model, "revision": revision, "similarity_fn_name": "cosine"})
     return MtebExport(tuple(paths), dict(left_out))
+
+
+def mteb_subset(row: Any, limited: Collection[str] = ()) -> str | None:
+    """The subset of MTEB's task, such as `swh-eng`, of which MTEB would measure the same; `None` if there is none.
+
+    Args:
+        row (`ResultRow`): a result.
+        limited (`Collection[str]`, *optional*): tasks of which only some sentences were taken.
+    """
+    return None if _reason(row, limited) is not None else _subset(row)[0]
 
 
 def _reason(row: Any, limited: Collection[str]) -> str | None:

@@ -26,7 +26,8 @@ _ENCODER = ("config.json", *_WEIGHTS, *_TOKENIZER, "training_args.json")
 _SENTENCES = ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
 _MODULES = ("[0-9]_*/config.json", "[0-9]_*/model.safetensors")
 _ONNX = ("onnx/model*.onnx", "onnx/model*.onnx_data", "onnx/model*.onnx.data")
-_PICTURES = ("loss.svg",)
+# What a card shows, and what it is drawn from.
+_SHOWN = ("loss.svg", "scores.json", ".eval_results/*.yaml")
 # Never, whatever a table says: Python's pickle format in its usual names, and what resumes a run.
 _NEVER = (
     *(
@@ -104,7 +105,8 @@ KINDS: tuple[Kind, ...] = (
                 "vectors/*.parquet",
             ),
             *(f"sprachbund-*/{name}" for name in (*_ENCODER, *_DELTA, "*.py", "digests.json")),
-            *(f"vectors/{name}" for name in ("digests.json",)),
+            *(f"base/{name}" for name in (*_ENCODER, "digests.json")),
+            "vectors/digests.json",
         ),
         ("sprachbunds.json", "sprachbund-*/*.safetensors"),
     ),
@@ -126,8 +128,15 @@ KINDS: tuple[Kind, ...] = (
         "langsamp",
         "a LangSAMP checkpoint",
         _is_langsamp,
-        (*_ENCODER, *_PICTURES, *(f"encoder/{name}" for name in _ENCODER)),
+        (*_ENCODER, *_SHOWN, *(f"encoder/{name}" for name in _ENCODER)),
         ("model*.safetensors", "token*.json"),
+    ),
+    Kind(
+        "module",
+        "a module of a task or a language, over a base",
+        _has("module.json"),
+        ("module.json", *_DELTA, "adapter.safetensors", "head.safetensors", "head_config.json"),
+        ("adapter_config.json", "adapter*.safetensors"),
     ),
     Kind(
         "adapter",
@@ -139,7 +148,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "onnx", "an encoder as ONNX", _has("onnx/model.onnx"), ("config.json", *_TOKENIZER, *_ONNX), ("onnx/*.onnx",)
     ),
-    Kind("encoder", "an encoder", _is_encoder, (*_ENCODER, *_PICTURES), ("model*.safetensors", "token*.json")),
+    Kind("encoder", "an encoder", _is_encoder, (*_ENCODER, *_SHOWN), ("model*.safetensors", "token*.json")),
     Kind(
         "results",
         "results of `hf-mplm evaluate`",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers.utils.hub import cached_file
 
 from hf_mplm.jobs.files import DamagedError, read_json
 
@@ -19,13 +20,15 @@ from .new_head import give_identity_head, refuse_partial_head
 from .weight_files import inspect_weights
 
 
-__all__ = ["load_config", "load_with_head", "reading_checkpoint"]
+__all__ = ["hub_commit", "load_config", "load_with_head", "reading_checkpoint"]
 
 logger = logging.getLogger(__name__)
 
 _ADVICE = "Fetch the checkpoint again, or take an earlier one."
 # Of `from_pretrained`, what finds a configuration.
 _HUB = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
+# Where the cache of the Hub keeps the files of a commit.
+_SNAPSHOT = re.compile(r"/snapshots/([0-9a-f]{40})/")
 # What transformers itself calls a damaged file, besides the errors that it lets through.
 _SAYS_DAMAGED = ("Unable to load weights from", "It looks like the config file at")
 
@@ -87,20 +90,42 @@ def load_config(
     path, weights = folder / "config.json", None
     if Path(name_or_path).exists():
         if not path.is_file():
-            raise ValueError(
-                f"{folder} holds no config.json, so that it is no checkpoint; needed is a folder that save_pretrained "
-                "wrote, or the id of a model on the Hub"
-            )
+            raise ValueError(_no_checkpoint(str(folder)))
         _settings_of(read_json(path, _ADVICE), path)
         weights = inspect_weights(folder)
     with reading_checkpoint(name_or_path):
         settings, _ = PretrainedConfig.get_config_dict(str(name_or_path), **hub)
+    # Of a repository without a config.json transformers 5 makes no settings, and no error.
+    if not settings and not path.is_file():
+        raise ValueError(_no_checkpoint(str(name_or_path)))
     where = path if path.is_file() else f"config.json of {name_or_path}"
     settings = _settings_of(settings, where)
     if "model_type" in settings or "auto_map" not in settings:
         check_settings(settings, lambda what: DamagedError(where, what, _ADVICE), weights)
     with reading_checkpoint(name_or_path):
         return AutoConfig.from_pretrained(name_or_path, trust_remote_code=trust_remote_code, **hub)
+
+
+def hub_commit(name: str, *, revision: str | None = None, subfolder: str = "") -> str:
+    """Say which commit of a repository is read.
+
+    Args:
+        name (`str`): Hub id of a checkpoint.
+        revision (`str`, *optional*): commit, tag or branch, by default `main`.
+        subfolder (`str`, *optional*, defaults to `""`): the folder of its configuration.
+
+    Returns:
+        `str`: 40 hexadecimal digits.
+
+    Raises:
+        OSError: if there is no such repository or revision, or it is not in the cache and the Hub cannot be reached.
+    """
+    # Configurations do not tell it any more: transformers 5 takes `_commit_hash` out of them.
+    path = cached_file(name, "config.json", revision=revision, subfolder=subfolder)
+    match = _SNAPSHOT.search(Path(str(path)).as_posix())
+    if match is None:
+        raise OSError(f"{path} does not stand in a snapshot of {name}, whose commit its folder would name")
+    return match[1]
 
 
 def load_with_head(
@@ -154,6 +179,13 @@ def load_with_head(
             _ADVICE,
         )
     return model
+
+
+def _no_checkpoint(where: str) -> str:
+    return (
+        f"{where} holds no config.json, so that it is no checkpoint; needed is a folder that save_pretrained wrote, "
+        "or the id of a model on the Hub"
+    )
 
 
 def _settings_of(value: Any, where: str | Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .page import Page
 from .table import format_cell, latex_escape, markdown_escape, markdown_table
 
 
-__all__ = ["latex_table", "markdown_report", "overview", "write_comparison"]
+__all__ = ["latex_table", "markdown_report", "overview", "too_few_to_tell", "write_comparison"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ OVERVIEW = (
 UNIT = "fraction"
 # Languages that a note names.
 SHOWN = 5
+# Signs of n differences can fall in 2^n ways, of which the two extreme ones are as far out as it goes: p is at least
+# 2 / 2^n, which is below 0.05 from six languages on.
+ENOUGH_LANGUAGES = 6
 
 
 def write_comparison(output: str | Path, comparisons: Sequence[Comparison], names: str | Sequence[str]) -> list[Path]:
@@ -63,6 +66,29 @@ def write_comparison(output: str | Path, comparisons: Sequence[Comparison], name
     return [folder / name for name in files]
 
 
+def too_few_to_tell(comparisons: Sequence[Comparison]) -> str:
+    """Name the measurements of so few languages that no difference between runs can be told from chance.
+
+    Args:
+        comparisons (`Sequence[Comparison]`): What [`compare_runs`] found.
+
+    Returns:
+        `str`: A sentence, or `""` if there is none, or one run alone.
+    """
+    few = [
+        f"{label} ({_count(len(comparison.languages))})"
+        for comparison, label in zip(comparisons, _short_labels(comparisons, ", "))
+        if _too_few(comparison)
+    ]
+    if not few:
+        return ""
+    more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
+    return (
+        f"Too few languages to tell: {'; '.join(few[:SHOWN])}{more}. With fewer than {ENOUGH_LANGUAGES} languages p "
+        f"cannot fall below {SIGNIFICANT}, whatever the difference."
+    )
+
+
 def markdown_report(comparisons: Sequence[Comparison], names: str | Sequence[str]) -> str:
     """Write the groups of the papers' tables, as fractions, one table a measurement.
 
@@ -76,6 +102,8 @@ def markdown_report(comparisons: Sequence[Comparison], names: str | Sequence[str
     names = as_list(names, keep_spaces=True)
     header, lines = overview(comparisons, names)
     parts = [f"## Overview\n\n{OVERVIEW}\n\n{markdown_table(header, lines)}\n"]
+    if few := too_few_to_tell(comparisons):
+        parts.append(f"{markdown_escape(few)}\n")
     for comparison in comparisons:
         parts.append(f"## {markdown_escape(describe(comparison.key))}\n\n{_note(comparison)}\n")
         parts.append(markdown_table(_header(names), [_cells(score) for score in comparison.groups]) + "\n")
@@ -161,6 +189,9 @@ def html_report(comparisons: Sequence[Comparison], names: str | Sequence[str]) -
         f"against the first model; the fewer the languages, the less it can tell. The first is {_quoted(names[0])}."
     )
     page.heading("Overview").paragraph(OVERVIEW).table(*overview(comparisons, names))
+    few = too_few_to_tell(comparisons)
+    if few and not drawn:
+        page.paragraph(_quoted(few))
     for run, name in enumerate(names[1:] if drawn else (), start=1):
         page.heading(f"{name} against {names[0]}")
         groups = [group for group in PAPER_GROUPS if any(group in _by_group(item) for item in comparisons)]
@@ -175,7 +206,8 @@ def html_report(comparisons: Sequence[Comparison], names: str | Sequence[str]) -
         page.figure(
             picture,
             f"{name} minus {names[0]}, as fractions, by measurement and group of languages. Blue is higher "
-            "and red lower; of a neutrality probe's accuracy, lower is more neutral. Grey was not measured.",
+            "and red lower; of a neutrality probe's accuracy, lower is more neutral. Grey was not measured. "
+            f"A group of fewer than {ENOUGH_LANGUAGES} languages says nothing of others. {few}".strip(),
         )
     for comparison in comparisons:
         page.heading(describe(comparison.key))
@@ -249,11 +281,17 @@ def _note(comparison: Comparison) -> str:
     note = f"{_count(len(comparison.languages))}; seeds a model: {seeds}."
     if comparison.n_dropped:
         note += f" Left out, because not every model has it: {_count(comparison.n_dropped)}."
+    if _too_few(comparison):
+        note += " Too few languages to tell."
     if comparison.coverage:
         shown = [f"{code} {' / '.join(map(str, n))}" for code, n in list(comparison.coverage.items())[:SHOWN]]
         more = f" and {len(comparison.coverage) - SHOWN} more" if len(comparison.coverage) > SHOWN else ""
         note += f" Scored on different items, so that the values are not of the same: {', '.join(shown)}{more}."
     return note
+
+
+def _too_few(comparison: Comparison) -> bool:
+    return bool(comparison.groups[0].differences) and len(comparison.languages) < ENOUGH_LANGUAGES
 
 
 def _count(languages: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,10 +11,19 @@ from .labels import label_points
 from .plots import PictureFormat, _figure, _plain, _render
 
 
-__all__ = ["clustered_order", "step_curves", "target_map", "violins"]
+__all__ = ["Extremes", "clustered_order", "step_curves", "target_map", "violins"]
 
 _COLUMNS = 4
 _BLUE, _GREY, _RED = "#0072B2", "#777777", "#D55E00"
+
+
+class Extremes(NamedTuple):
+    """What is written above and below a curve at a step: the best and the worst names, and how many gain and lose."""
+
+    best: Sequence[str]
+    worst: Sequence[str]
+    gains: int
+    losses: int
 
 
 def clustered_order(matrix: np.ndarray) -> list[int]:
@@ -72,6 +82,7 @@ def step_curves(
     series: Mapping[str, tuple[Sequence[int], Sequence[float], Sequence[float]]],
     *,
     ylabel: str,
+    extremes: Mapping[str, Mapping[int, Extremes]] | None = None,
     file_format: PictureFormat = "svg",
 ) -> bytes:
     """A panel a transfer language: its mean over steps on a logarithmic axis, with a band of the spread.
@@ -79,11 +90,13 @@ def step_curves(
     Args:
         series (`Mapping[str, tuple[Sequence, Sequence, Sequence]]`): name to steps, means and standard deviations.
         ylabel (`str`): what is measured.
+        extremes (`Mapping[str, Mapping[int, Extremes]]`, *optional*): name and step to what is written there.
         file_format (`"svg"` or `"png"`, *optional*, defaults to `"svg"`): of the picture.
     """
     columns = min(_COLUMNS, len(series))
     lines = -(-len(series) // columns)
-    figure, _ = _figure(1.0 + 2.4 * columns, 0.8 + 1.8 * lines)
+    extremes = extremes or {}
+    figure, _ = _figure(1.0 + 2.4 * columns, 0.8 + (2.4 if extremes else 1.8) * lines)
     figure.clear()
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     for axes in panels.flat[len(series) :]:
@@ -96,13 +109,28 @@ def step_curves(
         axes.set_xscale("log")
         axes.set_xticks(steps, list(map(str, steps)))
         axes.minorticks_off()
+        for step, said in extremes.get(name, {}).items():
+            _write_extremes(axes, step, said)
         axes.set_title(_plain(name), fontsize=9)
         # The last line may be short, and the panels above its gaps are the last ones of their columns.
         axes.tick_params(labelsize=7, labelbottom=place >= len(series) - columns)
         axes.spines[["top", "right"]].set_visible(False)
+    if extremes:
+        # Room for the writing; all panels share their axes.
+        low, high = panels[0, 0].get_ylim()
+        panels[0, 0].set_ylim(low - 0.45 * (high - low), high + 0.45 * (high - low))
+        panels[0, 0].margins(x=0.15)
     figure.supxlabel("steps", fontsize=9)
     figure.supylabel(_plain(ylabel), fontsize=9)
     return _render(figure, file_format)
+
+
+def _write_extremes(axes: Any, step: int, said: Extremes) -> None:
+    across = axes.get_xaxis_transform()
+    above = "\n".join([f"{said.gains} gain", *map(_plain, said.best)])
+    below = "\n".join([*map(_plain, said.worst), f"{said.losses} lose"])
+    axes.text(step, 0.98, above, transform=across, ha="center", va="top", fontsize=5.5, color=_BLUE)
+    axes.text(step, 0.02, below, transform=across, ha="center", va="bottom", fontsize=5.5, color=_RED)
 
 
 def violins(

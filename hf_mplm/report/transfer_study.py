@@ -171,13 +171,40 @@ def _pictures(tidy: Mapping[str, list[Any]], seen: Sequence[str]) -> dict[str, b
             spreads = [(row["variance"] or 0.0) ** 0.5 for row in own]
             curves[code] = ([row["step"] for row in own], [row["ts"] for row in own], spreads)
         if any(len(steps) > 1 for steps, _, _ in curves.values()):
-            caption = f"Mean transfer score over steps with the standard deviation over targets, {task}"
-            pictures[caption] = transfer_plots.step_curves(curves, ylabel="transfer score")
+            caption = (
+                f"Mean transfer score over steps with the standard deviation over targets, {task}; above and below, "
+                "the targets that gain and lose the most, and how many gain and lose"
+            )
+            extremes = _extreme_targets([row for row in tidy["transfer"] if row["task"] == task])
+            pictures[caption] = transfer_plots.step_curves(curves, ylabel="transfer score", extremes=extremes)
+    for step, rows in _groups(tidy["commonality"], lambda row: row["step"]).items():
+        common = {
+            ", ".join(tasks): ([row["top"] for row in own], [row["common"] for row in own])
+            for tasks, own in _groups(rows, lambda row: tuple(row["tasks"])).items()
+        }
+        pictures[f"Transfer languages among the best of several tasks, after {count_steps(step)}"] = plots.curves(
+            common, xlabel="best transfer languages of each task", ylabel="in common"
+        )
     for (task, fusion, size), own in _groups(
         tidy["interference"], lambda row: (row["task"], row["fusion"], row["size"])
     ).items():
         pictures[f"Interference of {size} languages, {task}, fusion {fusion}"] = _plane(own)
     return pictures
+
+
+def _extreme_targets(rows: Sequence[PairTransfer]) -> dict[str, dict[int, transfer_plots.Extremes]]:
+    """Of each transfer language and step, the two best and the two worst targets, and how many gain and lose."""
+    found: dict[str, dict[int, transfer_plots.Extremes]] = {}
+    known = [row for row in rows if row["ts"] is not None]
+    for (code, step), own in _groups(known, lambda row: (row["transfer_language"], row["step"])).items():
+        order = sorted(own, key=lambda row: (-(row["ts"] or 0.0), row["target"]))
+        gains, losses = (sum(sign * (row["ts"] or 0.0) > 0 for row in own) for sign in (1, -1))
+        names = [row["target"] for row in order]
+        # With fewer than four targets none is to stand on both sides.
+        some = min(2, len(names) // 2)
+        best, worst = names[:some], names[len(names) - some :]
+        found.setdefault(code, {})[step] = transfer_plots.Extremes(best, worst, gains, losses)
+    return found
 
 
 def _left_off(rows: Sequence[PairTransfer]) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from hf_mplm.transfer.findings.best_donors import commonality
 from hf_mplm.transfer.findings.interference import interference_table
-from hf_mplm.transfer.findings.own_scores import own_scores
+from hf_mplm.transfer.findings.own import own_scores
 from hf_mplm.transfer.findings.prediction import Prediction
 from hf_mplm.transfer.findings.rows import count_steps
 from hf_mplm.transfer.findings.seen import seen_means
@@ -69,6 +70,7 @@ def tidy_tables(
         "recipients": list(helped.shares),
         "largest_recipients": list(helped.largest),
         "task_correlation": list(task_correlation(table)),
+        "commonality": list(commonality(ranks.transfer)),
         "seen_means": list(seen_means(table, seen)) if seen else [],
         "interference": list(interference_table(scores, seed=seed)),
         "prediction_skill": list(prediction.skills) if prediction is not None else [],
@@ -117,6 +119,7 @@ def study_tables(tidy: Mapping[str, Sequence[Any]]) -> list[StudyTable]:
             tidy["task_correlation"],
             ("step", "first", "second", "rho", "p", "n", "n_targets"),
         ),
+        _common(tidy["commonality"]),
         _plain(
             "Seen and unseen languages",
             "Mean transfer score and share of scores above 0, by whether the base was trained on the languages.",
@@ -205,6 +208,27 @@ def _recipients(shares: Sequence[Mapping[str, Any]]) -> StudyTable:
     ]
     note = "Targets that gain from every transfer language, from nine tenths or more of them, and from none."
     return StudyTable("Universal recipients", note, ["task", "steps", *groups], rows)
+
+
+def _common(rows: Sequence[Mapping[str, Any]]) -> StudyTable:
+    """The best fifth, half and the whole tell enough; all others are in the tidy table and the picture."""
+    lines = [
+        [
+            row["step"],
+            ", ".join(row["tasks"]),
+            row["top"],
+            row["common"],
+            row["by_chance"],
+            " ".join(row["languages"]) or None,
+        ]
+        for row in rows
+        if row["top"] < row["n"] and row["top"] in {-(-row["n"] // 5), -(-row["n"] // 2)}
+    ]
+    note = (
+        "How many transfer languages are among the best of all of these tasks, by mean transfer score, and how many "
+        "would be in orders that have nothing to do with one another."
+    )
+    return StudyTable("Common donors", note, ["step", "tasks", "best", "common", "by chance", "languages"], lines)
 
 
 def _interference(rows: Sequence[Mapping[str, Any]]) -> StudyTable:

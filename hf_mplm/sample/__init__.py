@@ -1,4 +1,4 @@
-"""The real multilingual text that ships with the package: 40 language-scripts of SIB-200 (see ATTRIBUTION.md).
+"""What ships with the package: 40 language-scripts of SIB-200 (see ATTRIBUTION.md), and an encoder to start from.
 
 Imports nothing of the package.
 """
@@ -15,12 +15,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hf_mplm._lists import as_list
 
+from .start import START_FILE, pack_start, start_file, start_languages, write_start
+
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SPLITS", "SampleRow", "iter_sample", "sample_languages", "write_benchmark", "write_corpus"]
+__all__ = [
+    "SPLITS",
+    "START_FILE",
+    "SampleRow",
+    "iter_sample",
+    "pack_start",
+    "sample_languages",
+    "start_file",
+    "start_languages",
+    "write_benchmark",
+    "write_corpus",
+    "write_start",
+]
 
+#: The parts of a language's sentences, as SIB-200 divides them.
 SPLITS = ("train", "dev", "test")
 
 

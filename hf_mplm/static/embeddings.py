@@ -287,7 +287,7 @@ class StaticEmbeddings:
         config = {"model_type": MODEL_TYPE, "dimension": self.dimension, "languages": sizes}
         write_json(folder / _CONFIG, {**self.config, **config})
         write_digests(folder, [_CONFIG, _VECTORS, _WORDS])
-        from hf_mplm.hub.static_cards import write_static_card
+        from hf_mplm.hub.cards.static import write_static_card
 
         write_static_card(folder)
 
@@ -310,7 +310,7 @@ class StaticEmbeddings:
         Returns:
             `str`: address of the commit.
         """
-        from hf_mplm.hub.publish import publish
+        from hf_mplm.hub.publishing import publish
 
         with TemporaryDirectory(prefix="hf-mplm-") as folder:
             self.save_pretrained(folder)

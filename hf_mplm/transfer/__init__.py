@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .findings.transfer import rankings, transfer_table
     from .modules import TaskModule, adapt_encoder
     from .settings import StudySettings
+    from .study.database import StudyDatabase
     from .study.unit import CellScore, Experiment, Unit
     from .transfer_metrics import interference_projection, interference_signs, transfer_scores
     from .tuning import Base
@@ -29,6 +30,7 @@ __all__ = [
     "Donor",
     "Experiment",
     "Scores",
+    "StudyDatabase",
     "StudyExperiment",
     "StudySettings",
     "TaskModule",
@@ -52,6 +54,7 @@ _NAMES = {
     "modules.backends": ["adapt_encoder"],
     "modules.task_module": ["TaskModule"],
     "settings": ["StudySettings"],
+    "study.database": ["StudyDatabase"],
     "study.unit": ["CellScore", "Experiment", "Unit"],
     "tuning.base": ["Base"],
     "donors": [

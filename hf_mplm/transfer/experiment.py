@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ from .modules.task_module import TaskModule
 from .scoring.scorer import Scorer
 from .scoring.test_sets import TargetSets, read_test_sets
 from .settings import StudySettings
+from .study.times import CellTimes
 from .study.unit import CellScore, Unit
 from .tuning.base import Base
 from .tuning.batches import MaskedBatches
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["StudyExperiment"]
+
+_TIMED_STEPS = 4
 
 # AmericasNLI has no training data of its own: the paper scores it by XNLI's module.
 _MODULE_OF = {"americasnli": "xnli"}
@@ -141,6 +146,28 @@ class StudyExperiment:
                 return self._combine(unit)
         raise ValueError(f"there is no unit of the kind {unit.kind!r}; there are baseline, tuning and combination")
 
+    def time_cells(self, number: int = 10) -> CellTimes:
+        """Time a moment of tuning and the scoring of some cells, by which a plan tells how long a study takes.
+
+        Args:
+            number (`int`, *optional*, defaults to 10): cells, of test sets of all sizes.
+        """
+        sets = sorted(self.test_sets.sets, key=lambda each: sum(len(row["input_ids"]) for row in each.features.rows))
+        number = min(number, len(sets))
+        # The middle one of each of as many equal parts.
+        chosen = [sets[(2 * place + 1) * len(sets) // (2 * number)] for place in range(number)]
+        marks = [time.monotonic()]
+        with self.base.lent():
+            steps = sorted({1, min(_TIMED_STEPS, self.settings.steps[-1])}) if self.settings.steps else []
+            for code in self.transfer_languages()[:1] if steps else []:
+                marks += [time.monotonic() for _ in self._tuned(code, 0, steps, "constant")]
+            start = time.monotonic()
+            Scorer(self.modules, chosen, self.settings.tokens_per_batch).score()
+            a_cell = (time.monotonic() - start) / number
+        # The first step is dearer than those after it, of which there are many.
+        a_step = (marks[-1] - marks[-2]) / max(1, steps[-1] - 1) if len(marks) > 1 else 0.0
+        return CellTimes(a_step, a_cell, number)
+
     @cached_property
     def base(self) -> Base:
         """The base, loaded."""
@@ -217,28 +244,33 @@ class StudyExperiment:
         (code,) = unit.languages
         if not settings.steps:
             raise ValueError("a tuning needs numbers of steps: --steps 1 10 100")
+        scores: list[CellScore] = []
+        for step in self._tuned(code, unit.repeat, settings.steps, settings.schedule):
+            scores += self.scorer.score(step)
+        return scores
+
+    def _tuned(self, code: str, repeat: int, steps: Sequence[int], schedule: str) -> Iterator[int]:
+        settings = self.settings
+        seed = seed_of(settings.seed, "tuning", code, repeat)
         batches = MaskedBatches(
             self._store,
             [code],
             self.base.tokenizer,
-            num_batches=settings.steps[-1],
+            num_batches=steps[-1],
             batch_size=settings.batch_size,
             max_length=self.base.window(settings.max_length),
             mask_rate=settings.mask_rate,
-            seed=seed_of(settings.seed, "tuning", code, unit.repeat),
+            seed=seed,
         )
-        scores: list[CellScore] = []
-        for step in tune(
+        return tune(
             self.base,
             batches,
-            settings.steps,
-            schedule=settings.schedule,
+            steps,
+            schedule=schedule,
             optimizer=settings.optimizer,
             learning_rate=settings.learning_rate,
-            seed=seed_of(settings.seed, "tuning", code, unit.repeat),
-        ):
-            scores += self.scorer.score(step)
-        return scores
+            seed=seed,
+        )
 
     def _combine(self, unit: Unit) -> list[CellScore]:
         settings = self.settings

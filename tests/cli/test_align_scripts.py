@@ -14,9 +14,9 @@ from hf_mplm.cli import align_scripts
 from hf_mplm.cli.main import main
 from hf_mplm.recipes import list_recipes
 from tests.fixtures import tiny_xlm_roberta
+from tests.processes import Forked
 
 from .launching import launch
-from .launching import start as start_process
 
 
 pytest.importorskip("uroman")
@@ -212,15 +212,14 @@ def test_two_processes_give_what_one_gives(start, tiny_corpus, tmp_path):
 def test_killed_while_it_trains_and_run_again_it_ends_the_same(start, tiny_corpus, tmp_path):
     more = ["--corpus", str(tiny_corpus), "--max_length", "100", "--save_strategy", "steps", "--save_steps", "1"]
     whole, killed = (command(start, tmp_path / name, *more, "--max_steps", "12") for name in ("whole", "killed"))
-    launch("alone", whole)
-    process = start_process("alone", killed)
+    assert Forked(whole).wait() == 0
+    process = Forked(killed)
     while not (tmp_path / "killed" / "checkpoint-2").exists():
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
     assert process.returncode == -signal.SIGKILL and not (tmp_path / "killed" / "model.safetensors").exists()
-    _, errors = launch("alone", killed)
+    _, errors = Forked(killed).communicate()
     assert "Going on from" in errors
     assert difference(tmp_path / "whole", tmp_path / "killed") == 0.0
     assert difference(start, tmp_path / "whole") > 1e-6

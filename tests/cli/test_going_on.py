@@ -21,6 +21,7 @@ from hf_mplm.jobs.digests import find_damage
 from hf_mplm.jobs.lock import LOCK_FILES, hold_folder
 from tests.fixtures import corpus_lines
 from tests.fixtures import tiny_xlm_roberta as build
+from tests.processes import Forked
 
 from .launching import start as start_process
 
@@ -217,7 +218,7 @@ def test_sigterm_to_a_real_process_then_the_same_command(start, store, tmp_path)
     flags = ["--max_steps", 30, "--save_steps", 5, "--save_total_limit", 2]
     assert main(command(start, store, tmp_path / "whole", *flags)) == 0
     output = tmp_path / "out"
-    process = start_process("alone", command(start, store, output, *flags))
+    process = Forked(command(start, store, output, *flags))
     wait_for(output / "checkpoint-5", process)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate()

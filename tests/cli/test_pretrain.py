@@ -13,6 +13,7 @@ from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.store.token_store import load_store
 from hf_mplm.recipes import load_recipe
 from tests.fixtures import tiny_xlm_roberta as build
+from tests.processes import forked_ranks
 
 from .launching import launch
 
@@ -200,7 +201,8 @@ def test_a_langsamp_model_of_fewer_languages_needs_leave_to_grow(store, start, t
     assert pretrain(*flags[:4], "--output", tmp_path / "mlm", "--method", "mlm") == 2
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+# Both start processes with the same environment; `accelerate` runs in the fast suite with `align-scripts`.
+@pytest.mark.parametrize("launcher", ["torchrun", pytest.param("accelerate", marks=pytest.mark.slow)])
 def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tmp_path):
     flags = ["--model", start, "--store", store, "--max_steps", 2, "--use_cpu", "--learning_rate", 1e-2, "--seed", 5]
     flags += [
@@ -230,7 +232,9 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
         # As if killed while it wrote its last checkpoint.
         (two / "checkpoint-2").rename(two / "_unfinished-checkpoint-2")
         (two / "model.safetensors").unlink()
-        _, errors = launch(launcher, command)
+        ranks = forked_ranks(command)
+        errors = "".join(rank.communicate()[1] for rank in ranks)
+        assert [rank.returncode for rank in ranks] == [0, 0], errors[-4000:]
         assert f"Going on from {two / 'checkpoint-1'}" in errors
         again = load_file(two / "model.safetensors")
         assert all(torch.equal(found[name], again[name]) for name in found)

@@ -27,7 +27,7 @@ def test_a_study_from_plan_to_advice(
     assert main(plan) == 0
     told = capsys.readouterr().out
     assert "7 units (1 baseline, 6 tuning) with 78 cells" in told  # 2 tasks x 3 targets x (1 + 6 x 2)
-    assert "left out: pos in fra_Latn" in told and "Scoring everything once took" in told
+    assert "left out: pos in fra_Latn" in told and "6 cells were timed" in told
     assert main([*plan[:-1], "16"]) == 2
     assert "--max_length was 32 and is 16" in capsys.readouterr().err
 
@@ -41,7 +41,8 @@ def test_a_study_from_plan_to_advice(
     told = capsys.readouterr().out
     assert "7 done" in told and "Donors so far" in told and "deu_Latn" in told
 
-    assert main(["transfer", "report", "--study", study]) == 0
+    assert main(["transfer", "report", "--study", study, "--seen", "eng_Latn,deu_Latn"]) == 0
+    assert "## Seen and unseen languages" in (tmp_path / "study" / "report" / "report.md").read_text()
     written = [path for path in (tmp_path / "study" / "report").rglob("*") if path.is_file()]
     assert {".parquet", ".md", ".tex", ".csv", ".html"} <= {path.suffix for path in written}
     assert main(["transfer", "predict", "--study", study, "--targets", "fra_Latn"]) == 0

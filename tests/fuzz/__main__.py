@@ -12,6 +12,7 @@ from pathlib import Path
 from .corpora import check_prepare, make_corpus
 from .damage import damage_once
 from .kills import kill_and_go_on, victims
+from .running import run
 from .workshop import Workshop
 
 
@@ -22,7 +23,7 @@ def fuzz_corpora(workshop: Workshop, seeds: Iterable[int]) -> list[str]:
         corpus = make_corpus(workshop.folder / f"corpus-{seed}", seed)
         store = workshop.folder / f"store-{seed}"
         command = ["prepare", "--corpus", corpus.folder, "--tokenizer", workshop.tokenizer, "--output", store]
-        done = workshop.runner.run(command)
+        done = run(command)
         found = [done.fault] if done.fault else check_prepare(corpus, done.status, done.output, store)
         faults += [f"seed {seed}: {fault} [{'; '.join(corpus.made_of)}]" for fault in found]
         for folder in workshop.folder.glob(f"*-{seed}*"):
@@ -44,7 +45,7 @@ def fuzz_kills(workshop: Workshop, seeds: Iterable[int]) -> list[str]:
         victim = commands[number % len(commands)]
         if victim.name not in whole:
             output = workshop.folder / f"whole-{victim.name}"
-            done = workshop.runner.run(victim.command(output))
+            done = run(victim.command(output))
             if done.status != 0:
                 faults.append(f"{victim.name} fails undisturbed: {done.output[-300:]}")
                 continue

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hf_mplm.jobs.digests import DIGESTS_FILE
 
+from .running import run
 from .workshop import Workshop
 
 
@@ -29,13 +30,11 @@ def damage_once(workshop: Workshop, seed: int) -> list[str]:
         last = max(copy.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
         files = [path for path in files if last in path.parents]
     path = draw.choice(files)
-    kind = draw.choice(
-        [kind for kind in KINDS if path.suffix == ".json" or kind not in ("null", "twice", "deep", "digits")]
-    )
+    kind = draw.choice(KINDS + JSON_KINDS if path.suffix == ".json" else KINDS)
     before = path.read_bytes()
     _damage(path, kind, draw, draw.choice(files))
     changed = not path.is_file() or path.read_bytes() != before
-    done = workshop.runner.run(artefact.command(copy, output))
+    done = run(artefact.command(copy, output))
     title = f"seed {seed}, {artefact.name}, {kind} {path.relative_to(copy)}"
     faults = [f"{title}: {done.fault}"] if done.fault else []
     listed = changed and artefact.ours and (_listed(copy, path) or path.name == DIGESTS_FILE)

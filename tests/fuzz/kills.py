@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from hf_mplm.evaluation.results import read_results
 from hf_mplm.jobs.digests import digest_file
 
+from .running import run
 from .workshop import Workshop
 
 
@@ -39,9 +40,9 @@ def victims(workshop: Workshop) -> list[Victim]:
         return [*command, "--num_threads", 1, "--character_coverage", 0.98]
 
     def quickstart(output: Path) -> list[object]:
-        command = ["quickstart", "--output", output, "--languages", "eng_Latn", "rus_Cyrl", "--vocab_size", 700]
+        command = ["quickstart", "--from_scratch", "--output", output, "--languages", "eng_Latn", "rus_Cyrl"]
         size = ["--hidden_size", 32, "--num_hidden_layers", 2, "--num_attention_heads", 2, "--max_steps", 4]
-        return [*command, *size, "--batch_size", 4, "--chunk_length", 64]
+        return [*command, *size, "--batch_size", 4, "--chunk_length", 64, "--vocab_size", 700, "--num_proc", 1]
 
     return [
         Victim("prepare", workshop.prepare, lambda output: _digests(output, "*.arrow")),
@@ -68,10 +69,10 @@ def kill_and_go_on(workshop: Workshop, victim: Victim, seed: int, whole: Path, s
     title = f"seed {seed}, {victim.name} killed after {', '.join(f'{moment:.2f} s' for moment in moments)}"
     faults = []
     for moment in moments:
-        killed = workshop.runner.run(victim.command(output), kill_after=moment)
+        killed = run(victim.command(output), kill_after=moment)
         if killed.fault or killed.status > 0:
             faults.append(f"{title}: going on gave {killed.fault or killed.output[-300:]}")
-    done = workshop.runner.run(victim.command(output))
+    done = run(victim.command(output))
     if done.fault or done.status != 0:
         faults.append(f"{title}: the last run gave {done.fault or done.output[-300:]}")
     else:

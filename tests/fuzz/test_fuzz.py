@@ -8,6 +8,7 @@ import pytest
 
 from .__main__ import fuzz_corpora, fuzz_damage, fuzz_kills
 from .corpora import check_prepare, make_corpus
+from .running import run
 from .workshop import Workshop
 
 
@@ -31,9 +32,9 @@ def test_the_check_would_notice(workshop: Workshop, tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus", 7)
     store = tmp_path / "store"
     command = ["prepare", "--corpus", corpus.folder, "--tokenizer", workshop.tokenizer, "--output", store]
-    done = workshop.runner.run(command)
+    done = run(command)
     assert done.status == 0 and check_prepare(corpus, done.status, done.output, store) == []
     code = next(iter(corpus.good))
     more = corpus._replace(good=corpus.good + type(corpus.good)({code: 1}), named=["vanished.txt"])
     assert len(check_prepare(more, done.status, done.output, store)) >= 2
-    assert workshop.runner.run(["prepare", "--corpus", tmp_path / "none"]).status == 2
+    assert run(["prepare", "--corpus", tmp_path / "none"]).status == 2

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.evaluation.conftest import write_sib200
 from tests.fixtures import CORPUS, build_tiny_tokenizer, tiny_xlm_roberta
 
-from .running import Runner
+from .running import run
 
 
 __all__ = ["Artefact", "Workshop"]
@@ -43,7 +43,6 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.runner = Runner(folder)
         self.corpus = folder / "corpus"
         self.corpus.mkdir()
         for code in LANGUAGES:
@@ -90,7 +89,7 @@ class Workshop:
         ]
 
     def _make(self, command: list[object]) -> None:
-        done = self.runner.run(command)
+        done = run(command)
         assert done.status == 0, done.output
 
     def copy(self, artefact: Artefact, name: str) -> Path:

@@ -1,7 +1,8 @@
 """What was published is loaded back over HTTP, in fresh processes: artefact x stack x way of loading.
 
-`python -m tests.hub.loading [--python NAME=PYTHON ...]` publishes checkpoints and static vectors by every stack,
-loads them by every stack in every way, and prints the table. Hidden states must be those of the folder, bit by bit.
+`python -m tests.hub.loading [--python NAME=PYTHON ...] [--artefacts NAME ...]` publishes checkpoints, static vectors,
+low-rank weights, task modules, collections and exports by every stack, loads them by every stack in every way, by the
+lines of their own cards among them, and prints the table. Numbers must be those of the folder, bit by bit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from .server import LoopbackHub
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("loading_probe.py")
-ARCHITECTURES = ("xlm-roberta", "bert", "modernbert")
+ARTEFACTS = (
+    *("xlm-roberta", "bert", "modernbert", "static", "adapter", "module", "collection", "low-rank-collection"),
+    *("sentences", "onnx"),
+)
 # With the package, as a stranger who has transformers alone, and from the cache, without the network.
 WAYS = (("package", True), ("stranger", False), ("offline", True))
 
@@ -37,7 +41,7 @@ def call(
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3600,
         check=False,
     )
     if done.returncode:
@@ -48,7 +52,7 @@ def call(
 def table_of(
     pythons: dict[str, str],
     work: Path,
-    architectures: tuple[str, ...] = ARCHITECTURES,
+    artefacts: tuple[str, ...] = ARTEFACTS,
     ways: tuple[tuple[str, bool], ...] = WAYS,
 ) -> list[dict[str, str]]:
     """Publish and load everything.
@@ -56,7 +60,7 @@ def table_of(
     Args:
         pythons (`dict[str, str]`): name of a stack to its Python.
         work (`Path`): a folder for caches and checkpoints.
-        architectures (`tuple[str, ...]`, *optional*): of the checkpoints.
+        artefacts (`tuple[str, ...]`, *optional*): what is published.
         ways (`tuple`, *optional*): what is loaded by, and whether with the package.
 
     Returns:
@@ -66,7 +70,7 @@ def table_of(
     with LoopbackHub() as hub:
         for publisher, python in pythons.items():
             made = work / f"made-{publisher}"
-            told = call(python, hub, work / f"home-{publisher}", "publish", str(made), publisher, *architectures)
+            told = call(python, hub, work / f"home-{publisher}", "publish", str(made), publisher, *artefacts)
             if "error" in told:
                 return [
                     {
@@ -117,10 +121,12 @@ def main() -> int:
     """Print the table; 0 if all of it is as it should be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", action="append", metavar="NAME=PYTHON", help="a stack; this Python by default")
-    given = parser.parse_args().python or [f"here={sys.executable}"]
+    parser.add_argument("--artefacts", nargs="*", default=ARTEFACTS, choices=ARTEFACTS)
+    words = parser.parse_args()
+    given = words.python or [f"here={sys.executable}"]
     pythons = dict(one.split("=", 1) for one in given)
     with tempfile.TemporaryDirectory() as scratch:
-        rows = table_of(pythons, Path(scratch))
+        rows = table_of(pythons, Path(scratch), tuple(words.artefacts))
     print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
     for row in rows:
         print("| " + " | ".join(row.values()) + " |")

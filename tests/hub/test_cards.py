@@ -6,8 +6,17 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from hf_mplm.evaluation.results import ResultRow, make_row
 from hf_mplm.hub.cards import add_results_to_card, write_model_card
+from hf_mplm.hub.cards.folder import make_card
+from hf_mplm.hub.cards.rendering import save_card
+from hf_mplm.hub.cards.sections import merge_sections
+from hf_mplm.hub.publish_kinds import KINDS
+from hf_mplm.modeling import XLMRobertaForLangScriptMLM
+from hf_mplm.trainers.base.publishing import sparing_training
+from tests.fixtures import tiny_xlm_roberta
+from tests.trainers.helpers import CODES, make_trainer
 
 
 @pytest.fixture
@@ -53,7 +62,7 @@ def test_the_card_says_what_lies_in_the_folder(checkpoint: Path) -> None:
     assert card.data.library_name == "transformers" and card.data.pipeline_tag == "fill-mask"
     text = card.text
     for fact in (
-        "eng_Latn (1,200 chunks drawn)",
+        "| English | eng_Latn | 1.2k |",
         "learning rate: 5e-05",
         "seed: 0",
         "2.5000",
@@ -132,3 +141,86 @@ def test_what_is_missing_is_said(tmp_path: Path, checkpoint: Path) -> None:
     write_model_card(checkpoint)
     with pytest.raises(ValueError, match="no results"):
         add_results_to_card(checkpoint, [])
+
+
+def test_a_card_that_cannot_be_drawn_ends_no_training(caplog: pytest.LogCaptureFixture) -> None:
+    with sparing_training("the model's card"):
+        raise OSError("no room")
+    assert "the model's card was not written: OSError: no room" in caplog.text
+
+
+def test_sections_that_are_new_come_in_and_those_taken_out_stay_out() -> None:
+    old = "<!-- hf_mplm: use -->\nUse\n<!-- hf_mplm: end of use -->\nmine\n<!-- hf_mplm: results -->\n"
+    old += "<!-- hf_mplm: end of results -->\n"
+    new = "".join(
+        f"<!-- hf_mplm: {name} -->\n{name} now\n<!-- hf_mplm: end of {name} -->\n"
+        for name in ("use", "languages", "limits")
+    )
+    wrote = {"use": "1", "limits": "2"}
+    merged = merge_sections(old, new, wrote)
+    assert "use now" in merged and "mine" in merged and "limits now" not in merged
+    assert merged.index("use now") < merged.index("languages now") < merged.index("mine")
+    # Of a card that does not say what was written, a gap is an author's.
+    assert "languages now" not in merge_sections(old, new, {})
+
+
+def test_what_a_person_wrote_into_a_section_stays_until_the_model_is_another(checkpoint: Path) -> None:
+    path = write_model_card(checkpoint)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("seed: 0", "seed: 0, the third one tried"), encoding="utf-8")
+    again = text.replace("learning rate: 5e-05", "learning rate: 6e-05").replace("2 layers", "3 layers")
+    save_card(again, path, keep_edited=True)
+    kept = path.read_text(encoding="utf-8")
+    assert "the third one tried" in kept and "6e-05" not in kept and "3 layers" in kept
+    save_card(again, path, keep_edited=True)
+    assert path.read_text(encoding="utf-8") == kept, "and is told from ours every time"
+    write_model_card(checkpoint)
+    assert "the third one tried" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ['a "quoted" |name|', "`x` <b>", "{{ 7 * 7 }}", "{% include 'base.md' %}"])
+def test_names_are_shown_and_not_obeyed(checkpoint: Path, name: str) -> None:
+    record = {"sources": [{"name": name, "kind": "folder"}], "recipe": name, "arguments": {"note": name}}
+    (checkpoint / "hf_mplm.json").write_text(json.dumps(record), encoding="utf-8")
+    text = write_model_card(checkpoint, name=name, language_counts={"eng_Latn": 1}).read_text(encoding="utf-8")
+    assert "49" not in text.split("## Limits")[0].split("## Training data")[0]
+    assert text.count("```") % 2 == 0 and text.count("## Use") == 1
+    assert ModelCard.load(checkpoint / "README.md").data.library_name == "transformers"
+
+
+def test_a_push_draws_the_card_anew_and_keeps_what_a_person_wrote(checkpoint: Path) -> None:
+    (checkpoint / "hf_mplm.json").write_text(json.dumps({"languages": {"eng_Latn": {"draws": 3}}}), encoding="utf-8")
+    path = write_model_card(checkpoint)
+    path.write_text(path.read_text(encoding="utf-8").replace("seed: 0", "seed: mine"), encoding="utf-8")
+    before = path.read_bytes()
+    overlap = {"rows": [{"task": "sib200", "language": "eng_Latn", "exact": 0.5}]}
+    (checkpoint / "overlap.json").write_text(json.dumps(overlap), encoding="utf-8")
+    kind = next(kind for kind in KINDS if kind.name == "langsamp")
+    drawn = make_card(checkpoint, kind, "somebody/model", None, {})
+    assert drawn is not None and set(drawn) == {"README.md"}
+    text = drawn["README.md"].decode()
+    assert "seed: mine" in text and "sib200 eng_Latn (50.0%)" in text and '"somebody/model"' in text
+    assert path.read_bytes() == before
+    path.write_text("mine", encoding="utf-8")
+    assert make_card(checkpoint, kind, "somebody/model", None, {}) is None
+
+
+def test_a_model_is_finished_whose_card_cannot_be_drawn(
+    tmp_path: Path, tiny_tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = load_tokenizer(tiny_tokenizer_folder)
+    tiny_xlm_roberta(len(tokenizer)).save_pretrained(tmp_path / "start")
+    model = XLMRobertaForLangScriptMLM.from_encoder(tmp_path / "start", CODES)
+    trainer = make_trainer(model, tokenizer, tmp_path / "run", max_steps=1)
+    trainer.train()
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the template is broken")
+
+    monkeypatch.setattr("hf_mplm.hub.cards.checkpoint.render", fail)
+    trainer.save_finished()
+    assert "the template is broken" in caplog.text and not (tmp_path / "run" / "README.md").exists()
+    assert (tmp_path / "run" / "config.json").is_file() and (tmp_path / "run" / "digests.json").is_file()
+    monkeypatch.undo()
+    trainer.save_finished()
+    assert "## Limits" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What was published loads back as the folder does: by a stranger here, and by everybody in the slow test."""
+"""What was published loads back as the folder does: the commonest ways here, all of them in the slow test."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import pytest
 from .loading import table_of
 
 
-def test_a_stranger_loads_every_head_and_the_encoder(tmp_path: Path) -> None:
-    rows = table_of({"here": sys.executable}, tmp_path, ("xlm-roberta",), (("stranger", False),))
+def test_a_stranger_and_the_card_s_own_lines_load_what_was_published(tmp_path: Path) -> None:
+    ways = (("package", True), ("stranger", False))
+    rows = table_of({"here": sys.executable}, tmp_path, ("xlm-roberta", "static"), ways)
     assert {row["outcome"] for row in rows} == {"equal"}, rows
     assert {"transformers: encoder/", "remote code: all heads", "remote code: pipeline"} <= {
         row["way"] for row in rows
     }
+    assert {row["artefact"] for row in rows if row["way"] == "the card's lines"} == {"here-xlm-roberta", "here-static"}
 
 
 @pytest.mark.slow

@@ -151,3 +151,14 @@ def test_layers_and_models_do_not_mix(tmp_path: Path) -> None:
         path.parts[-3]: scores_of(path, "test")["deu-eng"]["main_score"] for path in export_mteb(rows, tmp_path).paths
     }
     assert found == {"encoder-layer8": 0.1, "encoder-layer12": 0.2, "encoder-layer12-no-specials": 0.3, "mine": 0.4}
+
+
+def test_sentences_from_the_hub_are_named_by_their_commit(tmp_path: Path) -> None:
+    rows = [row("tatoeba", "deu_Latn", metric, 0.5) for metric in ("accuracy@1", "f1")]
+    for commits, revision in (({"mteb/tatoeba-bitext-mining": "a" * 40}, "a" * 40), ({"x/y": "b" * 40}, "local")):
+        (path,) = export_mteb(rows, tmp_path / revision, commits=commits).paths
+        assert json.loads(path.read_text(encoding="utf-8"))["dataset_revision"] == revision
+    flores = [row("flores", "deu_Latn", metric, 0.5, n=1012) for metric in ("accuracy@1", "f1")]
+    assert len(export_mteb(flores, tmp_path / "local").paths) == 1
+    export = export_mteb(flores, tmp_path / "plus", commits={"openlanguagedata/flores_plus": "c" * 40})
+    assert export.paths == () and "FLORES+" in "".join(export.left_out)

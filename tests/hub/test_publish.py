@@ -14,10 +14,10 @@ from huggingface_hub import ModelCard
 
 from hf_mplm.cli.main import main
 from hf_mplm.data.tokenizing.tokenizers import save_tokenizer
-from hf_mplm.hub.card_sections import merge_metadata
 from hf_mplm.hub.cards import write_model_card
-from hf_mplm.hub.publish import plan_publication
+from hf_mplm.hub.cards.sections import merge_metadata
 from hf_mplm.hub.publish_metadata import hub_languages
+from hf_mplm.hub.publishing import plan_publication
 from hf_mplm.modeling import XLMRobertaForLangScriptMLM
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.word_table import WordTable
@@ -93,7 +93,7 @@ def test_the_card_names_the_repository_and_languages_as_the_hub_does(made: Path)
     card = ModelCard(planned(made)["README.md"].decode())
     assert card.data.language == ["en", "sw"] and "ajp_Arab" in card.text
     assert f'AutoModel.from_pretrained("{NAME}")' in card.text and "my langsamp" not in card.text
-    assert "1 chunks drawn" in card.text and "No licence was given" in card.text
+    assert "| ajp_Arab | 1 |" in card.text and "No licence was given" in card.text
     assert ModelCard(planned(made, license="apache-2.0")["README.md"].decode()).data.license == "apache-2.0"
 
 
@@ -196,7 +196,7 @@ def test_an_authors_words_and_metadata_stay(folder: Path) -> None:
     write_model_card(folder, language_counts={"eng_Latn": 9}, license="mit")
     card = ModelCard.load(path)
     assert "My own words." in card.text and "learning rate: 0.0001" in card.text
-    assert "eng_Latn (9 chunks drawn)" in card.text and "7 chunks" not in card.text
+    assert "| English | eng_Latn | 9 |" in card.text and "swh_Latn" not in card.text
     assert card.data.pipeline_tag == "feature-extraction" and card.data.license == "mit"
     assert card.data.language == ["en"], "what nobody changed follows"
     assert card.text.count("## Limits") == 1

@@ -20,6 +20,7 @@ from hf_mplm.jobs.files import DamagedError, explain_full_disk, read_json, write
 from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.jobs.parts import read_result, write_result
 from tests.faults import contents, flip_bit
+from tests.fixtures import CORPUS
 
 
 SMALL: dict[str, Any] = {"chunk_length": 24, "holdout": 1, "part_bytes": 700}
@@ -42,16 +43,26 @@ def fill(folder: Path) -> None:
     (folder / "README.md").write_text("a card")
 
 
-@pytest.fixture
-def unfinished(
-    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """The folder of a preparing that was stopped before the parts were put together."""
-    with monkeypatch.context() as patch:
+@pytest.fixture(scope="module")
+def begun(tiny_tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus, the `whole` store of it, and as `kept` what a preparing of `store` left that was stopped."""
+    folder = tmp_path_factory.mktemp("begun")
+    shutil.copytree(CORPUS, folder / "corpus", ignore=shutil.ignore_patterns("*.md"))
+    prepare_store(folder / "corpus", tiny_tokenizer_folder, folder / "whole", **SMALL)
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "keep_tokenizer", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            prepare_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "store", **SMALL)
-    return tmp_path / "store.preparing"
+            prepare_store(folder / "corpus", tiny_tokenizer_folder, folder / "store", **SMALL)
+    (folder / "store.preparing").rename(folder / "kept")
+    return folder
+
+
+@pytest.fixture
+def unfinished(begun: Path) -> Path:
+    """The folder of a preparing that was stopped before the parts were put together."""
+    for name in ("store", "store.preparing"):
+        shutil.rmtree(begun / name, ignore_errors=True)
+    return Path(shutil.copytree(begun / "kept", begun / "store.preparing"))
 
 
 def twice(path: Path) -> None:
@@ -76,16 +87,15 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_plan_is_refused_and_overwritten(
-    damage: str, unfinished: Path, tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path
+    damage: str, unfinished: Path, begun: Path, tiny_tokenizer_folder: Path
 ) -> None:
     DAMAGE[damage](unfinished / "plan.json")
-    arguments = (tiny_corpus, tiny_tokenizer_folder, tmp_path / "store")
+    arguments = (begun / "corpus", tiny_tokenizer_folder, begun / "store")
     with pytest.raises(DamagedError, match="damaged: .*plan.json: .*To start over, repeat this command with --over"):
         prepare_store(*arguments, **SMALL)
     assert list((unfinished / "parts").glob("*.arrow")), "what was finished is not thrown away for that"
     store = prepare_store(*arguments, **SMALL, overwrite=True)
-    whole = prepare_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "whole", **SMALL)
-    assert contents(store.path) == contents(whole.path)
+    assert contents(store.path) == contents(begun / "whole")
 
 
 def bit_of(pattern: str, place: int) -> Callable[[Path], object]:
@@ -112,16 +122,11 @@ def bit_of(pattern: str, place: int) -> Callable[[Path], object]:
     ],
 )
 def test_damaged_parts_are_done_again(
-    damage: Callable[[Path], object],
-    unfinished: Path,
-    tiny_corpus: Path,
-    tiny_tokenizer_folder: Path,
-    tmp_path: Path,
+    damage: Callable[[Path], object], unfinished: Path, begun: Path, tiny_tokenizer_folder: Path
 ) -> None:
     damage(unfinished)
-    store = prepare_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "store", **SMALL)
-    whole = prepare_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "whole", **SMALL)
-    assert contents(store.path) == contents(whole.path)
+    store = prepare_store(begun / "corpus", tiny_tokenizer_folder, begun / "store", **SMALL)
+    assert contents(store.path) == contents(begun / "whole")
 
 
 def test_results_of_parts_are_held_against_their_digests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -220,6 +225,7 @@ def _raise_damaged(path: Path) -> None:
     raise DamagedError(path, "it is cut short", "Fetch it again.")
 
 
+@pytest.mark.usefixtures("warm_pool")
 def test_damage_found_in_a_worker_is_told_as_damage(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(DamagedError(tmp_path / "x", "it is cut short", "Fetch it again.")))
     assert str(again) == f"damaged: {tmp_path / 'x'}: it is cut short. Fetch it again."

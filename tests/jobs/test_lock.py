@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import platform
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hf_mplm.jobs.lock import LOCK_FILES, FolderInUseError, hold_folder
+from tests.processes import CONTEXT
 
 
 def hold_for_long(folder: Path, held) -> None:
@@ -21,9 +21,8 @@ def hold_for_long(folder: Path, held) -> None:
 
 @pytest.fixture
 def holder(tmp_path: Path):
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    process = context.Process(target=hold_for_long, args=(tmp_path / "run", held))
+    held = CONTEXT.Event()
+    process = CONTEXT.Process(target=hold_for_long, args=(tmp_path / "run", held))
     process.start()
     assert held.wait(60)
     yield process

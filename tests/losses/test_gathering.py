@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import socket
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ from torch import distributed, multiprocessing
 
 from hf_mplm.losses.gathering import gather_rows, world_size
 from hf_mplm.losses.sequence_contrast import sequence_contrast_loss
+from tests.processes import CONTEXT, free_port
 
 
 PAIRS, WIDTH, HIDDEN = 3, 4, 5
@@ -44,13 +44,9 @@ def work(rank: int, port: int, gather: bool, results) -> None:
 
 
 def on_two_processes(gather: bool) -> dict:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
+    with CONTEXT.Manager() as manager:
         results = manager.dict()
-        multiprocessing.start_processes(work, (port, gather, results), nprocs=2, start_method="spawn")
+        multiprocessing.start_processes(work, (free_port(), gather, results), nprocs=2, start_method="forkserver")
         return dict(results)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 
 
+# Imports are a third faster.
+gc.disable()
 # An entry of None makes `import hf_mplm` fail as if it were not installed.
 sys.modules["hf_mplm"] = None  # type: ignore[assignment]
 

@@ -24,31 +24,52 @@ HEADS = {
     "AutoModelForTokenClassification": "{}LangScriptForTokenClassification",
 }
 
-# In a process of its own, where nothing is loaded yet.
+IMPORTS = ("import hf_mplm", "from transformers import AutoModel\nimport hf_mplm")
+
+# In processes of their own, where neither transformers nor the package is loaded yet, but torch is.
 CHILD = """
-import json, sys
-{imports}
-before = [name for name in sys.modules if name.startswith("hf_mplm.modeling.modeling_")]
-import transformers
-kinds = []
-for folder in sys.argv[1:]:
-    config = transformers.AutoConfig.from_pretrained(folder)
-    kinds.append([type(getattr(transformers, head).from_config(config)).__name__ for head in {heads}])
-print(json.dumps([before, kinds]))
+import gc, json, os, sys, traceback
+gc.disable()
+import torch
+heads, variants, *folders = map(json.loads, sys.argv[1:])
+
+def look(imports):
+    exec(imports)
+    before = [name for name in sys.modules if name.startswith("hf_mplm.modeling.modeling_")]
+    import transformers
+    kinds = []
+    for folder in folders:
+        config = transformers.AutoConfig.from_pretrained(folder)
+        kinds.append([type(getattr(transformers, head).from_config(config)).__name__ for head in heads])
+    print(json.dumps([imports, before, kinds]), flush=True)
+
+for imports in variants:
+    child = os.fork()
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+        continue
+    try:
+        look(imports)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 """
 
 
-@pytest.mark.parametrize("imports", ["import hf_mplm", "from transformers import AutoModel\nimport hf_mplm"])
-def test_importing_the_package_is_all_that_the_auto_classes_need(tmp_path: Path, imports: str) -> None:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+    """By what was imported: our model classes that this loaded, and the classes of the heads of each architecture."""
+    folder = tmp_path_factory.mktemp("configurations")
     for architecture in ARCHITECTURES:
         settings = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
         settings |= {"vocab_size": 9, "model_type": f"{architecture.model_type}-langscript", "pad_token_id": 1}
         settings |= {"reference_compile": False} if architecture.name == "ModernBert" else {}
-        (tmp_path / architecture.name).mkdir()
-        (tmp_path / architecture.name / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+        (folder / architecture.name).mkdir()
+        (folder / architecture.name / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    words = [list(HEADS), IMPORTS, *(str(folder / architecture.name) for architecture in ARCHITECTURES)]
     done = subprocess.run(
-        [sys.executable, "-c", CHILD.format(imports=imports, heads=list(HEADS))]
-        + [str(tmp_path / architecture.name) for architecture in ARCHITECTURES],
+        [sys.executable, "-c", CHILD, *map(json.dumps, words)],
         cwd=Path(hf_mplm.__file__).parents[1],
         env=os.environ,
         capture_output=True,
@@ -56,10 +77,16 @@ def test_importing_the_package_is_all_that_the_auto_classes_need(tmp_path: Path,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    before, kinds = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    return {imports: rest for imports, *rest in map(json.loads, lines)}
+
+
+@pytest.mark.parametrize("imports", IMPORTS)
+def test_importing_the_package_is_all_that_the_auto_classes_need(imports: str, found: dict[str, list]) -> None:
+    before, kinds = found[imports]
     assert before == [], "model classes must not load with the package"
-    for architecture, found in zip(ARCHITECTURES, kinds):
-        assert found == [name.format(architecture.name) for name in HEADS.values()]
+    for architecture, names in zip(ARCHITECTURES, kinds):
+        assert names == [name.format(architecture.name) for name in HEADS.values()]
 
 
 def test_every_class_has_its_config_class(architecture: Architecture) -> None:

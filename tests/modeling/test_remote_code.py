@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -38,29 +39,60 @@ def relative_closure(file: Path) -> set[str]:
     return {path.name for path in found}
 
 
-def test_every_class_loads_with_its_remote_code_where_the_package_is_missing(tmp_path: Path) -> None:
+class Probed(NamedTuple):
+    """A checkpoint, and what a process without the package made of it."""
+
+    architecture: Architecture
+    loss: float
+    local: type
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Probed]:
     """One fresh process for all heads of all architectures: local classes would win over remote code in this one."""
-    folders, losses = {}, {}
+    work = tmp_path_factory.mktemp("probed")
+    made: dict[str, tuple[Architecture, float, type]] = {}
     ids = torch.arange(4, 14).view(2, 5)
-    for architecture in ARCHITECTURES:
-        model = architecture.langscript(tmp_path / f"{architecture.name}-source")
-        folder = str(tmp_path / architecture.name)
+    for name, architecture in [*((one.name, one) for one in ARCHITECTURES), ("older", ARCHITECTURES[0])]:
+        model = architecture.langscript(work / f"{name}-source")
+        folder = work / name
         model.save_pretrained(folder)
+        if name == "older":
+            use_older_names(folder)
+        local = AutoModelForMaskedLM.from_pretrained(folder)
+        if name == "older":
+            local.save_pretrained(folder)
         language = {"language_ids": torch.tensor([0, 1]), "script_ids": torch.tensor([1, 0])}
-        folders[folder], losses[folder] = architecture, model(input_ids=ids, labels=ids, **language).loss.item()
-    environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "PYTHONPATH": ""}
+        loss = model(input_ids=ids, labels=ids, **language).loss.item()
+        made[name] = architecture, loss, type(local)
     done = subprocess.run(
-        [sys.executable, str(PROBE), *folders],
-        cwd=tmp_path,
-        env=environment,
+        [sys.executable, str(PROBE), *(str(work / name) for name in made)],
+        cwd=work,
+        env={**os.environ, "HF_MODULES_CACHE": str(work / "modules"), "PYTHONPATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
-    for folder, architecture in folders.items():
-        report = found[folder]
+    return {name: Probed(*values, found[str(work / name)]) for name, values in made.items()}
+
+
+def use_older_names(folder: Path) -> None:
+    """Name the files of code as earlier versions did."""
+    older = {"language_embeddings": "language_tables", "masked_only_lm": "_masked"}
+    for file in folder.glob("*.py"):
+        code = file.read_text(encoding="utf-8")
+        for name, old in older.items():
+            code = code.replace(f"from .{name} import", f"from .{old} import")
+        file.with_name(f"{older.get(file.stem, file.stem)}.py").write_text(code, encoding="utf-8")
+        if file.stem in older:
+            file.unlink()
+
+
+def test_every_class_loads_with_its_remote_code_where_the_package_is_missing(probed: dict[str, Probed]) -> None:
+    for architecture, loss, _, report in probed.values():
         assert report["refused"], "without trust_remote_code nothing may run"
         name = architecture.name
         expected = {
@@ -74,7 +106,7 @@ def test_every_class_loads_with_its_remote_code_where_the_package_is_missing(tmp
             assert (class_name, module) == (expected[head], "transformers_modules")
             new = () if head in ("AutoModel", "AutoModelForMaskedLM") else ("classifier", "qa_outputs", "head.")
             assert all(key.startswith(new) for key in missing) if new else not missing, (head, missing)
-        assert report["loss"] == pytest.approx(losses[folder], rel=1e-6)
+        assert report["loss"] == pytest.approx(loss, rel=1e-6)
         # What the remote class saves is a whole checkpoint again.
         assert report["again"] == expected["AutoModelForTokenClassification"]
 
@@ -134,30 +166,8 @@ def test_every_head_saves_an_auto_map_for_all_heads(architecture: Architecture, 
     assert config["architectures"] == [kind.__name__]
 
 
-def test_a_checkpoint_whose_code_is_under_older_names_still_loads(tmp_path: Path) -> None:
+def test_a_checkpoint_whose_code_is_under_older_names_still_loads(probed: dict[str, Probed]) -> None:
     """With the package its own classes are taken whatever stands beside the weights; without it, what stands there."""
-    architecture = ARCHITECTURES[0]
-    model = architecture.langscript(tmp_path / "source")
-    folder = tmp_path / "old"
-    model.save_pretrained(folder)
-    older = {"language_embeddings": "language_tables", "masked_only_lm": "_masked"}
-    for file in folder.glob("*.py"):
-        code = file.read_text(encoding="utf-8")
-        for name, old in older.items():
-            code = code.replace(f"from .{name} import", f"from .{old} import")
-        file.with_name(f"{older.get(file.stem, file.stem)}.py").write_text(code, encoding="utf-8")
-        if file.stem in older:
-            file.unlink()
-    again = AutoModelForMaskedLM.from_pretrained(folder)
-    assert type(again) is architecture.masked_lm
-    again.save_pretrained(folder)
-    environment = {**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "PYTHONPATH": ""}
-    done = subprocess.run(
-        [sys.executable, str(PROBE), str(folder)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    older = probed["older"]
+    assert older.local is older.architecture.masked_lm
+    assert older.report["heads"]["AutoModelForMaskedLM"][1] == "transformers_modules"

@@ -176,3 +176,22 @@ def test_without_matplotlib_the_tables_are_written(tmp_path, monkeypatch, caplog
     assert "hf-mplm[report]" in caplog.text
     page = (tmp_path / "comparison.html").read_text(encoding="utf-8")
     assert "<table>" in page and "<img" not in page
+
+
+def test_a_comparison_of_few_languages_says_so_beside_its_heat_map():
+    few = dict(list(LANGUAGES.items())[:2])
+    enough = {**LANGUAGES, "zul_Latn": 0.3}
+    told = "Too few languages to tell"
+    for languages, is_told in ((few, True), (LANGUAGES, True), (enough, False)):
+        comparisons = compare_runs([rows("a", languages=languages), rows("b", 0.3, languages=languages)])
+        page, text = html_report(comparisons, ["a", "b"]), markdown_report(comparisons, ["a", "b"])
+        captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
+        assert (told in page) == (told in text) == is_told
+        assert any("Blue is higher" in caption and told in caption for caption in captions) == is_told
+        # What the sentence says: the same difference everywhere is as far from chance as it goes.
+        (score,) = [score for score in comparisons[0].groups if score.group == "all"]
+        assert (score.p_values[0] >= 0.05) == is_told
+
+
+def test_one_run_alone_is_compared_with_nothing():
+    assert "Too few" not in markdown_report(compare_runs([rows("a")]), ["a"])

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import html
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +10,10 @@ import pytest
 from hf_mplm.languages import list_codes
 from hf_mplm.report.language_page import language_page
 from hf_mplm.report.page import Page
+from tests.report.browser import run_in_browser
 
 
 NASTY = "</script><b>\"&'<!--"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def make_page(count: int = 30) -> Page:
@@ -131,28 +127,15 @@ out.names = saved.filter((one) => typeof one === "string");
 out.requests = performance.getEntriesByType("resource").length;
 out.bold = document.querySelectorAll("b").length;
 Promise.all(saved.filter((one) => typeof one !== "string").map((blob) => blob.text())).then(([csv, svg]) => {
-  out.csv = csv.split("\\r\\n").slice(0, 3); out.svg = svg; out.errors = window.errors;
-  const pre = document.createElement("pre");
-  pre.id = "result"; pre.textContent = JSON.stringify(out);
-  document.body.append(pre);
+  out.csv = csv.split("\\r\\n").slice(0, 3); out.svg = svg;
+  done(out);
 });
 """
 
 
 def test_it_works_in_a_browser(tmp_path: Path) -> None:
-    browser = os.environ.get("HF_MPLM_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip("needs chromium (Debian's package, or HF_MPLM_CHROMIUM=/path/to/it)")
     text = make_page().html()
-    catch = "<script>window.errors = []; addEventListener('error', (e) => errors.push(e.message));</script>"
-    text = text.replace("</title>", f"</title>{catch}", 1).replace("</body>", f"<script>{CHECKS}</script></body>")
-    path = tmp_path / "page.html"
-    path.write_text(text, encoding="utf-8")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=4000", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    (result,) = re.findall(r'<pre id="result">(.*?)</pre>', done.stdout, re.DOTALL)
-    found = json.loads(html.unescape(result))
+    found = run_in_browser(text, CHECKS, tmp_path)
     codes = list(list_codes("udhr"))[:30]
     assert found["errors"] == [] and found["requests"] == 0 and found["bold"] == 0
     assert found["points"] == 30 and found["labels"] > 10

@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hf_mplm.report import plots
+from hf_mplm.report import plots, transfer_plots
 from hf_mplm.report.transfer_plots import clustered_order
-from hf_mplm.report.transfer_study import write_report
+from hf_mplm.report.transfer_study import _extreme_targets, write_report
 from hf_mplm.report.transfer_tables import latex, study_tables, tidy_tables
 from hf_mplm.transfer.findings.features import pair_features
 from hf_mplm.transfer.findings.prediction import Prediction, predict
 from hf_mplm.transfer.findings.table import Scores
 from hf_mplm.transfer.findings.transfer import transfer_table
+from tests.report.browser import run_in_browser
 from tests.transfer.test_findings import base, row, tuned
 
 
@@ -68,6 +69,7 @@ def test_the_report_has_every_table_and_picture(folder: Path) -> None:
         "Universal recipients",
         "Largest recipients",
         "Agreement of tasks",
+        "Common donors",
         "Seen and unseen languages",
         "Interference",
         "What predictions are worth",
@@ -75,8 +77,9 @@ def test_the_report_has_every_table_and_picture(folder: Path) -> None:
         assert f"<h2>{title}</h2>" in page and f"## {title}\n" in text, title
     assert "3 cells failed" in page and "arb_Arab (ner), arb_Arab (pos)" in page
     assert "No baseline, so that no change can be told: tam_Taml (pos)" in page
-    # For each task a curve, for each of its two steps a heat map, violins and a map, and one plane of interference.
-    assert page.count("data:image/svg+xml;base64,") == 2 * (1 + 2 * 3) + 1
+    # For each task a curve, for each of its two steps a heat map, violins and a map; for each step what tasks have in
+    # common; and one plane of interference.
+    assert page.count("data:image/svg+xml;base64,") == 2 * (1 + 2 * 3) + 2 + 1
     assert "http://" not in page and "https://" not in page
 
 
@@ -122,6 +125,43 @@ def test_a_study_without_scores_has_a_report(tmp_path: Path) -> None:
 def test_latex_escapes_names(scores: Scores) -> None:
     text = latex(study_tables(tidy_tables(scores))[0])
     assert r"deu\_Latn" in text and text.count(r"\toprule") == 1
+
+
+def test_curves_name_who_gains_and_loses_the_most(scores: Scores) -> None:
+    pytest.importorskip("matplotlib")
+    found = _extreme_targets([row for row in transfer_table(scores) if row["task"] == "pos"])
+    own = {
+        row["target"]: row["ts"]
+        for row in transfer_table(scores)
+        if (row["task"], row["step"], row["transfer_language"]) == ("pos", 1, "hin_Deva") and row["ts"] is not None
+    }
+    said = found["hin_Deva"][1]
+    assert said.gains == sum(value > 0 for value in own.values())
+    assert said.losses == sum(value < 0 for value in own.values())
+    assert min(own[code] for code in said.best) >= max(own[code] for code in own.keys() - said.best)
+    assert max(own[code] for code in said.worst) <= min(own[code] for code in own.keys() - said.worst)
+    assert not set(said.best) & set(said.worst)
+    curves = {"hin_Deva": ([1, 100], [0.0, 0.1], [0.1, 0.1])}
+    drawn = transfer_plots.step_curves(curves, ylabel="transfer score", extremes=found).decode()
+    assert f"<!-- {said.gains} gain -->" in drawn and f"<!-- {said.worst[-1]} -->" in drawn
+    assert " gain -->" not in transfer_plots.step_curves(curves, ylabel="transfer score").decode()
+
+
+def test_all_pictures_of_the_page_open_in_a_browser(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    script = """
+    const images = [...document.images];
+    Promise.all(images.map((one) => one.decode().then(() => true, () => false))).then((decoded) => ({
+      decoded, alt: images.filter((one) => one.alt).length, widths: images.map((one) => one.naturalWidth),
+      wider: document.documentElement.scrollWidth > document.documentElement.clientWidth,
+      tables: document.querySelectorAll("table").length, requests: performance.getEntriesByType("resource")
+        .filter((one) => !one.name.startsWith("data:")).length,
+    })).then(done);
+    """
+    found = run_in_browser((folder / "report.html").read_text(encoding="utf-8"), script, tmp_path)
+    assert found["errors"] == [] and found["requests"] == 0 and not found["wider"]
+    assert len(found["decoded"]) == found["alt"] == 17 and all(found["decoded"]) and min(found["widths"]) > 100
+    assert found["tables"] > 10
 
 
 def test_rows_that_are_alike_stand_together() -> None:

@@ -129,7 +129,7 @@ def test_neither_order_nor_batches_nor_the_cut_of_the_corpus_change_anything(
     assert np.abs(other.matrix(view, center=False) - first.matrix(view, center=False)).max() > 1e-3
 
 
-@pytest.mark.usefixtures("small_rounds")
+@pytest.mark.usefixtures("small_rounds", "warm_pool")
 def test_two_processes_give_the_vectors_of_one(model_folder: Path, tmp_path: Path) -> None:
     # One round, because every round of so little text costs the start of two processes.
     compute = partial(compute_language_vectors, model_folder, CORPUS, max_sentences=2, **SMALL)

@@ -163,7 +163,7 @@ def test_a_missing_or_changed_member_is_named(folder, tmp_path):
         SprachbundRouter(copy)
 
 
-def test_a_collection_is_measured_as_one_model(folder, tmp_path, capsys):
+def test_a_collection_is_measured_as_one_model(folder, tmp_path, monkeypatch):
     data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))
     flags = ["--tasks", "sib200", "--data_dir", data, "--transfer_settings", "probe", "--source_languages", "pivot"]
     flags += ["--output", tmp_path / "run", "--layer", 1]
@@ -190,6 +190,18 @@ def test_a_collection_is_measured_as_one_model(folder, tmp_path, capsys):
         source_languages="swh_Latn",
     )
     assert any(apart[row.language, row.metric, row.source_language] != row.value for row in wrong)
+    # From the Hub: all languages of the collection may be a pivot, so that the training data of all are asked for.
+    asked = []
+    monkeypatch.setattr(
+        "hf_mplm.sprachbund.collection.evaluation.fetch_benchmarks",
+        lambda tasks, wanted, progress: asked.append(wanted) or data,
+    )
+    flags = ["--tasks", "sib200", "--transfer_settings", "probe", "--source_languages", "pivot", "--layer", 1]
+    assert main(["evaluate", "--model", str(folder), *map(str, flags), "--output", str(tmp_path / "hub")]) == 0
+    assert [(row.language, row.metric, row.value) for row in read_results(tmp_path / "hub")] == [
+        (row.language, row.metric, row.value) for row in rows
+    ]
+    assert asked[0].languages is None and {"eng_Latn", "deu_Latn", "tha_Thai"} < {*asked[0].sources}
 
 
 def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplog):

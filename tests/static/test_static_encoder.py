@@ -143,7 +143,7 @@ def test_the_hub_gets_the_folder_and_gives_it_back(data: Path, tmp_path: Path, m
         }
         return Pushed("1", f"https://hub/{target.repo_id}/commit/1", True)
 
-    monkeypatch.setattr("hf_mplm.hub.publish.commit_files", commit_files)
+    monkeypatch.setattr("hf_mplm.hub.publishing.commit_files", commit_files)
     static = make_static(data)
     assert static.push_to_hub("me/static", private=True, token="t") == "https://hub/me/static/commit/1"
     assert made["target"] == Target("me/static", private=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from hf_mplm.transfer.interference import (
     train_fusion,
     train_language_adapter,
 )
-from hf_mplm.transfer.modules import adapt_encoder
+from hf_mplm.transfer.modules import TaskModule, adapt_encoder
 from hf_mplm.transfer.settings import StudySettings
+from hf_mplm.transfer.study.times import CellTimes
 from hf_mplm.transfer.study.unit import Unit
-from hf_mplm.transfer.tuning import Base
+from hf_mplm.transfer.study.units import make_units
+from hf_mplm.transfer.tuning import Base, few_steps
 from tests.transfer.world import BACKENDS, SIZES, World, build_world, train_modules
 
 
@@ -219,6 +222,44 @@ def test_a_run_that_raises_gives_the_base_back(world: World, backend: str) -> No
 def test_test_examples_can_be_fewer(world: World, backend: str) -> None:
     cells = make(world, backend, tasks=["sib200"], max_test_examples=5).run(Unit("baseline"))
     assert {cell.n for cell in cells} == {5}
+
+
+def test_cells_are_timed_and_the_base_stays(world: World, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = make(world, backend, steps=[1, 3])
+    before = experiment.run(Unit("baseline"))
+    # A clock that only scores and steps move: a step takes 5 s, a target 2 s.
+    now = 0.0
+    made: list[str] = []
+
+    def step(*parts: object) -> None:
+        nonlocal now
+        now += 5
+        made.append("step")
+        return few_steps_step(*parts)
+
+    def score(module: TaskModule, *parts: object, **more: object) -> object:
+        nonlocal now
+        now += 2
+        made.append("cell")
+        return module_score(module, *parts, **more)
+
+    few_steps_step, module_score = few_steps._step, TaskModule.score
+    monkeypatch.setattr(few_steps, "_step", step)
+    monkeypatch.setattr(TaskModule, "score", score)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert experiment.time_cells(4) == CellTimes(5.0, 2.0, 4)
+    assert made == 3 * ["step"] + 4 * ["cell"]
+    assert make(world, backend, steps=[]).time_cells(10) == CellTimes(0.0, 2.0, 6)
+    monkeypatch.undo()
+    assert experiment.run(Unit("baseline")) == before
+
+
+def test_the_time_of_a_study_is_that_of_its_parts() -> None:
+    units = make_units(["deu_Latn"], 2, combination_languages="ab", sizes=[1, 2], fusion=["trained", "average"])
+    times = CellTimes(a_step=36.0, a_cell=3.6, cells=10)
+    assert times.scoring_hours(500) == pytest.approx(0.5)
+    assert times.tuning_hours(units, [1, 10], "constant", 100) == pytest.approx((2 * 10 + 100) / 100)
+    assert times.tuning_hours(units, [1, 10], "paper", 100) == pytest.approx((2 * 11 + 100) / 100)
 
 
 def test_how_many_combinations_there_are() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedModel
 
 from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.evaluation import get_task
@@ -33,7 +36,8 @@ QUICK = {
     "sib200": FineTuningSettings(learning_rate=2e-2, num_train_epochs=4, batch_size=8, max_length=64),
     "pos": FineTuningSettings(learning_rate=2e-2, num_train_epochs=2, batch_size=8, max_length=64),
     "parsing": FineTuningSettings(learning_rate=2e-2, num_train_epochs=1, batch_size=8, max_length=64),
-    "xnli": FineTuningSettings(learning_rate=2e-2, num_train_epochs=4, batch_size=8, max_length=64),
+    "tydiqa": FineTuningSettings(learning_rate=5e-3, num_train_epochs=2, batch_size=8, max_length=64, doc_stride=16),
+    "xnli": FineTuningSettings(learning_rate=5e-3, num_train_epochs=4, batch_size=8, max_length=64),
 }
 
 
@@ -59,10 +63,10 @@ class World:
         return self.folder / f"modules-{backend}"
 
 
-def build_world(folder: Path) -> World:
+def build_world(folder: Path, architecture: Callable[..., PreTrainedModel] = tiny_bert) -> World:
     world = World(folder)
     tokenizer = build_tiny_tokenizer(folder / "tokenizer")
-    tiny_bert(len(tokenizer), seed=3, initializer_range=0.2).save_pretrained(world.base)
+    architecture(len(tokenizer), seed=3, initializer_range=0.2).save_pretrained(world.base)
     tokenizer.save_pretrained(world.base)
     prepare_store(
         [str(CORPUS / f"{code}.txt") for code in LANGUAGES], folder / "tokenizer", world.store, chunk_length=32
@@ -74,6 +78,8 @@ def build_world(folder: Path) -> World:
             _write_trees(world.data / "ud" / f"{code[:2]}_tiny-ud-{split}.conllu", words, size, split)
     _write_trees(world.data / "ud" / "fr_blank-ud-test.conllu", [["_", "_", "_"]], 4, "test")
     _write_pairs(world.data / "xnli", [line.split() for _, line in corpus_lines("eng_Latn")])
+    for split, articles in (("train", 20), ("dev", 4)):
+        _write_questions(world.data / "tydiqa" / f"tydiqa-goldp-v1.1-{split}.json", articles, split)
     return world
 
 
@@ -148,6 +154,23 @@ def _write_trees(path: Path, words: list[list[str]], size: int, split: str) -> N
         ]
         blocks.append("\n".join(rows))
     _write(path, "\n\n".join(blocks) + "\n\n")
+
+
+def _write_questions(path: Path, articles: int, split: str) -> None:
+    data = []
+    for name, code in (("english", "eng_Latn"), ("swahili", "swh_Latn")):
+        lines = [line for _, line in corpus_lines(code)]
+        for number in range(articles):
+            context = lines[number % len(lines)]
+            word = context.split()[1]
+            question = {
+                "id": f"{name}-{split}-{number}",
+                "question": f"Which comes after {context.split()[0]}?",
+                "answers": [{"text": word, "answer_start": context.index(word)}],
+            }
+            paragraphs = [{"context": context, "qas": [question]}]
+            data.append({"title": f"{name} {split} {number}", "paragraphs": paragraphs})
+    _write(path, json.dumps({"version": "1.1", "data": data}))
 
 
 def _write_pairs(folder: Path, words: list[list[str]]) -> None:

@@ -18,6 +18,7 @@ from hf_mplm.jobs.progress import progress_bar
 from ..corpus.corpora import find_files
 from ..corpus.options import ReadOptions
 from ..corpus.plan import check_unchanged, group_segments, make_plan
+from ..corpus.provenance import describe_sources
 from ..corpus.report import CorpusReport
 from ..romanization.engine import load_engine
 from ..tokenizing.encoding import save_encoder
@@ -176,7 +177,8 @@ def prepare_pair_store(
         write_pairs(plans, work / "store", _fingerprint(plan["identity"]))
         about = keep_tokenizer(tokenizer, work / "store" / "tokenizer")
         info = _summary(results, plans, plan["identity"], about, report)
-        job.finish(work / "store", {**info, **describe_files(work / "store")})
+        sources = describe_sources(corpus, plan["files"])
+        job.finish(work / "store", {**info, "sources": sources, **describe_files(work / "store")})
     return load_pair_store(output, verify=False)
 
 

@@ -14,6 +14,7 @@ from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
 from ..corpus.corpora import find_files
 from ..corpus.options import ReadOptions
 from ..corpus.plan import check_unchanged, group_segments, make_plan
+from ..corpus.provenance import describe_sources
 from ..corpus.report import CorpusReport
 from ..tokenizing.encoding import save_encoder
 from ..tokenizing.tokenizers import load_tokenizer, tokenizer_fingerprint
@@ -152,7 +153,8 @@ def prepare_store(
         plans = write_splits(merged, folder, plan["identity"], num_proc=num_proc, engine=engine)
         about = keep_tokenizer(tokenizer, folder / "tokenizer")
         info = summarize(merged, plans, plan["identity"], about)
-        job.finish(folder, {**info, **describe_files(folder)})
+        sources = describe_sources(corpus, plan["files"])
+        job.finish(folder, {**info, "sources": sources, **describe_files(folder)})
     return load_store(output, verify=False)
 
 

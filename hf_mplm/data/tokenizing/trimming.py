@@ -43,13 +43,18 @@ class TrimmedVocabulary:
 
 
 def choose_tokens(
-    tokenizer: PreTrainedTokenizerBase, counts: np.ndarray, *, min_count: int = 1, keep_top: int = 0
+    tokenizer: PreTrainedTokenizerBase,
+    counts: np.ndarray,
+    *,
+    min_count: int = 1,
+    keep_top: int = 0,
+    characters: str = "all",
 ) -> TrimmedVocabulary:
     """Choose the tokens that stay: those of the text, and those without which it would be cut otherwise.
 
-    Kept besides: special and added tokens, every single character and byte (other text becomes longer, not unknown),
-    of a Unigram model the piece of the lowest score (the price of an unknown character depends on it), and of a BPE
-    all parts of what is kept.
+    Kept besides: special and added tokens, every byte and every single character, or those of the text (other text
+    becomes longer, not unknown), of a Unigram model the piece of the lowest score (the price of an unknown character
+    depends on it), and of a BPE all parts of what is kept.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): a Unigram, WordPiece or BPE tokenizer of the `tokenizers` library.
@@ -59,13 +64,17 @@ def choose_tokens(
         keep_top (`int`, *optional*, defaults to 0): keep besides so many of the most frequent tokens of the text that
             the tokenizer was trained on: the best scores of a Unigram model, the first merges of a BPE, the first ids
             of WordPiece.
+        characters (`str`, *optional*, defaults to `"all"`): the single characters that stay, `"all"` of the vocabulary
+            or those of the `"text"` alone, however rare; any other character is unknown then.
 
     Returns:
         [`TrimmedVocabulary`]: the choice.
 
     Raises:
-        ValueError: if the tokenizer is of another kind.
+        ValueError: if the tokenizer is of another kind, or `characters` is something else.
     """
+    if characters not in ("all", "text"):
+        raise ValueError(f"characters={characters!r}; needed is 'all' or 'text'")
     state = backend_state(tokenizer)
     model = state["model"]
     vocabulary = vocabulary_of(model)
@@ -77,7 +86,8 @@ def choose_tokens(
     prefix = model.get("continuing_subword_prefix") or ""
     for token, index in vocabulary.items():
         bare = token.removeprefix(prefix).removeprefix("▁") if prefix else token.removeprefix("▁")
-        if len(bare) <= 1 or _is_byte(token):
+        is_met = index < len(counts) and counts[index] > 0
+        if (len(bare) <= 1 and (characters == "all" or is_met)) or _is_byte(token):
             kept[index] = True
     ordinary = [index for index in vocabulary.values() if index not in added]
     if model["type"] == "Unigram":

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..files.corpus import Corpus, MissingDataError
+from ..files.hub_data import HubDataset
+from ..files.names import meaning_of
 from ..kinds.classification import ClassificationTask, LabelledText
-from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus
+from ..kinds.sentence_pairs import CHINESE, NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus
+from .xnli import HUB as XNLI
 from .xnli import XnliCorpus
 
 
 __all__ = ["TASK", "AmericasNliCorpus"]
 
+HUB = HubDataset(
+    "americasnli",
+    "nala-cub/americas_nli",
+    "main",
+    r"(?P<name>[a-z]{2,3})/(?P<split>validation|test)-\d+-of-\d+\.parquet",
+    "CC BY-SA 4.0",
+    partial(meaning_of, meanings=CHINESE),
+)
 # One premise in ten is kept for choosing where a dev set has to serve as training data.
 HELD_OUT = 10
 
@@ -57,4 +70,5 @@ def _is_held_out(premise: str) -> bool:
     return hashlib.md5(premise.encode()).digest()[0] % HELD_OUT == 0
 
 
-TASK = ClassificationTask("americasnli", NLI_LABELS, AmericasNliCorpus, ("accuracy",))
+SOURCES = (HUB, replace(XNLI, training_only=True))
+TASK = ClassificationTask("americasnli", NLI_LABELS, AmericasNliCorpus, ("accuracy",), hub_data=SOURCES)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..files.corpus import BenchmarkFiles, MissingDataError
+from ..files.hub_data import NotOnHub
 from ..files.layouts import DataError, read_lines, read_records, unique_by
 from ..files.names import resolve_codes
 from ..files.opening import plain_name
@@ -22,6 +23,13 @@ from .taxi1500 import Taxi1500Corpus
 
 __all__ = ["TASK", "BibleCorpus"]
 
+HUB = NotOnHub(
+    "bible",
+    "the editions that the papers use may not be redistributed",
+    "take verses that you may use, such as https://github.com/christos-c/bible-corpus",
+    "CODE.tsv (verse id, verse)",
+    "each edition its own",
+)
 SUFFIXES = (".tsv", ".txt")
 ALIGNED_NAME = re.compile(r"bible\.(?P<target>[^.]+)-(?P<source>[^.-]+)\.(?P<side>(?P=target)|(?P=source))")
 
@@ -125,4 +133,4 @@ def _sample(name: str, aligned: Mapping[tuple[str, str], Mapping[str, Path]]) ->
     return next((sample_text(sides[name]) for pair, sides in aligned.items() if name in pair and name in sides), "")
 
 
-TASK = RetrievalTask("bible", BibleCorpus, shared_source=True, max_sentences=500)
+TASK = RetrievalTask("bible", BibleCorpus, shared_source=True, max_sentences=500, hub_data=(HUB,))

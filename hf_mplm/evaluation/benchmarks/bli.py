@@ -14,6 +14,7 @@ from torch import Tensor
 from ..context import Context
 from ..encoder import default_device
 from ..files.corpus import BenchmarkFiles, MissingDataError
+from ..files.hub_data import HubData, NotOnHub
 from ..files.names import resolve_codes
 from ..files.opening import plain_name, read_head
 from ..files.reads import recorded_reads
@@ -30,6 +31,13 @@ from ..vocabulary import Vocabulary
 
 __all__ = ["SETTINGS", "TASK", "LexiconCorpus", "LexiconInductionTask", "Queries", "find_queries", "induction_scores"]
 
+HUB = NotOnHub(
+    "bli",
+    "its dictionaries are served by their makers",
+    "fetch MUSE's from https://github.com/facebookresearch/MUSE",
+    "CODE-CODE.5000-6500.txt",
+    "CC BY-NC 4.0 (MUSE)",
+)
 SETTINGS = ("nn", "csls", "nn-different", "csls-different")
 TOP_K = (1, 5, 10)
 DIFFERENT = "-different"
@@ -192,6 +200,7 @@ class LexiconInductionTask(UntunedTask):
 
     name: str = "bli"
     hub_type: str = "feature-extraction"
+    hub_data: tuple[HubData, ...] = (HUB,)
 
     def corpus(self, data_dir: Path) -> LexiconCorpus:
         """Open the benchmark."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
+from ..files.hub_data import HubDataset
 from ..files.layouts import whole_shards
-from ..files.names import resolve_codes
+from ..files.names import meaning_of, resolve_codes
 from ..files.opening import plain_name
 from ..files.question_corpus import CHINESE, QuestionCorpus, scorable
 from ..files.report import Findings, list_files
@@ -22,6 +24,15 @@ __all__ = ["TASK", "MlqaCorpus"]
 FILE_NAME = re.compile(r"(?P<split>dev|test)-context-(?P<context>[a-z]+)-question-(?P<question>[a-z]+)\.json", re.I)
 FOLDER_NAME = re.compile(r"mlqa\.(?P<context>[a-z]+)\.(?P<question>[a-z]+)", re.IGNORECASE)
 HUB_SPLITS = {"validation": "dev", "test": "test"}
+# Its own branch holds a script; the Hub keeps what it makes of that as Parquet in a branch of its own.
+HUB = HubDataset(
+    "mlqa",
+    "facebook/mlqa",
+    "refs/convert/parquet",
+    r"mlqa\.(?P<name>[a-z]{2})\.(?P=name)/(?P<split>validation|test)/\d+\.parquet",
+    "CC BY-SA 3.0",
+    partial(meaning_of, meanings=CHINESE),
+)
 
 
 class MlqaCorpus(QuestionCorpus):
@@ -101,4 +112,4 @@ def _folder_match(path: Path) -> re.Match[str] | None:
     return FOLDER_NAME.fullmatch(path.parent.name) or FOLDER_NAME.fullmatch(path.parent.parent.name)
 
 
-TASK = QuestionAnsweringTask("mlqa", MlqaCorpus, "mlqa")
+TASK = QuestionAnsweringTask("mlqa", MlqaCorpus, "mlqa", hub_data=(HUB,))

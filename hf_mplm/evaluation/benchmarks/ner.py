@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..files.names import Meaning
+from ..files.hub_data import HubData, HubDataset
+from ..files.names import Meaning, meaning_of
 from ..files.tagged import TaggedSentence
 from ..kinds.examples import Features, Scores
 from ..kinds.tagging import TaggedCorpus, TaggingTask, named
@@ -44,6 +46,16 @@ WIKIANN: Mapping[str, Meaning] = {
 }
 
 
+HUB = HubDataset(
+    "ner",
+    "unimelb-nlp/wikiann",
+    "f0a3be6dc5564c0cc4150bb660144800a1f539d4",
+    r"(?P<name>[a-z]+(?:-[a-z]+)*)/(?P<split>train|validation|test)-\d+-of-\d+\.parquet",
+    "not stated; its text is Wikipedia's, CC BY-SA",
+    partial(meaning_of, meanings=WIKIANN),
+)
+
+
 class NerCorpus(TaggedCorpus):
     """Files of words and entities in `ner/`.
 
@@ -66,6 +78,7 @@ class NerTask(TaggingTask):
     """
 
     name: str = "ner"
+    hub_data: tuple[HubData, ...] = field(default=(HUB,), kw_only=True)
     selection_metric = "entity_f1"
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> NerCorpus:

@@ -15,13 +15,14 @@ import numpy as np
 from ..context import Context
 from ..encoder import encode_in
 from ..files.corpus import MissingDataError
+from ..files.hub_data import HubData
 from ..files.reads import recorded_reads
 from ..kinds.options import with_options
 from ..kinds.probe import LinearProbe
 from ..metrics.classification import accuracy
 from ..results import ResultRow
 from ..task import Cell, training_free_cell
-from .flores import FloresCorpus
+from .flores import HUB, FloresCorpus
 
 
 __all__ = ["TASK", "NeutralityTask", "ParallelSentences", "centred_cosine", "isotropy"]
@@ -67,11 +68,13 @@ class NeutralityTask:
         name (`str`, *optional*, defaults to `"neutrality"`): Name of the task.
         max_sentences (`int`, *optional*): Most sentences of a language.
         hub_type (`str`, *optional*, defaults to `"sentence-similarity"`): What the Hub calls what it asks for.
+        hub_data (`tuple[HubData, ...]`, *optional*): Where its sentences are on the Hub.
     """
 
     name: str = "neutrality"
     max_sentences: int | None = None
     hub_type: str = "sentence-similarity"
+    hub_data: tuple[HubData, ...] = (HUB,)
     options: ClassVar[tuple[str, ...]] = ("max_sentences",)
 
     def configured(self, options: Mapping[str, Any], common: Mapping[str, Any]) -> NeutralityTask:

@@ -16,8 +16,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_mplm.data.tokenizing.word_tokenizer import WordTokenizer
 
 from ..context import Context
+from ..files.hub_data import HubData
 from ..files.layouts import DataError
 from ..files.parsing_corpus import ParsedSentence, ParsingCorpus
+from ..files.treebanks import HUB
 from ..kinds.biaffine import BiaffineParser
 from ..kinds.examples import Features, Scores
 from ..kinds.finetuned import TransferTask
@@ -43,6 +45,7 @@ class ParsingTask(TransferTask[ParsedSentence]):
     """
 
     name: str = "parsing"
+    hub_data: tuple[HubData, ...] = field(default=(HUB,), kw_only=True)
     subtypes: bool = False
     hub_type: str = field(default="token-classification", kw_only=True)
     selection_metric = "las"

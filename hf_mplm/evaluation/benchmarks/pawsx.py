@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+from ..files.hub_data import HubDataset
+from ..files.names import meaning_of
 from ..kinds.classification import ClassificationTask
-from ..kinds.sentence_pairs import PairCorpus
+from ..kinds.sentence_pairs import CHINESE, PairCorpus
 
 
 __all__ = ["TASK", "PawsXCorpus"]
 
+HUB = HubDataset(
+    "pawsx",
+    "google-research-datasets/paws-x",
+    "4cd8187c404bda33cb1f62b49b001115862acf37",
+    r"(?P<name>[a-z]{2})/(?P<split>train|validation|test)-\d+-of-\d+\.parquet",
+    "PAWS-X's own: free for any purpose",
+    partial(meaning_of, meanings=CHINESE),
+)
 LABELS = ("different", "paraphrase")
 COLUMNS = (("sentence1", "sentence2", "label"),)
 NAMES = {"0": 0, "1": 1}
@@ -27,4 +38,4 @@ class PawsXCorpus(PairCorpus):
         super().__init__(folder / "x-final" if (folder / "x-final").is_dir() else folder, COLUMNS, NAMES)
 
 
-TASK = ClassificationTask("pawsx", LABELS, PawsXCorpus, ("accuracy",))
+TASK = ClassificationTask("pawsx", LABELS, PawsXCorpus, ("accuracy",), hub_data=(HUB,))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files.hub_data import HubData
 from ..files.layouts import DataError
 from ..files.tagged import TaggedSentence
-from ..files.treebanks import Treebanks
+from ..files.treebanks import HUB, Treebanks
 from ..kinds.examples import Features, Scores
 from ..kinds.tagging import TaggedCorpus, TaggingTask, named
 from ..metrics.classification import accuracy, macro_f1
@@ -81,6 +82,7 @@ class PosTask(TaggingTask):
     """
 
     name: str = "pos"
+    hub_data: tuple[HubData, ...] = field(default=(HUB,), kw_only=True)
     selection_metric = "accuracy"
 
     def corpus(self, data_dir: Path, train_file: str | None = None) -> PosCorpus:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
+from ..files.hub_data import HubDataset
 from ..files.labels import labelled
 from ..files.layouts import read_records, require_columns, unique_by
 from ..files.records import text_of
@@ -14,6 +15,13 @@ from ..kinds.classification import ClassificationTask, LabelledText, label_index
 
 __all__ = ["LABELS", "TASK", "Sib200Corpus"]
 
+HUB = HubDataset(
+    "sib200",
+    "Davlan/sib200",
+    "38977a667f6fc264d5c26ec57a01e16db040b358",
+    r"data/(?P<path>(?P<name>[a-z]{3}_[A-Z][a-z]{3})/(?P<split>train|dev|test)\.tsv)",
+    "CC BY-SA 4.0",
+)
 LABELS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 
 
@@ -41,4 +49,4 @@ class Sib200Corpus(FolderCorpus[LabelledText]):
         ]
 
 
-TASK = ClassificationTask("sib200", LABELS, Sib200Corpus, ("macro_f1", "accuracy"))
+TASK = ClassificationTask("sib200", LABELS, Sib200Corpus, ("macro_f1", "accuracy"), hub_data=(HUB,))

@@ -9,8 +9,11 @@ from pathlib import Path
 from hf_mplm.languages import parse_code
 
 from ..files.corpus import BenchmarkFiles, MissingDataError
+from ..files.hub_data import HubDataset
+from ..files.layouts import read_records
 from ..files.names import resolve_codes
 from ..files.opening import DataError, plain_name, read_lines
+from ..files.records import text_of
 from ..files.report import Findings, list_files
 from ..files.samples import sample_text
 from ..kinds.retrieval import ParallelText, RetrievalTask
@@ -21,10 +24,21 @@ __all__ = ["TASK", "TatoebaCorpus"]
 ENGLISH = "eng_Latn"
 # A code may have a hyphen, as `zh-classical` has.
 FILE_NAME = re.compile(r"tatoeba\.(?P<language>[^.]+)-(?P<english>[^.-]+)\.(?P<side>(?P=language)|(?P=english))")
+# MTEB's form on the Hub, with both sides in one file.
+TABLE_NAME = re.compile(r"(?P<language>[^./]+)-(?P<english>[^./-]+)\.(?:jsonl|parquet)")
+SIDES = ("sentence1", "sentence2")
+HUB = HubDataset(
+    "tatoeba",
+    "mteb/tatoeba-bitext-mining",
+    "69e8f12da6e31d59addadda9a9c8a2e601a0e282",
+    r"test/(?P<path>(?P<name>[a-z]{3})-eng\.jsonl(?:\.gz)?)",
+    "CC BY 2.0 FR",
+)
 
 
 class TatoebaCorpus(BenchmarkFiles):
-    """Line-aligned pairs of files `tatoeba/tatoeba.CODE-eng.CODE` and `.eng`.
+    """Line-aligned pairs of files `tatoeba/tatoeba.CODE-eng.CODE` and `.eng`, or MTEB's `CODE-eng.jsonl` with the
+    columns `sentence1` and `sentence2` (English).
 
     Every language has an English side of its own. Two other languages are joined by the English sentences that both
     translate.
@@ -35,16 +49,18 @@ class TatoebaCorpus(BenchmarkFiles):
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / "tatoeba"
-        found = Findings(self.folder, "tatoeba.CODE-eng.CODE or tatoeba.CODE-eng.eng")
+        found = Findings(self.folder, "tatoeba.CODE-eng.CODE, tatoeba.CODE-eng.eng or CODE-eng.jsonl")
         self.findings = [found]
         sides: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
         for path in list_files(self.folder, deep=False):
-            if match := FILE_NAME.fullmatch(plain_name(path)):
-                pair, side = (match["language"], match["english"]), match["side"]
-                if side in sides[pair]:
-                    found.leave([path], f"{sides[pair][side].name} is read")
+            name = plain_name(path)
+            if match := FILE_NAME.fullmatch(name) or TABLE_NAME.fullmatch(name):
+                pair = match["language"], match["english"]
+                own = [match["side"]] if "side" in match.re.groupindex else list(pair)
+                if known := next((sides[pair][side] for side in own if side in sides[pair]), None):
+                    found.leave([path], f"{known.name} is read")
                     continue
-                sides[pair][side] = path
+                sides[pair].update(dict.fromkeys(own, path))
         pairs: dict[str, tuple[Path, Path]] = {}
         for (language, english), files in sides.items():
             if not _is_english(english):
@@ -54,7 +70,7 @@ class TatoebaCorpus(BenchmarkFiles):
                 pairs[language] = (path, files.get(english, path.with_name(f"tatoeba.{language}-{english}.{english}")))
             else:
                 found.leave(files.values(), f"it stands alone: tatoeba.{language}-{english}.{language} is missing")
-        resolved = resolve_codes(pairs, lambda name: sample_text(pairs[name][0]), folder=self.folder)
+        resolved = resolve_codes(pairs, lambda name: sample_text(pairs[name][0], SIDES[:1]), folder=self.folder)
         self.refused = resolved.refused
         self.files = {code: pairs[name] for code, name in resolved.codes.items()}
         for both in self.files.values():
@@ -102,6 +118,9 @@ class TatoebaCorpus(BenchmarkFiles):
         if code not in self.files:
             raise MissingDataError(f"no sentences of {code} under {self.folder}")
         path, english_path = self.files[code]
+        if path == english_path:
+            rows = [[text_of(record, side) for side in SIDES] for record in read_records([path])]
+            return [row[1] for row in rows], [row[0] for row in rows]
         if not english_path.is_file():
             raise MissingDataError(f"{path} stands alone: {english_path} is missing")
         sentences, english = read_lines(path), read_lines(english_path)
@@ -119,4 +138,4 @@ def _is_english(name: str) -> bool:
         return False
 
 
-TASK = RetrievalTask("tatoeba", TatoebaCorpus, shared_source=False)
+TASK = RetrievalTask("tatoeba", TatoebaCorpus, shared_source=False, hub_data=(HUB,))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..files.corpus import MissingDataError
 from ..files.folder_corpus import FolderCorpus
+from ..files.hub_data import NotOnHub
 from ..files.labels import labelled
 from ..files.layouts import read_records, require_columns, unique_by
 from ..files.records import text_of
@@ -14,6 +15,13 @@ from ..kinds.classification import ClassificationTask, LabelledText, label_index
 
 __all__ = ["LABELS", "TASK", "Taxi1500Corpus"]
 
+HUB = NotOnHub(
+    "taxi1500",
+    "not with its labels, since many of its Bible editions may not be redistributed",
+    "ask for it by the form in https://github.com/cisnlp/Taxi1500",
+    "CODE/{train,dev,test}.tsv (verse id, label, verse)",
+    "each edition its own",
+)
 LABELS = ("Recommendation", "Faith", "Violence", "Grace", "Sin", "Description")
 
 
@@ -41,4 +49,4 @@ class Taxi1500Corpus(FolderCorpus[LabelledText]):
         ]
 
 
-TASK = ClassificationTask("taxi1500", LABELS, Taxi1500Corpus, ("macro_f1", "accuracy"))
+TASK = ClassificationTask("taxi1500", LABELS, Taxi1500Corpus, ("macro_f1", "accuracy"), hub_data=(HUB,))

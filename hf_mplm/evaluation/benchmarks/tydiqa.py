@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
+from ..files.hub_data import HubDataset
 from ..files.opening import DataError, plain_name
 from ..files.question_corpus import DEV_SHARE, QuestionCorpus, answerable, scorable
 from ..files.reads import remember
@@ -27,6 +28,14 @@ LANGUAGES = {
     "swahili": "swh_Latn",
     "telugu": "tel_Telu",
 }
+# All languages in one file.
+HUB = HubDataset(
+    "tydiqa",
+    "google-research-datasets/tydiqa",
+    "da78f23f9119363459acbaf46bf89426ff26c259",
+    r"secondary_task/(?:train|validation)-\d+-of-\d+\.parquet",
+    "Apache-2.0",
+)
 # The Hub's folder of the tasks that look for the passage as well.
 PRIMARY_TASK = "primary_task"
 SUFFIXES = (".json", ".jsonl", ".parquet")
@@ -91,4 +100,4 @@ class TyDiQaCorpus(QuestionCorpus):
         return {language: list(questions.values()) for language, questions in found.items()}
 
 
-TASK = QuestionAnsweringTask("tydiqa", TyDiQaCorpus, "squad")
+TASK = QuestionAnsweringTask("tydiqa", TyDiQaCorpus, "squad", hub_data=(HUB,))

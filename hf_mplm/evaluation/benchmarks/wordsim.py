@@ -13,6 +13,7 @@ import numpy as np
 from ..context import Context
 from ..encoder import encode_in
 from ..files.corpus import BenchmarkFiles, MissingDataError
+from ..files.hub_data import HubData, NotOnHub
 from ..files.names import resolve_codes
 from ..files.opening import DataError, plain_name, read_head, read_lines
 from ..files.reads import recorded_reads
@@ -32,6 +33,15 @@ OOV = ("skip", "0")
 _CODE = r"[A-Za-z]{2,3}(?:_[A-Z][a-z]{3})?"
 # `en.test.data.txt`, `de-es.test.data.txt`, MUSE's `EN_SEMEVAL17.txt` and `en-de-SEMEVAL17.txt`, and `CODE-CODE.tsv`.
 _NAME = re.compile(rf"({_CODE})(?:-({_CODE}))?(?:[._-](?:test\.data|SEMEVAL17))?\.(?:txt|tsv)")
+
+
+HUB = NotOnHub(
+    "wordsim",
+    "its word pairs are served by the shared task",
+    "fetch SemEval-2017 task 2 from https://alt.qcri.org/semeval2017/task2",
+    "CODE.test.data.txt and CODE.test.gold.txt",
+    "not stated",
+)
 
 
 class ScoredPair(NamedTuple):
@@ -153,6 +163,7 @@ class WordSimilarityTask(UntunedTask):
 
     name: str = "wordsim"
     hub_type: str = "feature-extraction"
+    hub_data: tuple[HubData, ...] = (HUB,)
 
     def corpus(self, data_dir: Path) -> WordPairCorpus:
         """Open the benchmark."""

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 from ..files.corpus import Corpus, MissingDataError
+from ..files.hub_data import HubDataset
 from ..files.layouts import Record, read_records
-from ..files.names import resolve_codes
+from ..files.names import meaning_of, resolve_codes
 from ..files.opening import plain_name
 from ..files.reads import remember
 from ..files.records import text_of
 from ..files.report import PassedOver, list_files, tell
 from ..files.samples import sample_text
 from ..kinds.classification import ClassificationTask, LabelledText
-from ..kinds.sentence_pairs import NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus, labelled_pairs
+from ..kinds.sentence_pairs import CHINESE, NLI_COLUMNS, NLI_LABELS, NLI_NAMES, PairCorpus, labelled_pairs
 
 
-__all__ = ["TASK", "XnliCorpus"]
+__all__ = ["HUB", "TASK", "XnliCorpus"]
 
+HUB = HubDataset(
+    "xnli",
+    "facebook/xnli",
+    "b8dd5d7af51114dbda02c0e3f6133f332186418e",
+    r"(?P<name>[a-z]{2})/(?P<split>train|validation|test)-\d+-of-\d+\.parquet",
+    "CC BY-NC 4.0",
+    partial(meaning_of, meanings=CHINESE),
+)
 SUFFIXES = (".jsonl", ".tsv")
 TEXT_COLUMNS = ("premise", "sentence1")
 # Items of a language that tell its script.
@@ -109,4 +119,4 @@ class XnliCorpus(Corpus[LabelledText]):
         return [*super().passed_over, *(PassedOver(*entry) for entry in self._unused.items())]
 
 
-TASK = ClassificationTask("xnli", NLI_LABELS, XnliCorpus, ("accuracy",))
+TASK = ClassificationTask("xnli", NLI_LABELS, XnliCorpus, ("accuracy",), hub_data=(HUB,))

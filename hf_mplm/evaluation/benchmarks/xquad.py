@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ..files.corpus import MissingDataError
+from ..files.hub_data import HubDataset
 from ..files.layouts import SplitFolder
-from ..files.names import resolve_codes
+from ..files.names import meaning_of, resolve_codes
 from ..files.opening import plain_name
 from ..files.question_corpus import CHINESE, QuestionCorpus, answerable, scorable
 from ..files.reads import remember
@@ -23,6 +25,16 @@ ENGLISH = "eng_Latn"
 # is scored.
 TRAIN_SHARE, DEV_SHARE = 5 / 8, 1 / 8
 PREFIX = "xquad."
+# English, by whose articles the questions are divided, is read whatever is asked for.
+HUB = HubDataset(
+    "xquad",
+    "google/xquad",
+    "51adfef1c1287aab1d2d91b5bead9bcfb9c68583",
+    r"xquad\.(?P<name>[a-z]{2})/validation-\d+-of-\d+\.parquet",
+    "CC BY-SA 4.0",
+    partial(meaning_of, meanings=CHINESE),
+    (ENGLISH,),
+)
 
 
 class XQuadCorpus(QuestionCorpus):
@@ -107,4 +119,4 @@ class XQuadCorpus(QuestionCorpus):
         return sample_text(self.paths[name][0], ("context",))
 
 
-TASK = QuestionAnsweringTask("xquad", XQuadCorpus, "squad")
+TASK = QuestionAnsweringTask("xquad", XQuadCorpus, "squad", hub_data=(HUB,))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hf_mplm.languages import LanguageScript, detect_han_script, parse_code
 
 
-__all__ = ["Meaning", "Names", "resolve_codes"]
+__all__ = ["Meaning", "Names", "may_mean", "meaning_of", "resolve_codes"]
 
 # Chinese languages, which are written in either form of the characters.
 CHINESE = frozenset("cdo cjy cnp cpx csp czh czo gan hak hsn lzh mnp nan wuu yue zho".split())
@@ -66,7 +66,7 @@ def resolve_codes(
     unused: dict[str, str] = {}
     meanings = meanings or {}
     for name in names:
-        meaning = meanings.get(name.lower(), Meaning(name))
+        meaning = meaning_of(name, meanings)
         if not meaning.code:
             unused[name] = f"{name} is {meaning.variety}"
             continue
@@ -95,6 +95,47 @@ def resolve_codes(
     return Names(codes, refused, unused)
 
 
+def meaning_of(name: str, meanings: Mapping[str, Meaning]) -> Meaning:
+    """Tell what a benchmark means by a name.
+
+    Args:
+        name (`str`): The name.
+        meanings (`Mapping[str, Meaning]`): Names in lower case that mean something else than in ISO 639.
+
+    Returns:
+        `Meaning`: The name itself where nothing else is said of it.
+    """
+    return meanings.get(name.lower(), Meaning(name))
+
+
+def may_mean(meaning: Meaning, codes: Iterable[str]) -> bool:
+    """Tell whether a name may mean one of some language-scripts, before there is text that tells its script.
+
+    Args:
+        meaning (`Meaning`): What the benchmark means by the name.
+        codes (`Iterable[str]`): Codes with their scripts.
+
+    Returns:
+        `bool`: `False` where no text could make [`resolve_codes`] find one of them.
+    """
+    if not meaning.code:
+        return False
+    try:
+        if not _says_script(meaning.code):
+            # With each script in turn, because the script can tell the language of a macrolanguage.
+            return any(parse_code(f"{meaning.code}_{code[-4:]}").code == code for code in codes)
+        parsed = parse_code(meaning.code)
+    except ValueError:
+        return False
+    if parsed.script == "Hani" and parsed.language in CHINESE:
+        return any(code.startswith(f"{parsed.language}_") for code in codes)
+    return parsed.code in codes
+
+
+def _says_script(name: str) -> bool:
+    return any(len(part) == 4 and part.isalpha() for part in name.replace("-", "_").split("_")[1:])
+
+
 def _resolve(name: str, sample: Callable[[], str]) -> str:
     parsed, text = _parse(name, sample)
     if parsed.script == "Hani" and parsed.language in CHINESE:
@@ -106,8 +147,7 @@ def _resolve(name: str, sample: Callable[[], str]) -> str:
 
 def _parse(name: str, sample: Callable[[], str]) -> tuple[LanguageScript, str | None]:
     """The code, and the text if it was needed."""
-    parts = name.replace("-", "_").split("_")
-    if any(len(part) == 4 and part.isalpha() for part in parts[1:]):
+    if _says_script(name):
         return parse_code(name), None
     text = sample()
     try:

@@ -10,15 +10,16 @@ from typing import NamedTuple
 
 from .conllu import NUMBER, Tree, read_conllu, with_text
 from .corpus import BenchmarkFiles, MissingDataError, RefusedDataError
+from .hub_data import HubDataset
 from .layouts import SPLIT_NAMES, DataError, read_records, require_columns, whole_shards
-from .names import Meaning, resolve_codes
+from .names import Meaning, meaning_of, resolve_codes
 from .opening import COMPRESSIONS, plain_name, read_head
 from .report import Findings, list_files
 from .samples import sample_text
 from .tables import list_class_names
 
 
-__all__ = ["Treebanks"]
+__all__ = ["HUB", "Treebanks", "treebank_meaning"]
 
 LAYOUT = "xx_treebank-ud-SPLIT.conllu or xx_treebank/SPLIT-*.parquet"
 # `en_partut-ud-test.conllu`, in the folder itself or in one a treebank; `ru_syntagrus-ud-train-a.conllu` is a part.
@@ -55,6 +56,29 @@ MEANINGS: Mapping[str, Meaning] = {
     "zh_patentchar": Meaning("zho_Hans"),
     "zh_pud": Meaning("zho_Hant"),
 }
+
+
+def treebank_meaning(treebank: str) -> Meaning:
+    """Tell which language a treebank is of.
+
+    Args:
+        treebank (`str`): Its name, such as `"zh_gsd"`.
+
+    Returns:
+        `Meaning`: What UD says of it, or the code that its name begins with.
+    """
+    return meaning_of(treebank, MEANINGS) if treebank.lower() in MEANINGS else Meaning(treebank.split("_")[0])
+
+
+# Release 2.17, which is the name of a branch.
+HUB = HubDataset(
+    "ud",
+    "commul/universal_dependencies",
+    "2.17",
+    r"parquet/(?P<path>(?P<name>[a-z]{2,3}_[^/]+)/(?P<split>train|dev|test)\.parquet)",
+    "each treebank its own",
+    treebank_meaning,
+)
 
 
 class _Found(NamedTuple):
@@ -136,7 +160,7 @@ class Treebanks(BenchmarkFiles):
                 self.found.leave(paths, f"{name} is a code for private use, which UD alone explains")
                 continue
             # One at a time: several treebanks of a language are no conflict.
-            meanings = {name: MEANINGS[treebank]} if treebank in MEANINGS else {}
+            meanings = {name: treebank_meaning(treebank)}
             resolved = resolve_codes([name], lambda _, paths=paths: _sample(paths), meanings)  # type: ignore[misc]
             if resolved.codes:
                 codes[treebank] = next(iter(resolved.codes))

@@ -13,6 +13,7 @@ from hf_mplm._lists import as_list
 
 from ..context import Context
 from ..files.corpus import Corpus, Example, MissingDataError
+from ..files.hub_data import HubData
 from ..files.joint import JointCorpus
 from ..files.splits import Splits
 from ..results import ResultRow
@@ -45,12 +46,14 @@ class TransferTask(ABC, Generic[Example]):
         hub_type (`str`, *optional*, defaults to `""`): What the Hub calls what it asks for.
         joint (`tuple[str, ...]`, *optional*): Codes of languages that are trained on together wherever the first of
             them is a source language.
+        hub_data (`tuple[HubData, ...]`, *optional*): Where its benchmark is on the Hub, if there is no data folder.
     """
 
     name: str
     finetuning: FineTuningSettings | None = field(default=None, kw_only=True)
     hub_type: str = field(default="", kw_only=True)
     joint: tuple[str, ...] = field(default=(), kw_only=True)
+    hub_data: tuple[HubData, ...] = field(default=(), kw_only=True)
 
     #: The metric by which the dev set chooses.
     selection_metric = ""

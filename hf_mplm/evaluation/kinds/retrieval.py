@@ -13,6 +13,7 @@ from hf_mplm.jobs.progress import progress_bar
 from ..context import Context
 from ..encoder import Encoder, encode_in, needs_language
 from ..files.corpus import MissingDataError
+from ..files.hub_data import HubData
 from ..files.layouts import DataError
 from ..files.reads import recorded_reads
 from ..metrics.similarity import centre, mining_f1, retrieve
@@ -136,6 +137,8 @@ class RetrievalTask(UntunedTask):
         shared_source (`bool`): Whether the source side is the same for every target language, so that it is encoded
             once for all of them.
         max_sentences (`int`, *optional*): Most pairs of a language.
+        hub_type (`str`, *optional*, defaults to `"sentence-similarity"`): What the Hub calls what it asks for.
+        hub_data (`tuple[HubData, ...]`, *optional*): Where its benchmark is on the Hub, if there is no data folder.
     """
 
     name: str
@@ -143,6 +146,7 @@ class RetrievalTask(UntunedTask):
     shared_source: bool
     max_sentences: int | None = None
     hub_type: str = "sentence-similarity"
+    hub_data: tuple[HubData, ...] = ()
     options: ClassVar[tuple[str, ...]] = ("max_sentences",)
 
     def check(self, context: Context, languages: Sequence[str]) -> None:

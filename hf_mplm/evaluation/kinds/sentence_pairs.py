@@ -12,7 +12,7 @@ from ..files.records import text_of
 from .classification import LabelledText
 
 
-__all__ = ["NLI_COLUMNS", "NLI_LABELS", "NLI_NAMES", "PairCorpus", "labelled_pairs"]
+__all__ = ["CHINESE", "NLI_COLUMNS", "NLI_LABELS", "NLI_NAMES", "PairCorpus", "labelled_pairs"]
 
 # The Hub's order, to which every other is mapped: AmericasNLI's own code counts the other way round.
 NLI_LABELS = ("entailment", "neutral", "contradiction")
@@ -24,6 +24,10 @@ NLI_COLUMNS = (
     ("premise", "hypo", "label"),
     ("sentence1", "sentence2", "gold_label"),
 )
+
+
+# In XNLI and PAWS-X Chinese is in simplified characters.
+CHINESE = {"zh": Meaning("zho_Hans")}
 
 
 def labelled_pairs(
@@ -66,8 +70,7 @@ class PairCorpus(FolderCorpus[LabelledText]):
         beside (`Sequence[Path]`, *optional*): Other files of the folder that are read.
     """
 
-    # In XNLI and PAWS-X Chinese is in simplified characters.
-    meanings = {"zh": Meaning("zho_Hans")}
+    meanings = CHINESE
 
     def __init__(
         self,

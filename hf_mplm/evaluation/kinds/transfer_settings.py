@@ -10,7 +10,15 @@ from ..results import NOT_APPLICABLE
 from ..task import Cell
 
 
-__all__ = ["IN_LANGUAGE", "PROBE", "ZERO_SHOT", "few_shot_examples", "finetuned_settings", "transfer_cells"]
+__all__ = [
+    "IN_LANGUAGE",
+    "PROBE",
+    "ZERO_SHOT",
+    "few_shot_examples",
+    "finetuned_settings",
+    "trains_on_targets",
+    "transfer_cells",
+]
 
 ZERO_SHOT, IN_LANGUAGE, PROBE = "zero-shot", "in-language", "probe"
 _FEW_SHOT = re.compile(r"few-shot-([1-9]\d*)")
@@ -20,6 +28,11 @@ def few_shot_examples(setting: str) -> int:
     """How many examples of the target language a setting tunes on: K of `few-shot-K`, else 0."""
     match = _FEW_SHOT.fullmatch(setting)
     return int(match[1]) if match else 0
+
+
+def trains_on_targets(settings: Sequence[str]) -> bool:
+    """Tell whether any of some settings trains on the languages that are scored, not on source languages alone."""
+    return any(setting == IN_LANGUAGE or few_shot_examples(setting) for setting in settings)
 
 
 def finetuned_settings(context: Context) -> list[str]:

@@ -14,7 +14,7 @@ from hf_mplm.evaluation.loading import model_revision, position_limit
 from hf_mplm.jobs.files import read_json, write_json
 from hf_mplm.jobs.job import make_folder
 
-from .card import write_export_card
+from ..cards.export import write_export_card
 from .onnx_encoder import OnnxEncoder
 from .onnx_graph import MODEL_FILE, QUANTIZED_FILE, quantize_graph, write_graph
 from .sentence_export import export_job, refuse_modules
@@ -136,6 +136,8 @@ def export_onnx(
             name=name or output.resolve().name,
             base_model=model,
             license=license,
+            max_length=min(MAX_LENGTH, position_limit(encoder.model, encoder.tokenizer)),
+            before=output / "README.md",
             layer=encoder.layer,
             depth=encoder.depth,
             is_cut=True,

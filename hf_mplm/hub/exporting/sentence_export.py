@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from hf_mplm.evaluation.encoder import TransformerEncoder
-from hf_mplm.evaluation.loading import model_revision
+from hf_mplm.evaluation.loading import model_revision, position_limit
 from hf_mplm.evaluation.sentence_modules import MODULES_FILE, find_file
 from hf_mplm.jobs.job import Job, make_folder
 
-from .card import write_export_card
+from ..cards.export import write_export_card
 from .sentence_folder import MAX_LENGTH, write_sentence_folder
 from .stock_encoder import StockEncoder, load_stock_encoder
 
@@ -85,6 +85,8 @@ def export_sentence_transformers(
             name=name or output.resolve().name,
             base_model=model,
             license=license,
+            max_length=min(MAX_LENGTH, position_limit(encoder.model, encoder.tokenizer)),
+            before=output / "README.md",
             layer=encoder.layer,
             depth=encoder.depth,
             is_cut=encoder.is_cut,

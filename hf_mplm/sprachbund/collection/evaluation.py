@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import Any
 import xxhash
 
 from hf_mplm._lists import as_list
+from hf_mplm.evaluation.fetching import fetch_benchmarks, read_origins
 from hf_mplm.evaluation.files.corpus import MissingDataError
+from hf_mplm.evaluation.files.hub_data import Wanted
 from hf_mplm.evaluation.kinds.finetuned import TransferTask
+from hf_mplm.evaluation.kinds.transfer_settings import trains_on_targets
 from hf_mplm.evaluation.results import ResultRow, Results, run_metadata, write_results
 from hf_mplm.evaluation.runner import evaluate
 from hf_mplm.evaluation.settings import EvaluationSettings
@@ -46,7 +49,7 @@ _JOINT = {"zero-shot": "joint", "probe": "joint-probe"}
 def evaluate_collection(
     folder: str | Path,
     tasks: str | Task | Iterable[str | Task],
-    data_dir: str | Path,
+    data_dir: str | Path | None = None,
     languages: str | Sequence[str] = "all",
     output: str | Path | None = None,
     *,
@@ -63,7 +66,7 @@ def evaluate_collection(
     Args:
         folder (`str` or `Path`): what `hf-mplm sprachbund train` wrote.
         tasks (`str`, `Task` or `Iterable`): as for [`~hf_mplm.evaluate`].
-        data_dir (`str` or `Path`): as for [`~hf_mplm.evaluate`].
+        data_dir (`str` or `Path`, *optional*): as for [`~hf_mplm.evaluate`]; by default benchmarks come from the Hub.
         languages (`str` or `Sequence[str]`, *optional*, defaults to `"all"`): the languages to score; one in no
             cluster goes where the router sends it.
         output (`str` or `Path`, *optional*): folder for the table; each model's own stands in `members/` beneath it,
@@ -86,19 +89,21 @@ def evaluate_collection(
     """
     router = SprachbundRouter(folder)
     collection = router.collection
-    data_dir = Path(data_dir)
     place = Path(output) if output is not None else None
     sources = list(as_list(source_languages))
     found_tasks = find_tasks(tasks)
     if CLUSTER in sources:
         _refuse_joint(found_tasks, EvaluationSettings().with_keywords(settings))
     joint: dict[str, dict[str, list[str]]] = {}
-    asked = [parse_code(code).code for code in as_list(languages)] if languages != "all" else None
+    asked = [parse_code(code).code for code in as_list(languages)] if as_list(languages) != ["all"] else None
     rows: list[ResultRow] = []
     skipped: list[Any] = []
     missing: list[str] = []
     revision = collection_revision(router.folder)
     with hold_folder(place, "hf-mplm evaluate") if place is not None else nullcontext():
+        if data_dir is None:
+            data_dir = _fetch(found_tasks, collection, asked, sources, settings, progress)
+        data_dir = Path(data_dir)
         for task in found_tasks:
             available = task.languages(data_dir)
             wanted = available if asked is None else [code for code in asked if code in available]
@@ -132,9 +137,29 @@ def evaluate_collection(
                     missing += [line for line in found.missing if line not in missing]
         if place is not None:
             told = EvaluationSettings().with_keywords(settings).keywords()
-            arguments = {"model": str(folder), "data_dir": str(data_dir), **told, "source_languages": sources}
-            write_results(place, rows, {**run_metadata(arguments), "missing": missing, "trained_together": joint})
+            origins = {name: origin._asdict() for name, origin in read_origins(data_dir).items()}
+            where = None if origins else str(data_dir)
+            arguments = {"model": str(folder), "data_dir": where, **told, "source_languages": sources}
+            described = {**run_metadata(arguments), "missing": missing, "trained_together": joint}
+            write_results(place, rows, {**described, "hub_data": origins})
     return Results(rows, skipped, missing)
+
+
+def _fetch(
+    tasks: Sequence[Task],
+    collection: Collection,
+    asked: Sequence[str] | None,
+    sources: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: bool,
+) -> Path:
+    """Fetch the benchmarks. A pivot, or all of a cluster, is any language of the collection with training data."""
+    own = {PIVOT, CLUSTER} & set(sources)
+    codes = [parse_code(source).code for source in sources if source not in (PIVOT, CLUSTER)]
+    members = [code for member in collection.members for code in member.languages] if own else []
+    train = trains_on_targets(EvaluationSettings().with_keywords(settings).transfer.settings)
+    languages = None if asked is None else tuple(asked)
+    return fetch_benchmarks(tasks, Wanted(languages, (*codes, *members), train), progress=progress)
 
 
 def collection_revision(folder: str | Path) -> str:

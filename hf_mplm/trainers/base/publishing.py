@@ -6,7 +6,8 @@ import dataclasses
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,20 @@ import torch
 from huggingface_hub import HfApi
 
 from hf_mplm._version import __version__
+from hf_mplm.data.store.shares import language_sizes
 from hf_mplm.jobs.files import write_json
 
 from .processes import hold_output
 from .resumable import ResumableTrainer
 
 
-__all__ = ["PublishingTrainer"]
+__all__ = ["PublishingTrainer", "sparing_training"]
 
 logger = logging.getLogger(__name__)
 
 RECORD_FILE = "hf_mplm.json"
+# Arguments that Trainer fills in where nobody gave them.
+_FILLED_IN = ("accelerator_config",)
 
 
 class PublishingTrainer(ResumableTrainer):
@@ -40,6 +44,8 @@ class PublishingTrainer(ResumableTrainer):
     store: Any = None
     languages: list[str]
     hub_model_id: Any
+    recipe: str | None = None
+    """The recipe that the command line named, for the card."""
 
     # Overridden to find out whose repository it is, before anything is trained; it is made by the first push.
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
@@ -61,8 +67,13 @@ class PublishingTrainer(ResumableTrainer):
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         return
 
+    def told_of_card(self, **card: Any) -> dict[str, Any]:
+        """What a card is told beside what lies in the folder; nothing here, trainers of methods tell something."""
+        return {}
+
     def _finish_checkpoint(self, written: Path, final: Path) -> None:
-        self.write_record(written)
+        with sparing_training("the record of a checkpoint"):
+            self.write_record(written, **self.told_of_card())
         super()._finish_checkpoint(written, final)
         strategy = str(getattr(self.args.hub_strategy, "value", self.args.hub_strategy))
         if self.args.push_to_hub and strategy == "every_save":
@@ -91,7 +102,7 @@ class PublishingTrainer(ResumableTrainer):
         private: bool | None = None,
         **card: Any,
     ) -> Any:
-        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publish.publish`].
+        """Save the model with its card, and publish it; see [`~hf_mplm.hub.publish`].
 
         Args:
             commit_message (`str`, *optional*): of the commit.
@@ -120,7 +131,7 @@ class PublishingTrainer(ResumableTrainer):
         )
 
     def _publish(self, folder: Path, message: str, **changes: Any) -> Any:
-        from hf_mplm.hub.publish import publish
+        from hf_mplm.hub.publishing import publish
 
         settings = {
             "token": self.args.hub_token,
@@ -137,7 +148,7 @@ class PublishingTrainer(ResumableTrainer):
 
         Args:
             folder (`Path`): with a saved model.
-            **card: what the card was told: `base_model`, `license`, `tags`, `paper`, `template`.
+            **card: what the card was told: `base_model`, `license`, `tags`, `paper`, `template`, `facts`.
         """
         from hf_mplm.hub.publish_privacy import without_places, without_run_settings
         from hf_mplm.hub.publish_record import git_revision, package_versions
@@ -149,9 +160,12 @@ class PublishingTrainer(ResumableTrainer):
             "packages": package_versions(),
             "trainer": type(self).__name__,
             "steps": self.state.global_step,
+            "resumed_at": self._start_step or None,
+            "recipe": self.recipe,
             "arguments": without_run_settings(self._changed_arguments()),
             "origin": self.origin,
             "corpora": _corpora(info),
+            "sources": info.get("sources"),
             "languages": self._languages(info),
             "hardware": hardware(),
             "processes": self.args.world_size,
@@ -172,19 +186,18 @@ class PublishingTrainer(ResumableTrainer):
             name: value
             for name, value in self.args.to_dict().items()
             if name in plain
-            and getattr(plain[name], "value", plain[name]) != value
+            and name not in _FILLED_IN
+            and _given(getattr(plain[name], "value", plain[name])) != _given(value)
             and isinstance(value, str | int | float | bool | list | dict)
         }
 
-    def _languages(self, info: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-        """Each language's sentences and tokens, where the store tells them, and chunks drawn."""
+    def _languages(self, info: Mapping[str, Any]) -> dict[str, dict[str, int | float]]:
+        """Each language's sizes, where the store tells them, and chunks drawn."""
         counted = info.get("languages") or {}
         drawn: Any = getattr(self, "draws_per_language", lambda: [])()
-        found = {}
+        found: dict[str, dict[str, int | float]] = {}
         for code, draws in zip(getattr(self, "languages", []), drawn):
-            known = counted.get(code) or {}
-            sizes = {name: int(known[name]) for name in ("sentences", "tokens") if name in known}
-            found[code] = {**(sizes if len(sizes) == 2 else {}), "draws": int(draws)}
+            found[code] = {**language_sizes(counted.get(code) or {}), "draws": int(draws)}
         return found
 
     def _energy(self) -> float | None:
@@ -194,6 +207,19 @@ class PublishingTrainer(ResumableTrainer):
             if (energy := getattr(measured, "energy_consumed", None)) is not None:
                 return float(energy)
         return None
+
+
+@contextmanager
+def sparing_training(what: str) -> Iterator[None]:
+    """Tell of an error in what people read about a model, and go on: hours of training do not end with it.
+
+    Args:
+        what (`str`): what is written, as the warning names it.
+    """
+    try:
+        yield
+    except Exception as error:
+        logger.warning("%s was not written: %s: %s", what, type(error).__name__, error)
 
 
 def hardware() -> str:
@@ -206,6 +232,11 @@ def hardware() -> str:
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} threads"
+
+
+def _given(value: Any) -> Any:
+    """A value, or `None` for all that says as little: Trainer fills in `False` and `[]` for what nobody gave."""
+    return None if value is False or value in ("", [], {}) else value
 
 
 def _owner(token: str | None) -> str:

@@ -5,25 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import xxhash
-from transformers import AutoConfig
 
 from hf_mplm.jobs.digests import DIGESTS_FILE, digest_files
+from hf_mplm.modeling.reading import hub_commit
 
 
 __all__ = ["model_digest"]
 
 # What loading a model or its tokenizer may read.
 _SUFFIXES = (".safetensors", ".bin", ".json", ".model", ".txt", ".py", ".jinja")
-# What tells of the training and not of the model.
-_NOT_READ = (DIGESTS_FILE, "trainer_state.json", "training_args.json", "all_results.json", "train_results.json")
+# What tells of a model's training and scores, and is written after it, too.
+_NOT_READ = (
+    *(DIGESTS_FILE, "trainer_state.json", "training_args.json", "all_results.json", "train_results.json"),
+    *("scores.json", "hf_mplm.json", "run.json"),
+)
 
 
-def model_digest(model: str | Path, *, trust_remote_code: bool = False) -> str:
+def model_digest(model: str | Path) -> str:
     """A digest of the content of a model and its tokenizer: of the files of a folder, or the commit of a repository.
 
     Args:
         model (`str` or `Path`): a folder, or the id of a repository on the Hub.
-        trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
 
     Raises:
         OSError: if there is no such model.
@@ -31,8 +33,7 @@ def model_digest(model: str | Path, *, trust_remote_code: bool = False) -> str:
     folder = Path(model)
     if not folder.is_dir():
         # The content of a commit does not change.
-        config = AutoConfig.from_pretrained(str(model), trust_remote_code=trust_remote_code)
-        return f"{model}@{config._commit_hash}"
+        return f"{model}@{hub_commit(str(model))}"
     files = sorted(
         path for path in folder.iterdir() if path.is_file() and path.suffix in _SUFFIXES and path.name not in _NOT_READ
     )

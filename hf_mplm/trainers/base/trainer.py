@@ -23,7 +23,8 @@ from .counting import count_labels, label_keys
 from .guard import FiniteGuardCallback
 from .held_out import HeldOutEvaluation
 from .meters import LogWindow
-from .publishing import PublishingTrainer
+from .passes import PassesCallback
+from .publishing import PublishingTrainer, sparing_training
 from .random_state import preserve_training_state
 from .samplers import DrawSampler
 from .stopping import shield_worker
@@ -119,6 +120,7 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
         self._guard = FiniteGuardCallback(self)
         self.add_callback(self._guard)
         self.add_callback(EpochByDrawsCallback(self))
+        self.add_callback(PassesCallback(self))
         for callback in list(self.callback_handler.callbacks):
             if type(callback) in (ProgressCallback, PrinterCallback):
                 self.remove_callback(callback)
@@ -333,29 +335,34 @@ class MplmTrainer(HeldOutEvaluation, PublishingTrainer):
         """What the card tells of the run beside its arguments: name to value."""
         return {"processes": self.args.world_size}
 
-    def write_card(self, folder: Path, **card: Any) -> None:
-        """Write `README.md` into a folder, from what lies there.
+    def told_of_card(self, **card: Any) -> dict[str, Any]:
+        """What a card is told beside what lies in the folder: keyword arguments of `write_model_card`.
 
         Args:
-            folder (`Path`): with a saved model.
             **card: as for `create_model_card`.
         """
-        from hf_mplm.hub.cards import write_model_card
-
         tags = card.get("tags") or []
         start = (self.origin or {}).get("model") or {}
-        told: dict[str, Any] = {
+        return {
             "base_model": card.get("finetuned_from") or start.get("name") or self._start(),
             "license": card.get("license"),
             "paper": self.paper,
             "tags": [*self.tags, *as_list(tags, keep_spaces=True)],
             "template": self.card_template,
+            "facts": self.card_facts(),
         }
-        self.write_record(folder, **told)
-        write_model_card(
-            folder,
-            name=card.get("model_name"),
-            language_counts=dict(zip(self.languages, self.draws_per_language())),
-            facts=self.card_facts(),
-            **told,
-        )
+
+    def write_card(self, folder: Path, **card: Any) -> None:
+        """Write `README.md` into a folder, from what lies there; an error is told, and ends nothing.
+
+        Args:
+            folder (`Path`): with a saved model.
+            **card: as for `create_model_card`.
+        """
+        with sparing_training("the model's card"):
+            from hf_mplm.hub.cards import write_model_card
+
+            told = self.told_of_card(**card)
+            self.write_record(folder, **told)
+            counts = dict(zip(self.languages, self.draws_per_language()))
+            write_model_card(folder, name=card.get("model_name"), language_counts=counts, **told)

@@ -77,7 +77,7 @@ def extend_for_romanized(
     options = ReadOptions(**columns)
     files = find_files(corpus, options)
     settings = {
-        "model": model_digest(model, trust_remote_code=trust_remote_code),
+        "model": model_digest(model),
         "uroman": load_engine().version,
         "vocab_size": vocab_size,
         "max_new_pieces": max_new_pieces,

@@ -98,7 +98,7 @@ def extend_encoder(
     reading = options or ReadOptions()
     files = [] if corpus is None else find_files(corpus, reading)
     settings: dict[str, Any] = {
-        "model": model_digest(model, trust_remote_code=trust_remote_code),
+        "model": model_digest(model),
         "initialization": initialization,
         "max_new_pieces": max_new_pieces,
         "seed": seed,

@@ -57,6 +57,7 @@ def trim_encoder(
     *,
     min_count: int = 1,
     keep_top: int = 0,
+    characters: str = "all",
     trust_remote_code: bool = False,
     overwrite: bool = False,
     report: CorpusReport | None = None,
@@ -74,6 +75,8 @@ def trim_encoder(
         options (`ReadOptions`): how the corpus is read.
         min_count (`int`, *optional*, defaults to 1): how often a subword must occur to stay.
         keep_top (`int`, *optional*, defaults to 0): keep so many of the vocabulary's most frequent ones besides.
+        characters (`str`, *optional*, defaults to `"all"`): the single characters that stay: `"all"`, or those of the
+            `"text"`, by which other scripts become unknown.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         overwrite (`bool`, *optional*, defaults to `False`): replace a model that was cut to something else.
         report (`CorpusReport`, *optional*): receives what was read and what was left out.
@@ -92,9 +95,10 @@ def trim_encoder(
     old = load_tokenizer(model, trust_remote_code=trust_remote_code)
     files = find_files(corpus, options)
     settings = {
-        "model": model_digest(model, trust_remote_code=trust_remote_code),
+        "model": model_digest(model),
         "min_count": min_count,
         "keep_top": keep_top,
+        "characters": characters,
     }
     plan = make_plan(files, options, settings)
     job = Job(
@@ -114,7 +118,7 @@ def trim_encoder(
         if not before:
             raise ValueError(f"{corpus}: no text was read, so that no subword would stay")
         counts = np.sum(list(before.values()), axis=0)
-        trimmed = choose_tokens(old, counts, min_count=min_count, keep_top=keep_top)
+        trimmed = choose_tokens(old, counts, min_count=min_count, keep_top=keep_top, characters=characters)
         new = write_trimmed_tokenizer(old, trimmed, folder)
         size = _parameters(weights)
         trim_vocabulary(weights, trimmed.kept.tolist(), new, old_size=trimmed.num_old)

@@ -12,23 +12,33 @@ from hf_mplm._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .advice import Advice, advise
+    from .best_donors import commonality
     from .features import pair_features
     from .interference import interference_table
-    from .own_scores import own_scores
+    from .own import own_scores
     from .prediction import Prediction, predict
     from .seen import seen_means
     from .table import Scores
-    from .transfer import rankings, recipients, task_correlation, transfer_table, variance_types
+    from .transfer import (
+        rank_donors,
+        rankings,
+        recipients,
+        task_correlation,
+        transfer_table,
+        variance_types,
+    )
 
 __all__ = [
     "Advice",
     "Prediction",
     "Scores",
     "advise",
+    "commonality",
     "interference_table",
     "own_scores",
     "pair_features",
     "predict",
+    "rank_donors",
     "rankings",
     "recipients",
     "seen_means",
@@ -42,13 +52,16 @@ _NAMES = {
         "Advice",
         "advise",
     ],
+    "best_donors": [
+        "commonality",
+    ],
     "features": [
         "pair_features",
     ],
     "interference": [
         "interference_table",
     ],
-    "own_scores": [
+    "own": [
         "own_scores",
     ],
     "prediction": [
@@ -62,6 +75,7 @@ _NAMES = {
         "Scores",
     ],
     "transfer": [
+        "rank_donors",
         "rankings",
         "recipients",
         "task_correlation",

@@ -30,7 +30,7 @@ from .rows import (
 from .table import Scores
 
 
-__all__ = ["rankings", "recipients", "task_correlation", "transfer_table", "variance_types"]
+__all__ = ["rank_donors", "rankings", "recipients", "task_correlation", "transfer_table", "variance_types"]
 
 Row = TypeVar("Row")
 
@@ -89,36 +89,50 @@ def rankings(table: Sequence[PairTransfer], *, seed: int = 0, samples: int = 200
         seed (`int`, *optional*, defaults to 0): of the resampling.
         samples (`int`, *optional*, defaults to 2000): how often.
     """
-    transfer: list[Rank] = []
-    target: list[Rank] = []
+    return Rankings(rank_donors(table, seed=seed, samples=samples), _rank_targets(table, seed, samples))
+
+
+def rank_donors(table: Sequence[PairTransfer], *, seed: int = 0, samples: int = 2000) -> list[Rank]:
+    """The `transfer` of [`rankings`] alone.
+
+    Args:
+        table (`Sequence[PairTransfer]`): of [`transfer_table`].
+        seed (`int`, *optional*, defaults to 0): of the resampling.
+        samples (`int`, *optional*, defaults to 2000): how often.
+    """
+    ranks: list[Rank] = []
     for rows in _groups(table, lambda row: (row["task"], row["step"])):
-        by_language = _groups(rows, lambda row: row["transfer_language"])
-        by_target = _groups(rows, lambda row: row["target"])
-        best_of = [_extremes(own, "transfer_language") for own in by_target]
-        best_for = [_extremes(own, "target") for own in by_language]
-        transfer += _ranked(
+        extremes = [_extremes(own, "transfer_language") for own in _groups(rows, lambda row: row["target"])]
+        ranks += _ranked(
             [
                 _rank(
                     own,
                     own[0]["transfer_language"],
-                    best_of,
+                    extremes,
                     lambda known: crossed_means(_matrix(known), np.random.default_rng(seed), samples),
                 )
-                for own in by_language
+                for own in _groups(rows, lambda row: row["transfer_language"])
             ]
         )
-        target += _ranked(
+    return ranks
+
+
+def _rank_targets(table: Sequence[PairTransfer], seed: int, samples: int) -> list[Rank]:
+    ranks: list[Rank] = []
+    for rows in _groups(table, lambda row: (row["task"], row["step"])):
+        extremes = [_extremes(own, "target") for own in _groups(rows, lambda row: row["transfer_language"])]
+        ranks += _ranked(
             [
                 _rank(
                     own,
                     own[0]["target"],
-                    best_for,
+                    extremes,
                     lambda known: nested_means(_relative(known), np.random.default_rng(seed), samples),
                 )
-                for own in by_target
+                for own in _groups(rows, lambda row: row["target"])
             ]
         )
-    return Rankings(transfer, target)
+    return ranks
 
 
 def variance_types(ranks: Iterable[Rank]) -> list[VarianceType]:

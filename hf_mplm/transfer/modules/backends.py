@@ -11,6 +11,7 @@ from .lora_encoder import LoraEncoder
 
 __all__ = ["BACKENDS", "adapt_encoder"]
 
+#: Name to what wraps an encoder so that it takes modules: bottlenecks of `adapters`, low-rank weights of `peft`.
 BACKENDS: dict[str, type[AdaptedEncoder]] = {
     encoder.backend: encoder  # type: ignore[type-abstract]
     for encoder in (BottleneckEncoder, LoraEncoder)

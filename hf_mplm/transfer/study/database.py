@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -366,24 +365,27 @@ class StudyDatabase:
             found.setdefault(kind, []).append(seconds)
         return found
 
-    def scores(self) -> Iterator[dict[str, Any]]:
-        """Every score with its unit, in the order of the plan; those of finished units alone."""
+    def scores(self, *, last_step: bool = False) -> Iterator[dict[str, Any]]:
+        """Every score with its unit, in the order of the plan; those of finished units alone.
+
+        Args:
+            last_step (`bool`, *optional*, defaults to `False`): of a tuning only what was scored after its last step,
+                and no combinations: what a ranking of transfer languages needs.
+        """
+        some = (
+            "JOIN (SELECT unit AS scored, max(step) AS last FROM scores GROUP BY unit) ON scored = id AND step = last "
+            "WHERE kind != 'combination' AND"
+            if last_step
+            else "WHERE"
+        )
         with self._told():
             rows = self._connection.execute(
                 "SELECT kind, languages, repeat, fusion, task, target, step, metric, value, n FROM scores "
-                "JOIN units ON unit = id WHERE state = 'done' ORDER BY id, task, target, step, metric"
+                f"JOIN units ON unit = id {some} state = 'done' ORDER BY id, task, target, step, metric"
             ).fetchall()
         names = ("kind", "languages", "repeat", "fusion", "task", "target", "step", "metric", "value", "n")
         for row in rows:
             yield {**dict(zip(names, row)), "languages": tuple(json.loads(row[1]))}
-
-    def wait(self, seconds: float) -> None:
-        """Sleep; a method so that tests need not.
-
-        Args:
-            seconds (`float`): how long.
-        """
-        time.sleep(seconds)
 
 
 def _unit(row: Sequence[Any]) -> Unit:

@@ -14,23 +14,36 @@ from .unit import Unit
 
 __all__ = ["StoppingRule", "units_to_spare"]
 
+_ERROR = 0.05
+
 
 @dataclass(frozen=True)
 class StoppingRule:
     """When a pair of transfer language and target is decided.
 
-    It is where the standard error of its transfer score is at most `target_sem`, or where the 95 % interval (Student's
-    t over repeats) excludes 0. A tuning scores all targets at once, so that a language stops when all of its pairs are
+    It is where the standard error of its transfer score is at most `target_sem`, or where its interval (Student's t
+    over repeats) excludes 0. A tuning scores all targets at once, so that a language stops when all of its pairs are
     decided.
+
+    The interval is looked at after each repeat from `min_repeats` to `max_repeats`. So that a pair without an effect
+    is taken for one with an effect in 5 % of all studies at most, and not in 5 % at each look, its error is parted
+    among the looks in equal shares (Bonferroni).
 
     Args:
         target_sem (`float`): standard error of a transfer score, a fraction of the base's score.
+        max_repeats (`int`, *optional*, defaults to 10): repeats at most.
         min_repeats (`int`, *optional*, defaults to 3): repeats before which nothing is decided: two that agree by
             chance have an interval that is too narrow.
     """
 
     target_sem: float
+    max_repeats: int = 10
     min_repeats: int = 3
+
+    @property
+    def confidence(self) -> float:
+        """That of the interval at each look."""
+        return 1 - _ERROR / max(1, self.max_repeats - self.min_repeats + 1)
 
     def decided(self, relative: np.ndarray) -> np.ndarray:
         """Which pairs are decided. Shapes: (repeats, pairs) -> (pairs,).
@@ -42,7 +55,7 @@ class StoppingRule:
         if repeats < max(2, self.min_repeats):
             return np.zeros(relative.shape[1], dtype=bool)
         error = relative.std(axis=0, ddof=1) / np.sqrt(repeats)
-        half = stats.t.ppf(0.975, repeats - 1) * error
+        half = stats.t.ppf((1 + self.confidence) / 2, repeats - 1) * error
         return np.asarray((error <= self.target_sem) | (np.abs(relative.mean(axis=0)) > half))
 
 

@@ -47,6 +47,7 @@ def run_units(
     lease_seconds: float = LEASE_SECONDS,
     watch: Callable[[str], None] = lambda text: None,
     clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> WorkDone:
     """Run units until there is none left, those of dead workers included.
 
@@ -61,6 +62,7 @@ def run_units(
         lease_seconds (`float`, *optional*, defaults to 120): silence after which a unit is taken over.
         watch (`Callable`, *optional*): told what is being done.
         clock (`Callable`, *optional*): seconds that only grow.
+        sleep (`Callable`, *optional*): lets so many of these seconds pass.
 
     Returns:
         [`WorkDone`]: counts.
@@ -86,7 +88,7 @@ def run_units(
             released = leases.release_silent(database, others)
             done.taken_over += released
             if not released:
-                database.wait(min(5.0, lease_seconds / _BEATS_A_LEASE))
+                sleep(min(5.0, lease_seconds / _BEATS_A_LEASE))
     return done
 
 

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ pytest.importorskip("uroman")
 import hf_mplm.data.romanization.corpus as module
 from hf_mplm.data.corpus.corpora import iter_corpus, list_languages  # noqa: E402
 from hf_mplm.data.romanization.corpus import ROMANIZED_FILE, romanize_corpus  # noqa: E402
+from tests.processes import CONTEXT  # noqa: E402
 
 from .samples import romanize_by_uroman  # noqa: E402
 
@@ -85,6 +83,7 @@ def test_what_cannot_be_romanised_is_left_out_and_counted(tmp_path: Path) -> Non
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.usefixtures("warm_pool")
 def test_processes_and_interruptions_change_no_byte(
     tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,16 +118,14 @@ def test_processes_and_interruptions_change_no_byte(
 def test_a_killed_run_goes_on(tiny_corpus: Path, tmp_path: Path) -> None:
     romanize_corpus(tiny_corpus, tmp_path / "whole", part_bytes=PART_BYTES)
     killed = tmp_path / "killed"
-    command = (
-        "import sys; from hf_mplm.data.romanization.corpus import romanize_corpus; "
-        f"romanize_corpus(sys.argv[1], sys.argv[2], part_bytes={PART_BYTES})"
-    )
-    process = subprocess.Popen([sys.executable, "-c", command, str(tiny_corpus), str(killed)], env=os.environ)
+    arguments, options = (str(tiny_corpus), str(killed)), {"part_bytes": PART_BYTES}
+    process = CONTEXT.Process(target=romanize_corpus, args=arguments, kwargs=options)
+    process.start()
     parts = tmp_path / "killed.romanizing" / "parts"
-    while process.poll() is None and len(list(parts.glob("*.parquet"))) < 2:
+    while process.is_alive() and len(list(parts.glob("*.parquet"))) < 2:
         time.sleep(0.005)
     process.kill()
-    process.wait()
+    process.join()
     romanize_corpus(tiny_corpus, killed, part_bytes=PART_BYTES)
     assert contents(killed) == contents(tmp_path / "whole")
 

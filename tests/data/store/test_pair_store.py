@@ -118,6 +118,7 @@ def test_romanisations_are_judged_row_by_row(first, tiny_tokenizer, tmp_path):
     assert store.info["report"]["dropped"] == {"unknown": {"invalid_json": 2, "unknown_language": 1}}
 
 
+@pytest.mark.usefixtures("warm_pool")
 def test_the_same_bytes_for_any_cut_and_number_of_processes(tiny_tokenizer_folder, tiny_corpus, tmp_path):
     one = prepare_pair_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "one", holdout=1)
     two = prepare_pair_store(tiny_corpus, tiny_tokenizer_folder, tmp_path / "two", holdout=1, num_proc=2)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from hf_mplm.data.store.token_store import TokenStore, load_store
 from hf_mplm.jobs import engines
 from hf_mplm.jobs import job as jobs
 from tests.fixtures import build_tiny_tokenizer
+from tests.processes import CONTEXT
 
 
 SMALL: dict[str, Any] = {"chunk_length": 24, "holdout": 1, "part_bytes": 700}
@@ -74,6 +74,7 @@ def test_a_sentence_longer_than_a_chunk_goes_on(tmp_path: Path, tiny_tokenizer: 
     assert store.info["languages"]["swh_Latn"]["long_sentences"] == 1
 
 
+@pytest.mark.usefixtures("warm_pool")
 @pytest.mark.parametrize("num_proc, part_bytes", [(1, 300), (1, 1 << 20), (2, 2000)])
 def test_same_bytes_for_any_number_of_processes_and_parts(
     tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, num_proc: int, part_bytes: int
@@ -250,22 +251,18 @@ def test_workers_end_with_a_killed_parent_and_work_goes_on(
         lines = (f"{code} {i} haki za binadamu {i * i}" for i in range(1500))
         (corpus / f"{code}.txt").write_text("\n".join(lines))
     settings: dict[str, Any] = {"chunk_length": 24, "holdout": 3, "part_bytes": 1000}
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from hf_mplm.data.store.prepare import prepare_store\n"
-        "if __name__ == '__main__':\n"
-        f"    prepare_store({str(corpus)!r}, {str(tiny_tokenizer_folder)!r}, {str(tmp_path / 'store')!r}, num_proc=2, "
-        f"**{settings!r})\n"
-    )
-    process = subprocess.Popen([sys.executable, str(script)], cwd=Path(__file__).parents[3])
+    arguments = (str(corpus), str(tiny_tokenizer_folder), str(tmp_path / "store"))
+    process = CONTEXT.Process(target=prepare_store, args=arguments, kwargs={**settings, "num_proc": 2})
+    process.start()
     work = tmp_path / "store.preparing"
     deadline = time.monotonic() + 120
     while len(list((work / "parts").glob("*.json"))) < 3:
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.005)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert len(children) >= 2
     while any(_runs(pid) for pid in children):
         assert time.monotonic() < deadline, "the workers go on without their parent"
@@ -419,6 +416,7 @@ def test_full_disk_is_explained_and_nothing_torn_is_taken_for_whole(
     assert contents(store.path) == contents(fresh.path)
 
 
+@pytest.mark.usefixtures("warm_pool")
 def test_a_worker_that_is_killed_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ChildProcessError, match="a worker process was killed.*--num_proc 2"):
         list(engines.run_tasks(signal.raise_signal, [signal.SIGKILL] * 2, num_proc=2))

@@ -107,3 +107,14 @@ def test_another_kind_is_refused(tmp_path: Path) -> None:
     words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, "[UNK]")))
     with pytest.raises(ValueError, match="WordLevel.*Unigram .XLM-R., WordPiece"):
         choose_tokens(words, np.ones(2, dtype=int))
+
+
+def test_characters_of_the_text_alone_can_be_kept(tokenizers: dict[str, PreTrainedTokenizerBase]) -> None:
+    whole = tokenizers["unigram"]
+    counts = _counts(whole, SOME)
+    every, few = (choose_tokens(whole, counts, min_count=5, characters=which).kept for which in ("all", "text"))
+    gone = whole.convert_ids_to_tokens(sorted(set(every) - set(few)))
+    assert gone and set(few) < set(every)
+    assert all(len(token.removeprefix("\u2581")) <= 1 and counts[whole.get_vocab()[token]] == 0 for token in gone)
+    with pytest.raises(ValueError, match="characters='some'"):
+        choose_tokens(whole, counts, characters="some")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
 from collections.abc import Callable
@@ -13,20 +12,19 @@ from safetensors.torch import load_file
 from hf_mplm.trainers import find_last_checkpoint
 from hf_mplm.trainers.base.checkpoints import what_is_missing
 from tests.fixtures import tiny_xlm_roberta
+from tests.processes import CONTEXT
 from tests.trainers.helpers import largest_difference, make_trainer, weights
 
 
 @pytest.fixture(scope="module")
 def run(tiny_tokenizer_folder: Path) -> Callable[..., int]:
     """Runs `resume_worker.train` in a new process each time, forked from one that has imported everything."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.trainers.base.resume_worker"])
 
     def start(output: Path, workers: int, accumulation: int, **kill: int) -> int:
         from .resume_worker import train
 
         arguments = (str(tiny_tokenizer_folder), str(output), workers, accumulation)
-        process = context.Process(target=train, args=arguments, kwargs=kill)
+        process = CONTEXT.Process(target=train, args=arguments, kwargs=kill)
         process.start()
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import multiprocessing
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -11,23 +9,17 @@ import torch
 from safetensors.torch import load_file
 from torch.multiprocessing import start_processes
 
+from tests.processes import CONTEXT, free_port
 from tests.trainers.helpers import largest_difference
 
 
-@pytest.fixture(scope="module")
-def context():
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["tests.trainers.script_alignment.worker"])
-    return found
-
-
 @pytest.mark.parametrize("cache", [None, 3])
-def test_killed_and_resumed_is_the_run_that_was_not_killed(cache, context, tiny_tokenizer_folder, tmp_path):
+def test_killed_and_resumed_is_the_run_that_was_not_killed(cache, tiny_tokenizer_folder, tmp_path):
     def run(folder: str, kill_step: int = 0) -> int:
         from .worker import train
 
         arguments = (str(tiny_tokenizer_folder), str(tmp_path / folder), cache, kill_step)
-        process = context.Process(target=train, args=arguments)
+        process = CONTEXT.Process(target=train, args=arguments)
         process.start()
         process.join()
         return process.exitcode
@@ -42,18 +34,12 @@ def test_killed_and_resumed_is_the_run_that_was_not_killed(cache, context, tiny_
     assert largest_difference(before, found) > 0.0
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 def step(world_size: int, folder: Path, tokenizer_folder: Path, **settings) -> dict:
     from .worker import gradients
 
     folder.mkdir()
     arguments = (world_size, free_port(), str(tokenizer_folder), str(folder), settings)
-    start_processes(gradients, arguments, nprocs=world_size, start_method="spawn")
+    start_processes(gradients, arguments, nprocs=world_size, start_method="forkserver")
     return torch.load(folder / "found.pt", weights_only=True)
 
 
@@ -78,7 +64,7 @@ def test_what_is_not_finite_on_one_process_stops_both(bad_rank, tiny_tokenizer_f
     from .worker import poisoned
 
     arguments = (2, free_port(), str(tiny_tokenizer_folder), str(tmp_path), bad_rank)
-    processes = start_processes(poisoned, arguments, nprocs=2, join=False, start_method="spawn")
+    processes = start_processes(poisoned, arguments, nprocs=2, join=False, start_method="forkserver")
     ended = time.monotonic() + 120
     while not processes.join(timeout=1):
         assert time.monotonic() < ended, "a process waits for the other"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import signal
 from pathlib import Path
 
@@ -9,26 +8,19 @@ import torch
 from safetensors.torch import load_file
 from torch.multiprocessing import start_processes
 
+from tests.processes import CONTEXT, free_port
 from tests.trainers.helpers import largest_difference
-from tests.trainers.script_alignment.test_runs import free_port
-
-
-@pytest.fixture(scope="module")
-def context():
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["tests.trainers.static_alignment.worker"])
-    return found
 
 
 @pytest.mark.parametrize("settings", [{"loss": "dcca"}, {"loss": "mse", "target_scale": "encoder"}])
-def test_killed_and_resumed_is_the_run_that_was_not_killed(settings, context, tiny_tokenizer_folder, tmp_path):
+def test_killed_and_resumed_is_the_run_that_was_not_killed(settings, tiny_tokenizer_folder, tmp_path):
     """The cache in micro-batches with dropout, and a scale that was measured before the first step."""
 
     def run(folder: str, kill_step: int = 0) -> int:
         from .worker import train
 
         arguments = (str(tiny_tokenizer_folder), str(tmp_path / folder), settings, kill_step)
-        process = context.Process(target=train, args=arguments)
+        process = CONTEXT.Process(target=train, args=arguments)
         process.start()
         process.join()
         return process.exitcode
@@ -63,7 +55,7 @@ def step(world_size: int, folder: Path, tokenizer_folder: Path, **settings) -> d
         pytest.param({"loss": "dcca", "layer": 1, "mlm_weight": 0.0}, marks=pytest.mark.slow),
     ],
 )
-def test_two_processes_have_the_gradients_of_one(settings, context, tiny_tokenizer_folder, tmp_path):
+def test_two_processes_have_the_gradients_of_one(settings, tiny_tokenizer_folder, tmp_path):
     alone = {name: value for name, value in settings.items() if name != "gradient_accumulation_steps"}
     one = step(1, tmp_path / "one", tiny_tokenizer_folder, **alone)
     two = step(2, tmp_path / "two", tiny_tokenizer_folder, **settings)

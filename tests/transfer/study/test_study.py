@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -19,6 +18,7 @@ from hf_mplm.transfer.study.stopping import StoppingRule, units_to_spare
 from hf_mplm.transfer.study.unit import CellScore, Unit
 from hf_mplm.transfer.study.units import combination_counts, make_units
 from hf_mplm.transfer.study.worker import run_units
+from tests.processes import CONTEXT
 from tests.transfer.study.planted import GIFTS, Planted, planted, work
 
 
@@ -76,6 +76,19 @@ def test_a_study_that_is_stopped_goes_on(tmp_path: Path, whole: list[dict[str, o
     assert _scores(tmp_path) == whole
 
 
+def test_scores_after_the_last_step_are_those_of_all_that_are(tmp_path: Path, whole: list[dict[str, object]]) -> None:
+    _plan(tmp_path)
+    run_units(tmp_path, Planted(GIFTS))
+    with StudyDatabase(tmp_path) as database:
+        database.plan({}, [Unit("combination", ("deu_Latn", "kat_Geor"), fusion="average")])
+        claim = database.claim("me")
+        assert claim is not None
+        database.finish(claim, [CellScore("pos", "deu_Latn", 0, "accuracy", 0.5, 100)], 1.0)
+        found = list(database.scores(last_step=True))
+    assert found == [row for row in whole if row["step"] == (10 if row["kind"] == "tuning" else 0)]
+    assert 0 < len(found) < len(whole)
+
+
 def test_an_interrupted_unit_is_given_back(tmp_path: Path) -> None:
     class Interrupted(Planted):
         def run(self, unit: Unit) -> list[CellScore]:
@@ -89,8 +102,7 @@ def test_an_interrupted_unit_is_given_back(tmp_path: Path) -> None:
 
 def test_a_killed_worker_loses_its_unit_at_most(tmp_path: Path, whole: list[dict[str, object]]) -> None:
     _plan(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=work, args=(str(tmp_path), 0.3))
+    process = CONTEXT.Process(target=work, args=(str(tmp_path), 0.3))
     process.start()
     deadline = time.monotonic() + 120
     while _states(tmp_path).get("done", 0) < 2 and time.monotonic() < deadline:
@@ -107,8 +119,7 @@ def test_a_killed_worker_loses_its_unit_at_most(tmp_path: Path, whole: list[dict
 
 def test_two_workers_share_a_study(tmp_path: Path, whole: list[dict[str, object]]) -> None:
     _plan(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=work, args=(str(tmp_path), 0.2)) for _ in range(2)]
+    workers = [CONTEXT.Process(target=work, args=(str(tmp_path), 0.2)) for _ in range(2)]
     for process in workers:
         process.start()
     for process in workers:
@@ -130,17 +141,16 @@ def test_a_silent_worker_of_another_machine_is_taken_over_by_nobodys_clock_but_o
         assert silent is not None and alive is not None
         now = [0.0]
 
-        def pass_time(_: StudyDatabase, seconds: float) -> None:
+        def pass_time(seconds: float) -> None:
             now[0] += seconds
             if now[0] < 100:
                 database.beat(alive)
             else:
                 database.finish(alive, [CellScore("pos", "swh_Latn", 1, "accuracy", 0.5, 1)], 1.0)
 
-        monkeypatch.setattr(StudyDatabase, "wait", pass_time)
         # The machine's own clock jumps back by a year, which decides on nothing.
         monkeypatch.setattr(worker.time, "time", lambda: -3e7)
-        done = run_units(tmp_path, Planted(GIFTS), lease_seconds=30, clock=lambda: now[0])
+        done = run_units(tmp_path, Planted(GIFTS), lease_seconds=30, clock=lambda: now[0], sleep=pass_time)
     assert done.taken_over == 1 and done.finished == 6
     assert _states(tmp_path) == {"done": 7}
 
@@ -216,6 +226,23 @@ def test_what_the_rule_decides() -> None:
     relative = np.array([[0.10, 0.0, 0.5], [0.10, 0.3, 0.51], [0.10, -0.3, 0.49], [0.10, 0.1, 0.5]])
     assert rule.decided(relative).tolist() == [True, False, True]
     assert not rule.decided(relative[:2]).any()
+
+
+def test_looking_after_each_repeat_decides_falsely_no_more_often_than_promised() -> None:
+    rule = StoppingRule(target_sem=1e-9, max_repeats=10)
+    nothing = np.random.default_rng(0).normal(size=(10, 20_000))
+
+    def false_decisions(rule: StoppingRule) -> float:
+        looks = [rule.decided(nothing[:repeats]) for repeats in range(2, 11)]
+        return float(np.any(looks, axis=0).mean())
+
+    # Three standard errors of a share of 0.05 among 20,000 are 0.005.
+    assert false_decisions(rule) < 0.055
+    # A rule that knows of one look alone is what each look would be without the correction.
+    assert false_decisions(StoppingRule(target_sem=1e-9, max_repeats=3)) > 0.1
+    # And an effect of three standard deviations is found.
+    found = rule.decided(nothing + 3)
+    assert found.mean() > 0.99
 
 
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])

@@ -1,0 +1,79 @@
+"""A folder in which the commands of the documentation run as they stand: the models and data that pages name, tiny.
+
+What a page names is there under its own name: `FacebookAI/xlm-roberta-base` is a folder with two layers of 32, which
+transformers finds before it would ask the Hub, `text/` holds a few lines of seven languages, `data/` a few sentences
+of a benchmark.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+from hf_mplm.data import save_tokenizer
+from hf_mplm.sample import iter_sample
+from tests.data.tokenizing.kinds import byte_fallback_bpe, word_piece
+from tests.fixtures import CORPUS, tiny_bert, tiny_modernbert
+
+
+LANGUAGES = ["eng_Latn", "swh_Latn", "amh_Ethi", "ell_Grek", "tha_Thai", "hin_Deva", "hau_Latn"]
+ENGLISH = "eng_Latn"
+LINES = 40
+XLM_ROBERTA = ("FacebookAI/xlm-roberta-base", "cis-lmu/glot500-base")
+MBERT, MMBERT = "google-bert/bert-base-multilingual-cased", "jhu-clsp/mmBERT-base"
+
+
+def build_stage(folder: Path, tiny_encoder: Path) -> Path:
+    """Write models, text and benchmark data into an empty folder."""
+    for name in XLM_ROBERTA:
+        shutil.copytree(tiny_encoder, folder / name)
+    lines = [line for path in sorted(CORPUS.glob("*.txt")) for line in path.read_text("utf-8").splitlines()]
+    words = word_piece(lines, folder / MBERT)
+    tiny_bert(len(words), pad_token_id=words.pad_token_id).save_pretrained(folder / MBERT)
+    # English alone, as a vocabulary that does not know the script of the page.
+    english = [row.text for row in iter_sample("eng_Latn", "train")][:200]
+    gemma = byte_fallback_bpe(english)
+    modern = tiny_modernbert(len(gemma), pad_token_id=gemma.pad_token_id)
+    modern.save_pretrained(folder / MMBERT)
+    save_tokenizer(gemma, folder / MMBERT)
+    write_text(folder / "text")
+    write_data(folder / "data")
+    return folder
+
+
+def write_text(folder: Path) -> None:
+    """A few training sentences of each language."""
+    folder.mkdir()
+    for code in LANGUAGES:
+        texts = [row.text for row in iter_sample(code, "train")][:LINES]
+        (folder / f"{code}.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+
+
+def write_data(folder: Path) -> None:
+    """SIB-200 with the same few items of every language, several of each topic."""
+    for code in LANGUAGES:
+        place = folder / "sib200" / code
+        place.mkdir(parents=True)
+        for split, wanted in (("train", 5), ("dev", 1), ("test", 3)):
+            topics: dict[str, int] = defaultdict(int)
+            with open(place / f"{split}.tsv", "w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+                writer.writerow(["index_id", "category", "text"])
+                for row in sorted(iter_sample(code, split), key=lambda row: int(row.index_id)):
+                    topics[row.category] += 1
+                    if topics[row.category] <= wanted:
+                        writer.writerow((row.index_id, row.category, row.text))
+        if code != ENGLISH:
+            write_tatoeba(folder / "tatoeba", code)
+
+
+def write_tatoeba(folder: Path, code: str) -> None:
+    """Sentences of a language and of English, line by line, as Tatoeba's test sets have them."""
+    folder.mkdir(exist_ok=True)
+    name = f"tatoeba.{code[:3]}-eng"
+    for language, suffix in ((code, code[:3]), (ENGLISH, "eng")):
+        rows = sorted(iter_sample(language, "test"), key=lambda row: int(row.index_id))[:20]
+        text = "".join(f"{row.text}\n" for row in rows)
+        (folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
