@@ -74,7 +74,7 @@ def interval_of(
 ) -> tuple[float, float]:
     """The interval of the mean, with as many draws of n as `draws` says."""
     before = intervals._draws
-    intervals._draws = draws
+    intervals._draws = draws  # type: ignore[assignment]
     try:
         return intervals.interval(intervals.crossed_means(matrix, rng, samples))
     finally:

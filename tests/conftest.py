@@ -23,7 +23,6 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 # Files that take half a minute or more. They start first, so that no core waits for the last of them.
 LONG = (
-    "cli/test_quickstart_faults.py",
     "cli/test_quickstart.py",
     "fuzz/test_fuzz.py",
     "trainers/base/test_resume.py",

@@ -51,6 +51,23 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def listed(page: Path) -> set[Path]:
+    """The pages that the lists (`toctree`) of a page name, by name or by pattern."""
+    found: set[Path] = set()
+    for block in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        for entry in (line.strip() for line in block.splitlines()):
+            if entry and not entry.startswith(":"):
+                found |= {one.resolve() for one in page.parent.glob(f"{entry}.md")}
+    return found
+
+
+def test_every_page_stands_in_a_list() -> None:
+    pages = {page.resolve() for page in (ROOT / "docs").rglob("*.md")}
+    lists = set.union(*(listed(page) for page in pages))
+    missing = sorted(str(page.relative_to(ROOT)) for page in pages - lists - {(ROOT / "docs" / "index.md").resolve()})
+    assert not missing, f"add to a list of docs/index.md, or of the index.md of its folder: {missing}"
+
+
 def commands(page: Path) -> list[list[str]]:
     """Every `hf-mplm` command in the fenced blocks of a page, line continuations joined."""
     found = []
@@ -88,5 +105,9 @@ def test_the_checks_would_notice(tmp_path: Path) -> None:
     assert commands(page) == [["prepare", "--corpsu", "text"]]
     with pytest.raises(AssertionError, match="nowhere"):
         test_links_lead_somewhere(page)
+    (tmp_path / "other.md").touch()
+    for entries, number in (("page", 1), ("*", 2), (":glob:", 0)):
+        (tmp_path / "list.md").write_text(f"```{{toctree}}\n{entries}\n```\n", encoding="utf-8")
+        assert len(listed(tmp_path / "list.md") - {(tmp_path / "list.md").resolve()}) == number
     with pytest.raises(AssertionError, match="--corpsu"):
         test_commands_name_real_verbs_flags_and_recipes(page)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from hf_mplm.data.store.held_out_text import held_out_text
 from hf_mplm.data.store.token_store import TokenStore
-from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.trainers.masked_lm.trainer import MaskedLMTrainer, MaskedLMTrainingArguments
 
@@ -31,8 +31,8 @@ class HeldOut(NamedTuple):
     Attributes:
         losses (`list[float]`): summed loss of the masked tokens of each row, in nats.
         counts (`list[int]`): masked tokens of each row.
-        tokens (`int`): of the text, special ones aside.
-        characters (`int`): of the text, white space aside.
+        tokens (`int`): of the text, see [`~hf_mplm.data.store.held_out_text.HeldOutText`].
+        characters (`int`): of the text, likewise.
     """
 
     losses: list[float]
@@ -85,8 +85,11 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
                 losses, counts = found.setdefault(code, ([], []))
                 losses.append(float(total))
                 counts.append(int(count))
-    sizes = _sizes(store)
-    return {code: HeldOut(losses, counts, *sizes[code]) for code, (losses, counts) in found.items()}
+    texts = held_out_text(store)
+    return {
+        code: HeldOut(losses, counts, texts[code].tokens, texts[code].characters)
+        for code, (losses, counts) in found.items()
+    }
 
 
 def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float, float, float]:
@@ -120,17 +123,3 @@ def bits_of_languages(held_out: Mapping[str, HeldOut], codes: Sequence[str]) -> 
     """
     values = [held_out[code].bits() for code in codes if code in held_out]
     return sum(values) / len(values) if values else None
-
-
-def _sizes(store: TokenStore) -> dict[str, tuple[int, int]]:
-    """Of each language's held-out text tokens and characters."""
-    tokenizer = load_tokenizer(store.tokenizer_path)
-    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    sizes: dict[str, tuple[int, int]] = {}
-    for row in store.holdout or ():
-        ids = [index for index in row["input_ids"] if index not in special]
-        text = str(tokenizer.decode(row["input_ids"], skip_special_tokens=True))
-        tokens, characters = sizes.get(store.languages[row["language"]], (0, 0))
-        characters += sum(map(len, text.split()))
-        sizes[store.languages[row["language"]]] = (tokens + len(ids), characters)
-    return sizes

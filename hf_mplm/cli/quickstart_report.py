@@ -34,7 +34,7 @@ MORE_COLUMNS = {
     "centred top-10": ("flores", "centred", "accuracy@10"),
 }
 NEUTRALITY = {"cosine of translations": "cosine", "language told by a probe": "language_probe_accuracy"}
-DISPLAYED = {"aligned": "+ alignment", "langsamp": "LangSAMP"}
+DISPLAYED = {"aligned": "LangSAMP, aligned", "langsamp": "LangSAMP"}
 
 WHAT_IS_MEASURED = (
     "Bits per character: loss of masked tokens of held-out training sentences, by the characters that a token stands "

@@ -84,6 +84,7 @@ def score_held_out(
     """
 
     def measure() -> list[ResultRow]:
+        from hf_mplm.data.store.held_out_text import held_out_text
         from hf_mplm.evaluation.loading import model_revision
         from hf_mplm.evaluation.results import make_row
 
@@ -98,14 +99,14 @@ def score_held_out(
                 setting=setting,
                 metric=metric,
                 value=value,
-                n=rows,
+                n=text.rows,
                 model=model,
                 revision=revision,
                 seed=args.seed,
             )
-            for code, (rows, share) in _held_out_text(store).items()
+            for code, text in held_out_text(store).items()
             for loss in [losses[f"eval_loss_{code}"]]
-            for metric, value in ((LOSS, loss), (BITS, loss / math.log(2) * share))
+            for metric, value in ((LOSS, loss), (BITS, loss / math.log(2) * text.tokens / max(1, text.characters)))
         ]
 
     place = f"held_out/{name}" if tables == "right" else f"held_out/{name}-{tables}"
@@ -164,22 +165,3 @@ def _held_out_trainer(args: QuickstartArguments, model: str, store: TokenStore, 
         use_cpu=not has_accelerator(),
     )
     return MaskedLMTrainer(loaded, arguments, store=store)
-
-
-def _held_out_text(store: TokenStore) -> dict[str, tuple[int, float]]:
-    """Of each language its held-out rows, and its tokens by its characters."""
-    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
-
-    if store.holdout is None:
-        return {}
-    tokenizer = load_tokenizer(store.tokenizer_path)
-    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    rows = np.zeros(len(store.languages), dtype=int)
-    tokens, characters = rows.copy(), rows.copy()
-    for row in store.holdout:
-        ids = [index for index in row["input_ids"] if index not in special]
-        rows[row["language"]] += 1
-        tokens[row["language"]] += len(ids)
-        characters[row["language"]] += len(tokenizer.decode(ids))
-    shares = tokens / np.maximum(characters, 1)
-    return {code: (int(rows[at]), float(shares[at])) for at, code in enumerate(store.languages) if rows[at]}

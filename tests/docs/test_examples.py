@@ -91,7 +91,7 @@ def test_an_example_runs(name: str, stage: Path, tmp_path: Path, monkeypatch: py
     if "mapped" in flags:
         make_static(folder)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *flags.split()]
+    command = [sys.executable, "-m", f"examples.{name}", *flags.split()]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert (folder / left).exists()

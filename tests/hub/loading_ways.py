@@ -16,12 +16,15 @@ WITH_STRANGERS = ("langsamp", "sentence-transformers", "onnx")
 
 
 def states(model: Any) -> list:
-    """The last hidden states, as the bits of their numbers."""
+    """The encoder's states, as the bits of their numbers, once the whole model has run."""
     import torch
 
+    ids = torch.tensor(IDS)
     with torch.no_grad():
-        output = model(input_ids=torch.tensor(IDS), output_hidden_states=True)
-    return output.hidden_states[-1].float().view(torch.int32).flatten().tolist()
+        last = getattr(model(input_ids=ids), "last_hidden_state", None)
+        # Not `hidden_states[-1]`: of ModernBERT, transformers 4.57 gives it before the final norm, and 5.x behind it.
+        last = model.base_model(input_ids=ids).last_hidden_state if last is None else last
+    return last.float().view(torch.int32).flatten().tolist()
 
 
 def bits(array: Any) -> list:

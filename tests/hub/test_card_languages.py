@@ -22,6 +22,8 @@ from hf_mplm.evaluation.results import make_row
 from hf_mplm.hub.cards import add_results_to_card, write_model_card
 from hf_mplm.hub.cards.languages import LanguageFacts, by_need, shorten_number
 from hf_mplm.hub.cards.limits import find_limits
+from hf_mplm.hub.cards.sections import read_digests, section_digests
+from hf_mplm.hub.publish_metadata import check_metadata
 from hf_mplm.report.loss_curve import loss_curve, loss_series
 
 from .card_pages import card_page
@@ -237,3 +239,16 @@ def test_two_hundred_languages_stay_readable(many: tuple[Path, list[str]], tmp_p
     languages = found["tables"][0]
     assert languages["rows"] == 201 and languages["lines"] < 80 and languages["box"] <= width
     assert languages["inner"] < 900
+
+
+@pytest.mark.parametrize("card", sorted((Path(__file__).parents[2] / "model_cards").glob("*/README.md")))
+def test_cards_of_this_project_s_own_checkpoints_are_drawn_by_this_code(card: Path) -> None:
+    text = card.read_text(encoding="utf-8")
+    check_metadata(text, card)
+    _, sections, body = read_digests(text)
+    assert {"use", "languages", "training", "limits", "versions"} <= set(sections)
+    # As it was drawn, but for what stands around our sections.
+    assert section_digests(body).keys() == sections.keys()
+    for name in re.findall(r"\]\((\w[\w.-]*)\)", text):
+        assert (card.parent / name).is_file(), name
+    assert not re.search(r"(?<![\w.])/(home|root|tmp|work)/", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hf_mplm.evaluation import fetching
 from hf_mplm.evaluation.fetching import ORIGINS_FILE, is_on_hub
 from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.files.hub_data import COMMIT, HubDataset, NotOnHub, Wanted
@@ -261,6 +263,32 @@ def test_no_text_makes_a_name_mean_what_it_may_not_mean() -> None:
                 assert may_mean(Meaning(name), [code]), (name, code)
         assert not may_mean(Meaning(name), ["swh_Latn", "tam_Taml"])
     assert met > 30 and not may_mean(Meaning(""), ["eng_Latn"])
+
+
+def test_processes_that_lay_out_the_same_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    views = tmp_path / "views"
+    views.mkdir()
+    monkeypatch.setattr(fetching, "cached_assets_path", lambda *_: views)
+    (tmp_path / "blob").write_text("text")
+    links = {"sib200/eng_Latn/test.tsv": tmp_path / "blob", "sib200/swh_Latn/test.tsv": tmp_path / "blob"}
+    origins = {"sib200": fetching.Origin("a/b", "main", "0" * 40, "CC0")}
+    rename, raced = os.rename, []
+
+    def lose(here: Path, there: Path) -> None:
+        shutil.copytree(here, there)
+        raced.append(there)
+        rename(here, there)
+
+    monkeypatch.setattr(fetching.os, "rename", lose)
+    folder = fetching._lay_out(links, origins)
+    assert raced == [folder] and fetching.read_origins(folder) == origins, "another process was quicker"
+    assert (folder / "sib200/swh_Latn/test.tsv").read_text() == "text"
+    assert [path.name for path in views.iterdir()] == [folder.name]
+    monkeypatch.setattr(fetching.os, "rename", rename)
+    (folder / "sib200/swh_Latn/test.tsv").unlink()
+    assert fetching._lay_out(links, origins) == folder and (folder / "sib200/swh_Latn/test.tsv").is_file()
+    other = {"sib200": origins["sib200"]._replace(commit="1" * 40)}
+    assert fetching._lay_out(links, other) != folder != fetching._lay_out(dict(list(links.items())[:1]), origins)
 
 
 def test_what_is_read_follows_what_is_asked() -> None:

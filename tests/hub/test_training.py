@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from tests.fixtures import tiny_xlm_roberta
+from tests.trainers.helpers import make_trainer
+
 from .pushing import finish, start
 from .server import Fault, LoopbackHub
 
@@ -61,3 +65,13 @@ def test_every_save_and_the_end_are_published_without_what_resumes(tmp_path: Pat
         card = hub.files("somebody/run")["README.md"].decode()
         assert 'from_pretrained("somebody/run")' in card and "license: mit" in card and "| German | deu_Latn |" in card
         assert "continues the pretraining of `start`" in card
+
+
+def test_arguments_that_nobody_gave_are_not_told(tmp_path: Path, tiny_tokenizer_folder: Path) -> None:
+    tokenizer = load_tokenizer(tiny_tokenizer_folder)
+    model = tiny_xlm_roberta(len(tokenizer))
+    trainer = make_trainer(model, tokenizer, tmp_path / "run", data_seed=0, warmup_steps=3, adam_beta2=0.98)
+    told = trainer._changed_arguments()
+    assert told["data_seed"] == 0 and told["warmup_steps"] == 3 and told["adam_beta2"] == 0.98
+    assert told["use_cpu"] is True and told["learning_rate"] == 1e-2
+    assert not {"accelerator_config", "debug", "gradient_checkpointing", "weight_decay", "seed_of"} & set(told)

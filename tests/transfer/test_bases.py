@@ -55,7 +55,7 @@ def test_a_base_of_any_architecture_is_tuned_scored_and_restored(world: World) -
     digest = experiment.base.digest
     shared = {weight.data_ptr() for weight in experiment.base.model.parameters()}
     own = [weight for name, weight in experiment.base.encoder.named_parameters() if not name.startswith("pooler.")]
-    assert len(own) > 20 and all(weight.data_ptr() in shared for weight in own)
+    assert len(own) > 10 and all(weight.data_ptr() in shared for weight in own)
     unit = Unit("tuning", ("swh_Latn",), 0)
     before, found = experiment.run(Unit("baseline")), experiment.run(unit)
     assert {(cell.task, cell.target) for cell in found} == {
@@ -89,11 +89,12 @@ def test_a_module_of_questions_answers_as_it_did_when_it_was_trained(world: Worl
 
     def states() -> torch.Tensor:
         with module.active(), torch.no_grad():
-            return module.model(input_ids=torch.arange(10, 40)[None]).start_logits
+            ids = torch.arange(10, 40)[None]
+            return module.model(input_ids=ids, attention_mask=torch.ones_like(ids)).start_logits
 
     before = states()
     module.detach()
     again = TaskModule.load(world.modules(BACKEND) / "tydiqa", base.tokenizer, world.data)
     again.attach(adapt_encoder(Base.load(world.base).encoder, BACKEND))
     module = again
-    assert torch.equal(states(), before)
+    assert torch.isfinite(before).all() and torch.equal(states(), before)

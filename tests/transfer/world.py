@@ -36,8 +36,8 @@ QUICK = {
     "sib200": FineTuningSettings(learning_rate=2e-2, num_train_epochs=4, batch_size=8, max_length=64),
     "pos": FineTuningSettings(learning_rate=2e-2, num_train_epochs=2, batch_size=8, max_length=64),
     "parsing": FineTuningSettings(learning_rate=2e-2, num_train_epochs=1, batch_size=8, max_length=64),
-    "tydiqa": FineTuningSettings(learning_rate=2e-2, num_train_epochs=2, batch_size=8, max_length=64, doc_stride=16),
-    "xnli": FineTuningSettings(learning_rate=2e-2, num_train_epochs=4, batch_size=8, max_length=64),
+    "tydiqa": FineTuningSettings(learning_rate=5e-3, num_train_epochs=2, batch_size=8, max_length=64, doc_stride=16),
+    "xnli": FineTuningSettings(learning_rate=5e-3, num_train_epochs=4, batch_size=8, max_length=64),
 }
 
 

@@ -27,6 +27,8 @@ __all__ = ["PublishingTrainer", "sparing_training"]
 logger = logging.getLogger(__name__)
 
 RECORD_FILE = "hf_mplm.json"
+# Arguments that Trainer fills in where nobody gave them.
+_FILLED_IN = ("accelerator_config",)
 
 
 class PublishingTrainer(ResumableTrainer):
@@ -184,7 +186,8 @@ class PublishingTrainer(ResumableTrainer):
             name: value
             for name, value in self.args.to_dict().items()
             if name in plain
-            and getattr(plain[name], "value", plain[name]) != value
+            and name not in _FILLED_IN
+            and _given(getattr(plain[name], "value", plain[name])) != _given(value)
             and isinstance(value, str | int | float | bool | list | dict)
         }
 
@@ -229,6 +232,11 @@ def hardware() -> str:
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} threads"
+
+
+def _given(value: Any) -> Any:
+    """A value, or `None` for all that says as little: Trainer fills in `False` and `[]` for what nobody gave."""
+    return None if value is False or value in ("", [], {}) else value
 
 
 def _owner(token: str | None) -> str:

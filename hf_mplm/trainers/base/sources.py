@@ -14,8 +14,11 @@ __all__ = ["model_digest"]
 
 # What loading a model or its tokenizer may read.
 _SUFFIXES = (".safetensors", ".bin", ".json", ".model", ".txt", ".py", ".jinja")
-# What tells of the training and not of the model.
-_NOT_READ = (DIGESTS_FILE, "trainer_state.json", "training_args.json", "all_results.json", "train_results.json")
+# What tells of a model's training and scores, and is written after it, too.
+_NOT_READ = (
+    *(DIGESTS_FILE, "trainer_state.json", "training_args.json", "all_results.json", "train_results.json"),
+    *("scores.json", "hf_mplm.json", "run.json"),
+)
 
 
 def model_digest(model: str | Path) -> str:
