@@ -46,8 +46,8 @@ LINES = {
         "out.svg",
     ),
 }
-# A journey follows the first; the study has tests of its own. What makes the sample's encoder needs weights that no test
-# has, and the comparison of initialisations takes minutes.
+# A journey follows the first, and the study has tests of its own. The sample's encoder is made from weights that no
+# test has, and the comparison of initialisations takes minutes.
 ELSEWHERE = {"langsamp_table", "reference_study", "sample_start", "vocabulary_initializations"}
 # What scripts share.
 SHARED = {"__init__", "commands"}
