@@ -45,6 +45,9 @@ class BottleneckEncoder(AdaptedEncoder):
                 "bottleneck adapters need the library `adapters`, which holds transformers to 4.57: "
                 'pip install "hf-mplm[adapters]"; the current stack has --backend peft'
             ) from error
+        if encoder.config.model_type == "modernbert":
+            # adapters 1.3 changes its states without any adapter in it, and training one ended in NaN.
+            raise ValueError("bottlenecks in ModernBERT do not train with the library adapters; take --backend peft")
         # It warns at every pass without an active adapter, which is what a baseline is.
         logging.getLogger("adapters.model_mixin").setLevel(logging.ERROR)
         logging.getLogger("adapters.models").setLevel(logging.ERROR)
