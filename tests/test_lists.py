@@ -102,6 +102,7 @@ HANDLED = {
     "evaluate_collection.tasks",
     "add_results_to_card.limited",
     "export_mteb.limited",
+    "pack_start.languages",
     "extend_for_romanized.corpus",
     "extend_tokenizer.new_pieces",
     "extract_static.corpus",

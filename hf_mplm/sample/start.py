@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import lzma
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+from hf_mplm._lists import as_list
 
 from .blocks import BLOCK, from_blocks, to_blocks
 
@@ -63,13 +66,13 @@ def write_start(folder: str | Path, path: str | Path | None = None) -> Path:
     return folder
 
 
-def pack_start(folder: str | Path, path: str | Path, languages: list[str]) -> Path:
+def pack_start(folder: str | Path, path: str | Path, languages: str | Sequence[str]) -> Path:
     """Pack a checkpoint and its tokenizer into one file, matrices in 4-bit blocks and all else in 16 bits.
 
     Args:
         folder (`str` or `Path`): the checkpoint, with the files of an `XLMRobertaTokenizer`.
         path (`str` or `Path`): the file.
-        languages (`list[str]`): codes of the language-scripts whose subwords its vocabulary has.
+        languages (`str` or `Sequence[str]`): codes of the language-scripts whose subwords its vocabulary has.
 
     Returns:
         `Path`: the file.
@@ -86,7 +89,7 @@ def pack_start(folder: str | Path, path: str | Path, languages: list[str]) -> Pa
     for name in _FILES:
         packed[_FILE + name] = np.frombuffer(lzma.compress((folder / name).read_bytes(), preset=9), np.uint8)
     config = (folder / "config.json").read_text(encoding="utf-8")
-    save_file(packed, path, metadata={"config": config, "languages": json.dumps(sorted(languages))})
+    save_file(packed, path, metadata={"config": config, "languages": json.dumps(sorted(as_list(languages)))})
     return path
 
 

@@ -99,7 +99,8 @@ def test_the_encoder_that_ships_is_small_and_says_whose_it_is() -> None:
 
 def test_the_encoder_that_ships_loads_whole(shipped: Path) -> None:
     model, found = AutoModelForMaskedLM.from_pretrained(shipped, output_loading_info=True)
-    assert not found["missing_keys"] and not found["unexpected_keys"]
+    # A masked LM has no use for the pooler, which other models take up.
+    assert not found["missing_keys"] and all(key.startswith("bert.pooler.") for key in found["unexpected_keys"])
     assert model.dtype == torch.float32
     tokenizer = AutoTokenizer.from_pretrained(shipped)
     assert len(tokenizer) == model.config.vocab_size

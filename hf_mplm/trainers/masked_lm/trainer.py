@@ -153,9 +153,11 @@ class MaskedLMTrainer(MplmTrainer):
         optimizers: tuple[Any, Any] = (None, None),
         teacher: Teacher | None = None,
     ) -> None:
-        if args.distill_weight and teacher is None:
+        # Arguments of another class are refused below.
+        distills = getattr(args, "distill_weight", 0)
+        if distills and teacher is None:
             raise ValueError("distill_weight needs the model that the run starts from: pass teacher=Teacher(model)")
-        self._teacher = teacher if args.distill_weight else None
+        self._teacher = teacher if distills else None
         if store is not None:
             train_dataset = store.train if train_dataset is None else train_dataset
             eval_dataset = store.holdout if eval_dataset is None else eval_dataset
