@@ -19,7 +19,7 @@ import math
 from pathlib import Path
 
 from examples.commands import run
-from hf_mplm.data import TokenStore, iter_corpus, load_store, load_tokenizer
+from hf_mplm.data import held_out_text, iter_corpus, load_store
 
 
 WAYS = ("none", "mean", "subwords", "similar", "normal")
@@ -98,7 +98,8 @@ def write_table(args: argparse.Namespace) -> None:
         for way in args.ways:
             if not (args.output / code / way / "trainer_state.json").is_file():
                 continue
-            rate = tokens_a_character(load_store(_store(way, args.output / code)))
+            text = held_out_text(load_store(_store(way, args.output / code)))[code]
+            rate = text.tokens / text.characters
             losses = {
                 record["step"]: record[f"eval_loss_{code}"]
                 for record in _read(args.output / code / way)["log_history"]
@@ -110,16 +111,6 @@ def write_table(args: argparse.Namespace) -> None:
             lines.append(f"| {way} | {rate:.3f} | {' | '.join(bits)} |")
         lines.append("")
     (args.output / "bits.md").write_text("\n".join(lines), encoding="utf-8")
-
-
-def tokens_a_character(store: TokenStore) -> float:
-    """Tokens of the held-out text, special ones left out, by its characters."""
-    tokenizer = load_tokenizer(store.tokenizer_path)
-    special = set(tokenizer.all_special_ids)
-    assert store.holdout is not None
-    rows = store.holdout["input_ids"]
-    characters = sum(len(tokenizer.decode(list(row), skip_special_tokens=True)) for row in rows)
-    return sum(int(index) not in special for row in rows for index in row) / characters
 
 
 def _store(way: str, place: Path) -> Path:

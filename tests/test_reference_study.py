@@ -6,7 +6,6 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,9 +17,7 @@ from examples.reference.sprachbund import tail_beyond_head
 from examples.reference.study import Study
 from examples.reference.transfer import own_best, received
 from examples.script_alignment import GROUPS
-from examples.vocabulary_initializations import tokens_a_character
 from hf_mplm.cli.main import VERBS
-from hf_mplm.data import load_tokenizer
 from hf_mplm.evaluation import make_row, write_results
 
 
@@ -112,14 +109,6 @@ def test_a_donor_gets_nothing_of_itself() -> None:
     more = {**own, ("pos", 1, "wol_Latn", "tur_Latn"): {0: 3.0}}
     # Only repeats that all donors have.
     assert received(more, 1) == {"tur_Latn": [2.0]}
-
-
-def test_tokens_a_character(tiny_tokenizer_folder: Path) -> None:
-    tokenizer = load_tokenizer(tiny_tokenizer_folder)
-    text = "the people of the world"
-    ids = tokenizer(text)["input_ids"]
-    store = SimpleNamespace(tokenizer_path=tiny_tokenizer_folder, holdout={"input_ids": [ids, ids]})
-    assert tokens_a_character(store) == pytest.approx((len(ids) - 2) / len(tokenizer.decode(ids[1:-1])))  # type: ignore[arg-type]
 
 
 class Started(Exception):

@@ -64,10 +64,11 @@ def description(room: str, name: str) -> str:
     value = getattr(importlib.import_module(room), name)
     if inspect.isclass(value) or inspect.isroutine(value):
         return inspect.getdoc(value) or ""
-    modules = getattr(importlib.import_module(room), "_NAMES", {})
-    holder = next((f"{room}.{module}" for module, names in modules.items() if name in names), room)
-    comments = ModuleAnalyzer.for_module(holder).find_attr_docs()
-    return "\n".join(comments.get(("", name), [])).strip()
+    package = importlib.import_module(room)
+    for module in [room, *(f"{room}.{found.name}" for found in pkgutil.iter_modules(package.__path__))]:
+        if comment := ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name)):
+            return "\n".join(comment).strip()
+    return ""
 
 
 def entry(room: str, name: str) -> str:

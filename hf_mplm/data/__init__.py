@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .corpus.corpora import CorpusReport, CorpusRow, iter_corpus, list_languages
     from .romanization.corpus import romanize_corpus
     from .romanization.romanizer import Romanizer
+    from .store.held_out_text import held_out_text
     from .store.pair_store import PairStore, load_pair_store, prepare_pair_store
     from .store.prepare import prepare_store
     from .store.token_store import TokenStore, load_store
@@ -55,6 +56,7 @@ __all__ = [
     "TokenStore",
     "WordVectors",
     "extend_tokenizer",
+    "held_out_text",
     "iter_corpus",
     "language_labels",
     "list_languages",
@@ -108,6 +110,9 @@ _NAMES = {
     ],
     "romanization.romanizer": [
         "Romanizer",
+    ],
+    "store.held_out_text": [
+        "held_out_text",
     ],
     "store.pair_store": [
         "PairStore",

@@ -16,6 +16,7 @@ from .blocks import BLOCK, from_blocks, to_blocks
 
 __all__ = ["START_FILE", "pack_start", "start_file", "start_languages", "write_start"]
 
+#: The file in the package with the sample's starting checkpoint.
 START_FILE = "start.safetensors"
 
 # In 16 bits: they are small, or begin at random rather than rounded.

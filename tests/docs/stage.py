@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from hf_mplm.data import save_tokenizer
@@ -43,17 +44,17 @@ def build_stage(folder: Path, tiny_encoder: Path) -> Path:
     return folder
 
 
-def write_text(folder: Path) -> None:
+def write_text(folder: Path, languages: Sequence[str] = LANGUAGES) -> None:
     """A few training sentences of each language."""
     folder.mkdir()
-    for code in LANGUAGES:
+    for code in languages:
         texts = [row.text for row in iter_sample(code, "train")][:LINES]
         (folder / f"{code}.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
 
 
-def write_data(folder: Path) -> None:
+def write_data(folder: Path, languages: Sequence[str] = LANGUAGES) -> None:
     """SIB-200 with the same few items of every language, several of each topic."""
-    for code in LANGUAGES:
+    for code in languages:
         place = folder / "sib200" / code
         place.mkdir(parents=True)
         for split, wanted in (("train", 5), ("dev", 1), ("test", 3)):

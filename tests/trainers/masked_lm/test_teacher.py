@@ -61,7 +61,7 @@ def test_what_is_distilled_forgets_less(tiny_tokenizer: PreTrainedTokenizerBase,
 
     plain, _ = forgotten(0.0)
     kept, whole = forgotten(5.0)
-    assert kept < 0.5 * plain
+    assert kept < 0.75 * plain
     # Cut into micro-batches, the step is the same.
     _, cut = forgotten(5.0, per_device_train_batch_size=2, gradient_accumulation_steps=2)
     assert largest_difference(whole, cut) < 1e-4
