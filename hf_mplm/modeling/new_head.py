@@ -101,7 +101,7 @@ def give_identity_head(model: PreTrainedModel) -> NewHead:
       state is centred and has its length set to what the last layer's weights make it on average. Exact up to these
       two numbers a token (cosine 1 with the centred state, in single precision).
     - ModernBERT (dense and norm without biases): nothing can be added, so the dense layer makes states small, where
-      GELU is nearly linear, and the norm makes them long again; a mean cosine of 0.9997 at widths of 384, 768 and 1,024.
+      GELU is nearly linear, and the norm makes them long again; a mean cosine of 0.9997 at widths of 384 to 1,024.
 
     `NewHead.closeness` is measured and not assumed, also for other activations.
 
