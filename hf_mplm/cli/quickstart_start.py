@@ -15,6 +15,8 @@ __all__ = ["START", "check_start", "make_start"]
 logger = logging.getLogger(__name__)
 
 START = "start"
+# Folders of a quickstart: the start where it is no other checkpoint, and its tokenizer, which `prepare` takes.
+_UNTRAINED, _TOKENIZER = "untrained", "tokenizer"
 
 
 def check_start(args: QuickstartArguments) -> None:
@@ -54,13 +56,17 @@ def make_start(args: QuickstartArguments, corpus: Path) -> str:
     if args.from_scratch:
         return _random_start(args, corpus)
 
+    from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, save_tokenizer
     from hf_mplm.jobs.digests import digest_file
     from hf_mplm.sample import start_file, write_start
 
     def build(folder: Path) -> None:
         write_start(folder)
 
-    return str(make_part(args, START, {"file": digest_file(start_file())}, build))
+    identity = {"file": digest_file(start_file())}
+    start = make_part(args, _UNTRAINED, identity, build)
+    make_part(args, _TOKENIZER, identity, lambda folder: save_tokenizer(load_tokenizer(start), folder))
+    return str(start)
 
 
 def _random_start(args: QuickstartArguments, corpus: Path) -> str:
@@ -72,7 +78,7 @@ def _random_start(args: QuickstartArguments, corpus: Path) -> str:
     logger.info("A tokenizer of %s subwords on %s languages ...", args.vocab_size, len(args.languages))
     tokenizer = train_tokenizer_on_corpus(
         corpus,
-        Path(args.output) / "tokenizer",
+        Path(args.output) / _TOKENIZER,
         ReadOptions(),
         command="hf-mplm quickstart",
         overwrite=args.overwrite,
@@ -91,4 +97,4 @@ def _random_start(args: QuickstartArguments, corpus: Path) -> str:
         save_tokenizer(tokenizer, folder)
 
     identity = {**sizes, "seed": args.seed, "tokenizer": tokenizer_fingerprint(tokenizer)}
-    return str(make_part(args, START, identity, build))
+    return str(make_part(args, _UNTRAINED, identity, build))

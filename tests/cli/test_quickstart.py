@@ -240,7 +240,7 @@ def test_from_scratch_all_languages_are_taught(tmp_path: Path, capsys: pytest.Ca
     losses = [
         row.value
         for row in read_results(tmp_path / "out" / "results.parquet")
-        if row.metric == "mlm_loss" and Path(row.model).name == "start"
+        if row.metric == "mlm_loss" and Path(row.model).name == "untrained"
     ]
     assert np.mean(losses) == pytest.approx(np.log(900), rel=0.05)
 
