@@ -33,6 +33,7 @@ from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.store.token_store import load_store
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer, train_tokenizer
 from hf_mplm.evaluation import get_task
+from hf_mplm.evaluation.batching import evaluation_mode
 from hf_mplm.evaluation.kinds.finetuning import FineTuningSettings
 from hf_mplm.transfer.experiment import StudyExperiment
 from hf_mplm.transfer.modules import TaskModule, adapt_encoder, read_training_data, train_task_module
@@ -132,7 +133,7 @@ def compare(args: argparse.Namespace) -> None:
         f"most; peak {peak:.0f} MB with weights of {weights:.0f} MB, {grown:.0f} MB more after two more languages"
     )
     if apart > SAME_SCORES:
-        print(f"WARNING: the two ways differ by {apart:.4f} in a score, more than batch shapes should do")
+        raise SystemExit(f"the two ways differ by {apart:.4f} in a score")
 
 
 def cpu_seconds() -> float:
@@ -256,7 +257,7 @@ def score_alone(args: argparse.Namespace) -> None:
     (chosen,) = study.test_sets.sets
     rows = chosen.features.rows
     predictions: list[Any] = []
-    with torch.inference_mode(), module.active():
+    with torch.inference_mode(), module.active(), evaluation_mode(module.model):
         for first in range(0, len(rows), PLAIN_BATCH):
             batch = module.task.collate(rows[first : first + PLAIN_BATCH], base.tokenizer)
             room = WINDOW - batch["input_ids"].shape[1]

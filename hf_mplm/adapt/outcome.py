@@ -191,7 +191,9 @@ def _examples(
                     shown[code].append({"text": " ".join(words), "word": words[middle]})
                 guesses = []
                 if len(where):
-                    logits = loaded(**given).logits[0, int(where[0])]
+                    # On transformers 4.57 the tokenizer gives token types that ModernBERT does not take.
+                    read = {key: given[key] for key in ("input_ids", "attention_mask")}
+                    logits = loaded(**read).logits[0, int(where[0])]
                     guesses = [str(own.decode([index])).strip() for index in logits.topk(_GUESSES).indices.tolist()]
                 shown[code][place][side] = guesses
     return shown

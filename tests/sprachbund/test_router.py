@@ -219,7 +219,7 @@ def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplo
 @pytest.mark.parametrize(("setting", "joint"), [("probe", "joint-probe"), ("zero-shot", "joint")])
 def test_all_of_a_cluster_is_trained_on_together(setting, joint, folder, tmp_path, capsys):
     data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))
-    finetuning = {"sib200": {"learning_rate": 5e-3, "num_train_epochs": 2, "batch_size": 4, "max_length": 32}}
+    finetuning = {"sib200": {"learning_rate": 1e-2, "num_train_epochs": 6, "batch_size": 4, "max_length": 32}}
     flags = ["--tasks", "sib200", "--data_dir", data, "--transfer_settings", setting, "--layer", 1]
     flags += ["--finetuning", json.dumps(finetuning)] if setting == "zero-shot" else []
     flags += ["--source_languages", "pivot,cluster", "--output", tmp_path / "run"]

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from hf_mplm._lists import as_list
+from hf_mplm.evaluation.batching import evaluation_mode
 from hf_mplm.jobs.files import DamagedError
 
 from .adapted_encoder import AdaptedEncoder
@@ -31,7 +33,7 @@ class BottleneckEncoder(AdaptedEncoder):
 
     Raises:
         ImportError: if `adapters` is not installed.
-        ValueError: if it does not know the architecture.
+        ValueError: if it does not know the architecture, or changes what the encoder computes.
     """
 
     backend = "adapters"
@@ -45,12 +47,10 @@ class BottleneckEncoder(AdaptedEncoder):
                 "bottleneck adapters need the library `adapters`, which holds transformers to 4.57: "
                 'pip install "hf-mplm[adapters]"; the current stack has --backend peft'
             ) from error
-        if encoder.config.model_type == "modernbert":
-            # adapters 1.3 changes its states without any adapter in it, and training one ended in NaN.
-            raise ValueError("bottlenecks in ModernBERT do not train with the library adapters; take --backend peft")
         # It warns at every pass without an active adapter, which is what a baseline is.
         logging.getLogger("adapters.model_mixin").setLevel(logging.ERROR)
         logging.getLogger("adapters.models").setLevel(logging.ERROR)
+        before = _states(encoder)
         try:
             adapters.init(encoder)
         except (AttributeError, ValueError) as error:
@@ -58,6 +58,12 @@ class BottleneckEncoder(AdaptedEncoder):
                 f"the library adapters has no place for modules in {type(encoder).__name__} ({error}); take "
                 "--backend peft"
             ) from error
+        if not torch.allclose(_states(encoder), before, atol=1e-5):
+            # So does adapters 1.3 with ModernBERT, where training a module ended in NaN.
+            raise ValueError(
+                f"the library adapters changes what {type(encoder).__name__} computes without any module in it; take "
+                "--backend peft, with the encoder loaded anew"
+            )
         super().__init__(encoder)
         self._model: Any = encoder
         self._combinations: dict[str, Any] = {}
@@ -133,3 +139,11 @@ class BottleneckEncoder(AdaptedEncoder):
 
         blocks = [self._combinations.get(part, part) for part in parts]
         self._model.set_active_adapters(None if not blocks else blocks[0] if len(blocks) == 1 else Stack(*blocks))
+
+
+def _states(encoder: PreTrainedModel) -> Tensor:
+    """What an encoder makes of a few tokens."""
+    ids = torch.arange(min(8, encoder.config.vocab_size), device=encoder.device)[None]
+    with torch.inference_mode(), evaluation_mode(encoder):
+        states: Tensor = encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+    return states
