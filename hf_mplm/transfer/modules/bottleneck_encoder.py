@@ -59,7 +59,7 @@ class BottleneckEncoder(AdaptedEncoder):
                 "--backend peft"
             ) from error
         if not torch.allclose(_states(encoder), before, atol=1e-5):
-            # So does adapters 1.3 with ModernBERT, where training a module ended in NaN.
+            # So does adapters 1.3 with ModernBERT.
             raise ValueError(
                 f"the library adapters changes what {type(encoder).__name__} computes without any module in it; take "
                 "--backend peft, with the encoder loaded anew"

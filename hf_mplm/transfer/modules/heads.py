@@ -39,10 +39,19 @@ class _GivenEncoder(MeasuredModel):
         with torch.device("meta"):
             model: PreTrainedModel = auto_class.from_config(config, trust_remote_code=False)
         setattr(model, model.base_model_prefix, encoder)
-        for name, module in model.named_modules():
-            if not name.startswith(f"{model.base_model_prefix}.") and _has_own_meta(module):
+        own = [
+            module
+            for name, module in model.named_modules()
+            if name != model.base_model_prefix and not name.startswith(f"{model.base_model_prefix}.")
+        ]
+        for module in own:
+            if _has_own_meta(module):
                 module.to_empty(device=encoder.device, recurse=False)
-                model._init_weights(module)
+                if isinstance(module, nn.LayerNorm):
+                    module.reset_parameters()
+        # Of all, for ModernBERT of transformers 4.57 draws a layer where it draws the module around it.
+        for module in own:
+            model._init_weights(module)
         model.config._name_or_path = encoder.config._name_or_path
         return model.eval()
 
