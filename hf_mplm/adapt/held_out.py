@@ -59,7 +59,8 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
     """Mask the held-out text of a store, the same way for every model, and let one predict it.
 
     Args:
-        model (`str` or `Path`): a masked-LM checkpoint with the store's tokenizer.
+        model (`str` or `Path`): a masked-LM checkpoint with the store's tokenizer. Where it has tables of languages,
+            one that they lack is predicted without them.
         store ([`~hf_mplm.TokenStore`]): with held-out text.
         settings ([`AdaptSettings`]): what the adaptation is told.
 
@@ -67,6 +68,7 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
         `dict[str, HeldOut]`: by code, of the languages that have held-out text.
     """
     loaded = load_masked_lm(model, trust_remote_code=settings.trust_remote_code)
+    _complete_tables(loaded, store.languages)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = MaskedLMTrainingArguments(
             output_dir=scratch,
@@ -90,6 +92,17 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
         code: HeldOut(losses, counts, texts[code].tokens, texts[code].characters)
         for code, (losses, counts) in found.items()
     }
+
+
+def _complete_tables(model: Any, codes: Sequence[str]) -> None:
+    """Rows of zeros for the languages and scripts that a LangSAMP checkpoint lacks: nothing is added for them."""
+    tables = [getattr(model, name, None) for name in ("language_embeddings", "script_embeddings")]
+    known = [(table, table.num_embeddings) for table in tables if table is not None]
+    if known:
+        model.add_languages(codes)
+    with torch.no_grad():
+        for table, rows in known:
+            table.weight[rows:] = 0.0
 
 
 def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float, float, float]:

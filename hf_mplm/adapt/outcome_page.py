@@ -27,7 +27,7 @@ def outcome_page(found: Mapping[str, Any], outcome: Mapping[str, Any], scores: P
     rows: list[list[Any]] = [
         [
             code,
-            "old" if about["old"] else "new",
+            _standing(about),
             about["rows"],
             None if about["before"] is None else f"{about['before']:.3f}",
             f"{about['after']:.3f}",
@@ -41,7 +41,8 @@ def outcome_page(found: Mapping[str, Any], outcome: Mapping[str, Any], scores: P
     parts.append(
         "The mean loss of a masked token times tokens a character: it compares between vocabularies, and less is "
         "better. Unknown characters cost the start almost nothing, so that a language of many is flattered there. "
-        "Intervals are over rows of held-out text; those of means are over languages."
+        "Intervals are over rows of held-out text; those of means are over languages. Watched are known languages "
+        "that nothing was trained on, by sentences of the sample that ships with the package."
     )
     tables = [scores / side / "results.parquet" for side in ("before", "after")]
     if all(path.is_file() for path in tables):
@@ -69,10 +70,16 @@ def outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
         if outcome[group] is not None:
             lines.append(f"{what}: {_change(outcome[group])} bits a character")
         elif group == "old_languages":
-            lines.append("old languages: no text of them was given (--replay_corpus), so that losses there are unseen")
+            lines.append("old languages: the start has no LM head, or the sample has no known language to compare by")
         else:
             lines.append("new languages: the start has no LM head to compare with")
     return lines
+
+
+def _standing(about: Mapping[str, Any]) -> str:
+    if not about["old"]:
+        return "new"
+    return "old, replayed" if about["trained"] else "old, watched"
 
 
 def _change(change: Any) -> str | None:
