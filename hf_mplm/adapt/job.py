@@ -15,6 +15,7 @@ from hf_mplm.data.store.pair_store import prepare_pair_store
 from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.store.token_store import TokenStore
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from hf_mplm.hub.cards.checkpoint import loss_picture
 from hf_mplm.jobs.files import explain_full_disk, read_json, write_json
 from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.jobs.lock import hold_folder
@@ -26,7 +27,7 @@ from .diagnosis import diagnose
 from .diagnosis_page import diagnosis_page, plan_lines
 from .encoder_facts import EncoderFacts, describe_encoder
 from .outcome import measure_outcome, update_card
-from .outcome_page import outcome_page
+from .outcome_page import bits_picture, outcome_page
 from .settings import AUTO, AdaptSettings
 from .training import align_model, shared_tokens, train_model
 from .watched import watched_languages, write_watched_text
@@ -285,7 +286,12 @@ class AdaptJob:
             logger.info("Measuring the start and the result ...")
             outcome = measure_outcome(settings, found, before, after, model, scores)
             write_json(made / "outcome.json", outcome)
-            (made / "report.md").write_text(outcome_page(found, outcome, scores), encoding="utf-8")
+            (made / "bits.svg").write_text(bits_picture(outcome), encoding="utf-8")
+            curve = loss_picture(model)
+            if curve is not None:
+                (made / "curve.svg").write_bytes(curve)
+            page = outcome_page(found, outcome, scores, curve=curve is not None)
+            (made / "report.md").write_text(page, encoding="utf-8")
 
         self._make(folder, "report", {"identity": identity}, build)
         outcome: dict[str, Any] = read_json(folder / "outcome.json")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ FILES = (
     "model/model.safetensors",
     "report/outcome.json",
     "report/report.md",
+    "report/bits.svg",
 )
 
 
@@ -81,6 +83,8 @@ def test_a_folder_of_text_becomes_an_encoder_with_its_report(place: Path, whole:
     page = (whole / "report" / "report.md").read_text(encoding="utf-8")
     assert "wol_Latn" in page and "Masked words of wol_Latn" in page
     assert re.search(r"swh_Latn +\| +old, replayed", page) and re.search(r"eng_Latn +\| +old, watched", page)
+    for name in ("bits.svg", "curve.svg"):
+        assert f"]({name})" in page and ElementTree.parse(whole / "report" / name).getroot().tag.endswith("svg")
     card = (whole / "model" / "README.md").read_text(encoding="utf-8")
     assert "bits_per_character" in card and "wol_Latn" in card
 
