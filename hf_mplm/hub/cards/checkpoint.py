@@ -23,6 +23,7 @@ from .limits import find_limits, read_overlap
 from .rendering import is_own_card, render, save_card
 from .results import group_tables, model_index, results_table, task_types_of
 from .scores import read_scores
+from .sources import hub_datasets, license_of, license_text, source_lines
 from .training import changed_arguments, held_out_loss, measured_lines, training_lines
 
 
@@ -125,7 +126,7 @@ def draw_model_card(
     arguments, state = _read(folder / "training_args.json"), _read(folder / "trainer_state.json")
     sources = record.get("sources") or []
     given = license or noted.get("license")
-    license = given or _license_of(sources)
+    license = given or license_of(sources)
     languages, rows = language_facts(folder, language_counts)
     trained = _trained(languages)
     from_hub = bool(base_model) and not is_local(str(base_model))
@@ -137,7 +138,7 @@ def draw_model_card(
         pipeline_tag="fill-mask",
         base_model=base_model if from_hub else None,
         base_model_relation=("adapter" if delta else "finetune") if from_hub else None,
-        datasets=sorted({str(one["name"]) for one in sources if one.get("kind") == "hub"}) or None,
+        datasets=hub_datasets(sources) or None,
         tags=sorted({"hf-mplm", *as_list(tags, keep_spaces=True)}),
         **_results_metadata(rows, name),
     )
@@ -156,9 +157,9 @@ def draw_model_card(
         architecture=describe_architecture(config),
         n_sentences=shorten_number(sum(texts["sentences"])) if texts["sentences"] else "",
         n_tokens=shorten_number(sum(texts["tokens"])),
-        sources=list(map(_source, sources)),
+        sources=source_lines(sources),
         corpora=", ".join(map(markdown_code, record.get("corpora") or [])),
-        license_text=_license_text(license, is_given=bool(given)),
+        license_text=license_text(license, is_given=bool(given)),
         training=training_lines(
             {**arguments, **facts}, _read(folder / "run.json").get("changes", []), record.get("recipe")
         )
@@ -232,29 +233,6 @@ def _results_metadata(rows: Sequence[Any], name: str) -> dict[str, Any]:
     except ValueError as error:  # a task of somebody's own, whose type only they can tell
         logger.info("the card has no model-index: %s", error)
         return {}
-
-
-def _license_of(sources: Sequence[Mapping[str, Any]]) -> str | None:
-    licenses = {one.get("license") for one in sources}
-    return next(iter(licenses)) if len(licenses) == 1 else None
-
-
-def _license_text(license: str | None, *, is_given: bool) -> str:
-    if not license:
-        return "No licence was given, and the training text names none that all of it has."
-    return f"Licence: {markdown_escape(license)}{'.' if is_given else ', that of the training text.'}"
-
-
-def _source(source: Mapping[str, Any]) -> str:
-    """A corpus in one line: name, revision and licence."""
-    name = markdown_code(str(source.get("name")))
-    if source.get("kind") == "hub":
-        name = f"[{name}](https://huggingface.co/datasets/{source.get('name')})"
-    revision = source.get("revision")
-    license = source.get("license")
-    parts = [name, f"revision {markdown_code(str(revision)[:12])}" if revision else ""]
-    parts.append(f"licence {markdown_escape(str(license))}" if license else "no licence is named there")
-    return ", ".join(part for part in parts if part)
 
 
 def _read(path: Path) -> dict[str, Any]:
