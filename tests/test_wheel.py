@@ -66,7 +66,9 @@ def test_every_module_that_it_imports_is_of_a_package_that_it_asks_for(wheel: Pa
 
 
 def test_the_search_sees_imports_wherever_they_stand() -> None:
-    source = "import os\nfrom . import here\nfrom hf_mplm import x\ndef f():\n    import one.part\n    from two import y\n"
+    source = (
+        "import os\nfrom . import a\nfrom hf_mplm import b\ndef f():\n    import one.part\n    from two import c\n"
+    )
     assert _imported(source) == {"one", "two"}
 
 

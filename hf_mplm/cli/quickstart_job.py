@@ -214,7 +214,7 @@ class QuickstartJob:
         return self.args.align_share
 
     def _train(self, start: str, steps: int) -> dict[str, list[ResultRow]]:
-        """Both models, side by side where there are cores for it: each in a process of its own. Returns their scores."""
+        """Both models and their scores; side by side where there are cores for it, each in a process of its own."""
         import torch
 
         cores = torch.get_num_threads()

@@ -85,7 +85,7 @@ def test_encoder_settings_text_and_licence_are_told_and_no_place(mapped: tuple[P
         "- extraction: method: pooled\n- extraction: min count: 3\n",
         "- hub: eng_Latn\n- mode: supervised\n- method: orthogonal\n",
         "3,000 sentences, 24,000 words.",
-        "- [`somebody/text`](https://huggingface.co/datasets/somebody/text), revision `aaaaaaaaaaaa`, licence cc-by-4.0",
+        "(https://huggingface.co/datasets/somebody/text), revision `aaaaaaaaaaaa`, licence cc-by-4.0\n",
         "Licence: cc-by-4.0, that of the training text.",
         "Not mapped, because they do not gain: tha_Thai.",
     ):

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from huggingface_hub import ModelCardData
 
@@ -27,6 +27,9 @@ from .sources import hub_datasets, license_of, license_text, source_lines
 from .training import changed_arguments, held_out_loss, measured_lines, training_lines
 
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["CURVE_FILE", "draw_model_card", "language_facts", "loss_picture", "measured_facts", "write_model_card"]
 
 logger = logging.getLogger(__name__)
@@ -37,18 +40,19 @@ _LOSS = {"align": "Held-out loss, all terms together,"}
 _PACKAGES = ("hf-mplm", "transformers", "torch", "datasets", "tokenizers")
 
 
-def write_model_card(
-    folder: str | Path,
-    *,
-    name: str | None = None,
-    base_model: str | None = None,
-    license: str | None = None,
-    language_counts: Mapping[str, int] | None = None,
-    paper: Mapping[str, str] | None = None,
-    tags: str | Sequence[str] = (),
-    template: str | None = None,
-    facts: Mapping[str, Any] | None = None,
-) -> Path:
+class CardKeywords(TypedDict, total=False):
+    """What the card of a checkpoint is told beside its name and what lies in the folder; see [`write_model_card`]."""
+
+    base_model: str | None
+    license: str | None
+    language_counts: Mapping[str, int] | None
+    paper: Mapping[str, str] | None
+    tags: str | Sequence[str]
+    template: str | None
+    facts: Mapping[str, Any] | None
+
+
+def write_model_card(folder: str | Path, *, name: str | None = None, **told: Unpack[CardKeywords]) -> Path:
     """Write `README.md`, and the curve of the loss, into a checkpoint's folder, out of what lies there.
 
     A card that a person has written is left as it is. In one that this function wrote, the sections between its
@@ -81,17 +85,7 @@ def write_model_card(
     if path.is_file() and not is_own_card(folder):
         logger.info("kept %s, which somebody wrote by hand", path)
         return path
-    text = draw_model_card(
-        folder,
-        name=name or folder.resolve().name,
-        base_model=base_model,
-        license=license,
-        language_counts=language_counts,
-        paper=paper,
-        tags=tags,
-        template=template,
-        facts=facts,
-    )
+    text = draw_model_card(folder, name=name or folder.resolve().name, **told)
     picture = loss_picture(folder)
     if picture is not None:
         with atomic_write(folder / CURVE_FILE) as file:
@@ -100,34 +94,27 @@ def write_model_card(
     return path
 
 
-def draw_model_card(
-    folder: Path,
-    *,
-    name: str,
-    base_model: str | None = None,
-    license: str | None = None,
-    language_counts: Mapping[str, int] | None = None,
-    paper: Mapping[str, str] | None = None,
-    tags: str | Sequence[str] = (),
-    template: str | None = None,
-    facts: Mapping[str, Any] | None = None,
-) -> str:
+def draw_model_card(folder: Path, *, name: str, **told: Unpack[CardKeywords]) -> str:
     """The card that [`write_model_card`] writes, as text. Arguments and errors are the same."""
+    if unknown := sorted(set(told) - CardKeywords.__optional_keys__):
+        known = ", ".join(sorted(CardKeywords.__optional_keys__))
+        raise TypeError(f"a card is told nothing called {', '.join(unknown)}; there are name, {known}")
     record = _read(folder / "hf_mplm.json")
     noted = record.get("card") or {}
-    template = template or noted.get("template") or "pretrain"
+    # What training wrote down, under what is given now.
+    said: dict[str, Any] = {**noted, **{key: value for key, value in told.items() if value}}
+    template = said.get("template") or "pretrain"
     if template not in _TEMPLATES:
         raise ValueError(f"there is no template {template!r} of a card; there are {', '.join(_TEMPLATES)}")
-    base_model, paper = base_model or noted.get("base_model"), paper or noted.get("paper")
-    tags, facts = tags or noted.get("tags") or (), {**(noted.get("facts") or {}), **(facts or {})}
+    base_model, paper, given = said.get("base_model"), said.get("paper"), said.get("license")
+    facts = {**(noted.get("facts") or {}), **(told.get("facts") or {})}
     config = _read(folder / "config.json")
     if not config:
         raise FileNotFoundError(f"{folder} holds no config.json: a card is written for a saved checkpoint")
     arguments, state = _read(folder / "training_args.json"), _read(folder / "trainer_state.json")
     sources = record.get("sources") or []
-    given = license or noted.get("license")
     license = given or license_of(sources)
-    languages, rows = language_facts(folder, language_counts)
+    languages, rows = language_facts(folder, told.get("language_counts"))
     trained = _trained(languages)
     from_hub = bool(base_model) and not is_local(str(base_model))
     has_tables, delta = "languages" in config, is_delta(folder)
@@ -139,7 +126,7 @@ def draw_model_card(
         base_model=base_model if from_hub else None,
         base_model_relation=("adapter" if delta else "finetune") if from_hub else None,
         datasets=hub_datasets(sources) or None,
-        tags=sorted({"hf-mplm", *as_list(tags, keep_spaces=True)}),
+        tags=sorted({"hf-mplm", *as_list(said.get("tags") or (), keep_spaces=True)}),
         **_results_metadata(rows, name),
     )
     texts = {key: [value for one in languages if (value := getattr(one, key))] for key in ("sentences", "tokens")}
