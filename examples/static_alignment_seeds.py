@@ -16,6 +16,8 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
+import torch
+
 from examples.commands import run
 from hf_mplm.evaluation import read_results
 
@@ -37,8 +39,10 @@ def align(name: str, seed: int, args: argparse.Namespace) -> Path:
         data = ["--model", args.model, "--store", args.store, "--static", args.static, "--output", output]
         size = ["--per_device_train_batch_size", args.batch_size, "--words_per_step", args.words_per_step]
         plain = ["--eval_strategy", "no", "--load_best_model_at_end", "false", "--save_strategy", "no"]
-        steps = ["--max_steps", args.max_steps, "--seed", seed, "--bf16"]
-        run("align-static", "--config", recipe, *flags, *data, *size, *plain, *steps, *args.train_flags)
+        steps = ["--max_steps", args.max_steps, "--seed", seed]
+        # Trainer takes bfloat16 without an accelerator only where it is told that none is wanted.
+        precision = ["--bf16", *([] if torch.accelerator.is_available() else ["--use_cpu"])]
+        run("align-static", "--config", recipe, *flags, *data, *size, *plain, *steps, *precision, *args.train_flags)
     return output
 
 

@@ -40,26 +40,34 @@ class HeldOut(NamedTuple):
     tokens: int
     characters: int
 
-    def bits(self, rows: np.ndarray | None = None) -> float:
+    def bits(self) -> float:
         """Bits a character: the mean loss of a masked token, times tokens a character.
 
         An estimate of the pseudo-log-likelihood (Salazar et al. 2020) with several tokens masked at once, by which
         each is told from less.
+        """
+        return float(self.resampled(np.arange(len(self.losses))[None])[0])
+
+    def resampled(self, rows: np.ndarray) -> np.ndarray:
+        """The same of rows that were drawn with repetition.
 
         Args:
-            rows (`np.ndarray`, *optional*): which rows, with repetition; all by default. Shape: (rows,).
+            rows (`np.ndarray`): indices. Shape: (draws, rows).
+
+        Returns:
+            `np.ndarray`: bits a character. Shape: (draws,).
         """
-        losses, counts = np.asarray(self.losses), np.asarray(self.counts)
-        if rows is not None:
-            losses, counts = losses[rows], counts[rows]
-        return float(losses.sum() / max(1, counts.sum()) * self.tokens / max(1, self.characters) / math.log(2))
+        losses, counts = np.asarray(self.losses)[rows].sum(axis=1), np.asarray(self.counts)[rows].sum(axis=1)
+        bits: np.ndarray = losses / np.maximum(1, counts) * self.tokens / max(1, self.characters) / math.log(2)
+        return bits
 
 
 def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettings) -> dict[str, HeldOut]:
     """Mask the held-out text of a store, the same way for every model, and let one predict it.
 
     Args:
-        model (`str` or `Path`): a masked-LM checkpoint with the store's tokenizer.
+        model (`str` or `Path`): a masked-LM checkpoint with the store's tokenizer. Where it has tables of languages,
+            one that they lack is predicted without them.
         store ([`~hf_mplm.TokenStore`]): with held-out text.
         settings ([`AdaptSettings`]): what the adaptation is told.
 
@@ -67,6 +75,7 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
         `dict[str, HeldOut]`: by code, of the languages that have held-out text.
     """
     loaded = load_masked_lm(model, trust_remote_code=settings.trust_remote_code)
+    _complete_tables(loaded, store.languages)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = MaskedLMTrainingArguments(
             output_dir=scratch,
@@ -92,6 +101,17 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
     }
 
 
+def _complete_tables(model: Any, codes: Sequence[str]) -> None:
+    """Rows of zeros for the languages and scripts that a LangSAMP checkpoint lacks: nothing is added for them."""
+    tables = [getattr(model, name, None) for name in ("language_embeddings", "script_embeddings")]
+    known = [(table, table.num_embeddings) for table in tables if table is not None]
+    if known:
+        model.add_languages(codes)
+    with torch.no_grad():
+        for table, rows in known:
+            table.weight[rows:] = 0.0
+
+
 def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float, float, float]:
     """The change in bits a character, with a 95 % interval over the rows of the held-out text.
 
@@ -104,12 +124,10 @@ def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float,
         `tuple[float, float, float]`: after less before, and the interval's ends; negative is better.
     """
     generator = np.random.default_rng(seed)
+    one = generator.integers(len(before.losses), size=(_RESAMPLES, len(before.losses)))
     paired = before.counts == after.counts
-    differences = []
-    for _ in range(_RESAMPLES):
-        one = generator.integers(len(before.losses), size=len(before.losses))
-        other = one if paired else generator.integers(len(after.losses), size=len(after.losses))
-        differences.append(after.bits(other) - before.bits(one))
+    other = one if paired else generator.integers(len(after.losses), size=(_RESAMPLES, len(after.losses)))
+    differences = after.resampled(other) - before.resampled(one)
     low, high = np.percentile(differences, [2.5, 97.5])
     return after.bits() - before.bits(), float(low), float(high)
 

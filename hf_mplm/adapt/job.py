@@ -15,6 +15,7 @@ from hf_mplm.data.store.pair_store import prepare_pair_store
 from hf_mplm.data.store.prepare import prepare_store
 from hf_mplm.data.store.token_store import TokenStore
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from hf_mplm.hub.cards.checkpoint import loss_picture
 from hf_mplm.jobs.files import explain_full_disk, read_json, write_json
 from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.jobs.lock import hold_folder
@@ -26,9 +27,10 @@ from .diagnosis import diagnose
 from .diagnosis_page import diagnosis_page, plan_lines
 from .encoder_facts import EncoderFacts, describe_encoder
 from .outcome import measure_outcome, update_card
-from .outcome_page import outcome_page
+from .outcome_page import bits_picture, outcome_page
 from .settings import AUTO, AdaptSettings
 from .training import align_model, shared_tokens, train_model
+from .watched import watched_languages, write_watched_text
 
 
 __all__ = ["AdaptJob"]
@@ -72,7 +74,7 @@ class AdaptJob:
             found = self.diagnose()
             logger.info("%s", "\n".join(plan_lines(found, self.plan(found))))
             start = self._grow(found)
-            store = self._prepare(start, self.output / "store")
+            store = self._prepare_training(start)
             model = self._train(found, start, store)
             return self._report(found, start, store, model)
 
@@ -165,20 +167,25 @@ class AdaptJob:
             ) from error
         return folder
 
-    def _prepare(self, start: str | Path, folder: Path) -> TokenStore:
+    def _prepare(self, start: str | Path, folder: Path, watched: Path | None = None) -> TokenStore:
+        """The text that is trained on, or that of the watched languages, in the tokens of `start`."""
         settings = self.settings
-        store = prepare_store(
-            [*settings.corpus, *(settings.replay_corpus or ())],
+        corpus = [watched] if watched else [*settings.corpus, *(settings.replay_corpus or ())]
+        return prepare_store(
+            corpus,
             start,
             folder,
             chunk_length=settings.chunk_length,
             holdout=settings.holdout,
             num_proc=settings.num_proc,
             seed=settings.seed,
-            languages=self._all_languages(),
+            languages=None if watched else self._all_languages(),
             trust_remote_code=settings.trust_remote_code,
             overwrite=self.overwrite,
         )
+
+    def _prepare_training(self, start: str | Path) -> TokenStore:
+        store = self._prepare(start, self.output / "store")
         for code, counts in store.info["languages"].items():
             lost = counts["unknown_characters"] / max(1, counts["characters"])
             if lost > _LOST:
@@ -254,23 +261,37 @@ class AdaptJob:
     def _report(self, found: dict[str, Any], start: str | Path, store: TokenStore, model: Path) -> dict[str, Any]:
         """The fourth stage."""
         settings = self.settings
+        watched = watched_languages(found, store.languages)
         # Another vocabulary reads the same held-out sentences in other tokens.
-        before = store if start == settings.model else self._prepare(settings.model, self.output / "store-before")
+        same = start == settings.model
+        before = [store if same else self._prepare(settings.model, self.output / "store-before")]
+        after = [store]
+        if watched:
+            text = write_watched_text(self.output / "watched" / "text", watched, settings.holdout)
+            after.append(self._prepare(start, self.output / "watched" / "store", text))
+            before.append(
+                after[-1] if same else self._prepare(settings.model, self.output / "watched" / "store-before", text)
+            )
         told = {name: getattr(settings, name) for name in ("data_dir", "seed", "new_lm_head")}
         identity = {
             **told,
             "tasks": list(settings.tasks),
             "start": self._digest(),
             "model": model_digest(model),
-            "store": store.info["identity"],
+            "stores": [each.info["identity"] for each in after],
         }
         folder, scores = self.output / "report", self.output / "scores"
 
         def build(made: Path) -> None:
             logger.info("Measuring the start and the result ...")
-            outcome = measure_outcome(settings, found, before, store, model, scores)
+            outcome = measure_outcome(settings, found, before, after, model, scores)
             write_json(made / "outcome.json", outcome)
-            (made / "report.md").write_text(outcome_page(found, outcome, scores), encoding="utf-8")
+            (made / "bits.svg").write_text(bits_picture(outcome), encoding="utf-8")
+            curve = loss_picture(model)
+            if curve is not None:
+                (made / "curve.svg").write_bytes(curve)
+            page = outcome_page(found, outcome, scores, curve=curve is not None)
+            (made / "report.md").write_text(page, encoding="utf-8")
 
         self._make(folder, "report", {"identity": identity}, build)
         outcome: dict[str, Any] = read_json(folder / "outcome.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -78,12 +79,18 @@ def nearest_by_letters(texts: Sequence[str], samples: Mapping[str, Sequence[str]
     for code, sentences in sorted(samples.items()):
         if len(sentences) < 2 * _HELD_OUT or not texts:
             continue
-        model = _Trigrams([text for place, text in enumerate(sentences) if place % _HELD_OUT])
-        own = np.array([model.surprise(text) for text in sentences[::_HELD_OUT]])
+        model, own = _learn(tuple(sentences))
         given = np.array([model.surprise(text) for text in texts])
         usual = float(np.percentile(own, _USUAL))
         found.append(Lookalike(code, float((given <= usual).mean()), float(given.mean() / own.mean())))
     return min(found, key=lambda one: (one.surprise, one.language), default=None)
+
+
+@lru_cache(maxsize=64)
+def _learn(sentences: tuple[str, ...]) -> tuple[_Trigrams, np.ndarray]:
+    """A language's model, and how surprising its own other sentences are; each new language is held against it."""
+    model = _Trigrams([text for place, text in enumerate(sentences) if place % _HELD_OUT])
+    return model, np.array([model.surprise(text) for text in sentences[::_HELD_OUT]])
 
 
 def _padded(text: str) -> str:

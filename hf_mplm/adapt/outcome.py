@@ -36,8 +36,8 @@ _GUESSES = 3
 def measure_outcome(
     settings: AdaptSettings,
     found: Mapping[str, Any],
-    before: TokenStore,
-    after: TokenStore,
+    before: Sequence[TokenStore],
+    after: Sequence[TokenStore],
     model: Path,
     scores: Path,
 ) -> dict[str, Any]:
@@ -46,8 +46,9 @@ def measure_outcome(
     Args:
         settings ([`AdaptSettings`]): what the adaptation is told.
         found (`Mapping`): the diagnosis.
-        before ([`~hf_mplm.TokenStore`]): the text in the start's tokens.
-        after ([`~hf_mplm.TokenStore`]): the same in the result's.
+        before (`Sequence[TokenStore]`): the text that was trained on in the start's tokens, and after it that of
+            languages that are watched.
+        after (`Sequence[TokenStore]`): the same in the result's.
         model (`Path`): the result.
         scores (`Path`): folder for the results of benchmarks, `before` and `after`.
 
@@ -55,13 +56,15 @@ def measure_outcome(
         `dict`: `held_out` by language, `old_languages`, `tasks`, `left_out` and `examples`.
     """
     # An encoder without its LM head predicts nothing.
-    start = None if settings.new_lm_head else measure_held_out(settings.model, before, settings)
-    result = measure_held_out(model, after, settings)
-    held_out = {code: _side_by_side(code, start, result, found) for code in result}
+    start = None if settings.new_lm_head else _measure_all(settings.model, before, settings)
+    result = _measure_all(model, after, settings)
+    trained = after[0].languages
+    languages = [code for store in after for code in store.languages]
+    held_out = {code: _side_by_side(code, start, result, found, trained) for code in result}
     left_out: list[str] = []
     if settings.data_dir is not None:
         for name, encoder in (("before", settings.model), ("after", str(model))):
-            left_out += _measure_tasks(settings, encoder, list(after.languages), scores / name)
+            left_out += _measure_tasks(settings, encoder, languages, scores / name)
     else:
         left_out.append("no benchmark was measured: --data_dir names the folder with one folder a benchmark")
     return {
@@ -77,7 +80,7 @@ def measure_outcome(
             if losses is not None
         },
         "left_out": sorted(set(left_out)),
-        "examples": _examples(settings, found, after, model),
+        "examples": _examples(settings, found, after[0], model),
     }
 
 
@@ -106,12 +109,21 @@ def update_card(model: Path, outcome: Mapping[str, Any], scores: Path) -> None:
     add_results_to_card(model, rows, task_types={HELD_OUT: "fill-mask"})
 
 
+def _measure_all(model: str | Path, stores: Sequence[TokenStore], settings: AdaptSettings) -> dict[str, HeldOut]:
+    return {code: one for store in stores for code, one in measure_held_out(model, store, settings).items()}
+
+
 def _side_by_side(
-    code: str, start: Mapping[str, HeldOut] | None, result: Mapping[str, HeldOut], found: Mapping[str, Any]
+    code: str,
+    start: Mapping[str, HeldOut] | None,
+    result: Mapping[str, HeldOut],
+    found: Mapping[str, Any],
+    trained: Sequence[str],
 ) -> dict[str, Any]:
     after = result[code]
     about: dict[str, Any] = {
         "old": code not in found["languages"],
+        "trained": code in trained,
         "rows": len(after.losses),
         "after": round(after.bits(), 6),
         "before": None,

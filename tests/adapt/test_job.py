@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
+from hf_mplm import prepare_store
 from hf_mplm.adapt import AdaptJob, AdaptSettings, job, training
+from hf_mplm.adapt.held_out import measure_held_out
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from hf_mplm.modeling import XLMRobertaForLangScriptMLM
 from tests import fixtures
 from tests.data.tokenizing.kinds import byte_level_bpe, word_piece
 
@@ -25,6 +30,7 @@ FILES = (
     "model/model.safetensors",
     "report/outcome.json",
     "report/report.md",
+    "report/bits.svg",
 )
 
 
@@ -63,15 +69,22 @@ def test_a_folder_of_text_becomes_an_encoder_with_its_report(place: Path, whole:
     assert not report["missing_keys"]
     outcome = json.loads((whole / "report" / "outcome.json").read_text(encoding="utf-8"))
     held_out = outcome["held_out"]
-    assert {code: held_out[code]["old"] for code in held_out} == {
+    assert {code: held_out[code]["old"] for code in held_out if held_out[code]["trained"]} == {
         "wol_Latn": False,
         "swh_Latn": True,
         "ell_Grek": True,
     }
+    watched = [code for code in held_out if not held_out[code]["trained"]]
+    # Nearest first, English among them, and all of them known.
+    assert len(watched) == 8 and "eng_Latn" in watched and set(watched) <= set(found["known"])
+    assert all(held_out[code]["old"] and held_out[code]["rows"] >= 5 for code in watched)
     change, low, high = held_out["wol_Latn"]["change"]
     assert low <= change <= high
     page = (whole / "report" / "report.md").read_text(encoding="utf-8")
     assert "wol_Latn" in page and "Masked words of wol_Latn" in page
+    assert re.search(r"swh_Latn +\| +old, replayed", page) and re.search(r"eng_Latn +\| +old, watched", page)
+    for name in ("bits.svg", "curve.svg"):
+        assert f"]({name})" in page and ElementTree.parse(whole / "report" / name).getroot().tag.endswith("svg")
     card = (whole / "model" / "README.md").read_text(encoding="utf-8")
     assert "bits_per_character" in card and "wol_Latn" in card
 
@@ -164,7 +177,7 @@ def test_the_same_line_adapts_other_architectures_without_text_to_replay(
     encoder, name = encoder_of_another_kind(kind, tmp_path)
     settings = make_settings(encoder, place / "new", method="mlm", new_pieces="100", max_steps="3")
     outcome = AdaptJob(settings, tmp_path / "out").run()
-    assert outcome["old_languages"] is None and outcome["held_out"]["wol_Latn"]["change"] is not None
+    assert outcome["old_languages"] is not None and outcome["held_out"]["wol_Latn"]["change"] is not None
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out" / "model")
     assert type(model).__name__ == name
     tokenizer = load_tokenizer(tmp_path / "out" / "model")
@@ -173,6 +186,25 @@ def test_the_same_line_adapts_other_architectures_without_text_to_replay(
     terms = [entry["distillation_loss"] for entry in state["log_history"] if "distillation_loss" in entry]
     # At the first step nothing is forgotten yet, and its learning rate is 0.
     assert abs(terms[0]) < 1e-4 < terms[-1]
+
+
+def test_tables_that_lack_a_language_add_nothing_for_it(place: Path, tmp_path: Path, tiny_tokenizer) -> None:
+    """A LangSAMP start has no row of the new language, and the result none of those that are watched."""
+    plain = fixtures.tiny_xlm_roberta(len(tiny_tokenizer))
+    start = save_encoder(tmp_path / "plain", plain, tiny_tokenizer)
+    tables = XLMRobertaForLangScriptMLM.from_encoder(start, languages=["eng_Latn"], use_script_embeddings=False)
+    with torch.no_grad():
+        tables.language_embeddings.weight.fill_(1.0)
+    encoder = save_encoder(tmp_path / "encoder", tables, tiny_tokenizer)
+    store = prepare_store(place / "new", encoder, tmp_path / "store", chunk_length=32, holdout=5)
+    settings = make_settings(encoder, place / "new")
+    told = measure_held_out(encoder, store, settings)["wol_Latn"]
+    assert told.losses == pytest.approx(measure_held_out(start, store, settings)["wol_Latn"].losses)
+    # Of a language that they have, something is added.
+    english = write_text(tmp_path / "english", {"eng_Latn": sample_lines("eng_Latn", 60)})
+    store = prepare_store(english, encoder, tmp_path / "known", chunk_length=32, holdout=5)
+    told, plain_loss = (measure_held_out(model, store, settings)["eng_Latn"].bits() for model in (encoder, start))
+    assert abs(told - plain_loss) > 1e-3
 
 
 def test_scripts_are_aligned_after_pretraining(place: Path, tmp_path: Path) -> None:
