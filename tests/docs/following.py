@@ -3,7 +3,8 @@
 The rule by which a command of a page becomes the one that runs, and there is no other:
 
 - `torchrun ... -m hf_mplm VERB` and `accelerate launch ... -m hf_mplm VERB` are `hf-mplm VERB` in one process;
-- a verb of `SMALLER` has those flags behind its own, of which the last of a name counts, and lacks `--bf16`;
+- a verb of `SMALLER`, or a verb and its action, has those flags behind its own, of which the last of a name counts,
+  and lacks `--bf16`;
 - a script of `examples/` has `SMALLER_EXAMPLES` behind its flags;
 - lines that begin with a word of `NOT_RUN` install, log in or launch on machines that a test does not have.
 """
@@ -33,6 +34,9 @@ SMALLER = {
     "align-scripts": f"{TRAINING} --max_length 64",
     "align-static": f"{TRAINING} --words_per_step 64",
     "quickstart": "--max_steps 2 --languages eng_Latn swh_Latn",
+    "static extract": "--min_count 1 --min_words 3 --subsample 1 --num_proc 1",
+    "sprachbund cluster": "--num_clusters 2",
+    "sprachbund train": TRAINING,
 }
 SMALLER_EXAMPLES = f"--max_steps 2 --chunk_length 64 --holdout 4 --train_flags {TRAINING}"
 NOT_RUN = ("pip", "make", "git", "hf", "sbatch", "export", "ray", "#")
@@ -62,7 +66,7 @@ def translate(words: list[str]) -> list[str]:
         raise ValueError(f"the rule does not say what becomes of: {shlex.join(words)}")
     verb = words[1]
     kind = "prepare --romanize" if verb == "prepare" and "--romanize" in words else verb
-    smaller = SMALLER.get(kind, "").split()
+    smaller = SMALLER.get(" ".join(words[1:3]), SMALLER.get(kind, "")).split()
     return [word for word in words[1:] if word != "--bf16" or not smaller] + smaller
 
 
@@ -73,6 +77,13 @@ def run_command(words: list[str]) -> None:
         subprocess.run([sys.executable, *line[1:]], check=True)
     elif status := main(line):
         raise AssertionError(f"status {status} of: hf-mplm {shlex.join(line)}")
+
+
+def open_page(page: Path) -> None:
+    """Run the commands of a page's first block in the folder that the process is in."""
+    first = next(block for language, block in blocks(page) if language == "bash")
+    for words in commands(first):
+        run_command(words)
 
 
 def follow(page: Path, names: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Runs the Python of a page, and holds what its comments say comes out against what comes out.
 
 The rule by which a block becomes the one that runs, and there is no other: numbers of `SMALLER` take the place of
-those of the same arguments, and `bf16=True` is left out.
+those of the same arguments, and `bf16=True` is left out. A list in a comment that ends in `...` says how the value
+begins.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,8 @@ def _run_block(page: Path, block: str, space: dict[str, Any]) -> int:
             continue
         value = eval(compile(ast.Expression(statement.value), where, "eval"), space)
         expected = _literal(comment)
+        if isinstance(expected, list) and expected[-1:] == [...]:
+            expected, value = expected[:-1], value[: len(expected) - 1]
         if expected is not NOTHING:
             assert value == expected, f"{where} gives {value!r}, and the page says {expected!r}"
             compared += 1
@@ -97,3 +101,7 @@ def _literal(comment: str) -> Any:
         except (SyntaxError, ValueError):
             continue
     return NOTHING
+
+
+if __name__ == "__main__":
+    run_python(Path(sys.argv[1]), {})

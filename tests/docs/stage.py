@@ -13,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_mplm.data import save_tokenizer
+from hf_mplm.cli.main import main
+from hf_mplm.data import load_tokenizer, save_tokenizer
 from hf_mplm.sample import iter_sample
 from tests.data.tokenizing.kinds import byte_fallback_bpe, word_piece
-from tests.fixtures import CORPUS, tiny_bert, tiny_modernbert
+from tests.fixtures import CORPUS, tiny_bert, tiny_modernbert, tiny_xlm_roberta
 
 
 LANGUAGES = ["eng_Latn", "swh_Latn", "amh_Ethi", "ell_Grek", "tha_Thai", "hin_Deva", "hau_Latn"]
@@ -72,9 +73,31 @@ def write_data(folder: Path, languages: Sequence[str] = LANGUAGES) -> None:
 
 def write_tatoeba(folder: Path, code: str) -> None:
     """Sentences of a language and of English, line by line, as Tatoeba's test sets have them."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     name = f"tatoeba.{code[:3]}-eng"
     for language, suffix in ((code, code[:3]), (ENGLISH, "eng")):
         rows = sorted(iter_sample(language, "test"), key=lambda row: int(row.index_id))[:20]
         text = "".join(f"{row.text}\n" for row in rows)
         (folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+
+
+def write_encoder(folder: Path, tokenizer_folder: Path, layers: int) -> None:
+    """A masked LM of the architecture of XLM-R, 32 wide and so many layers deep."""
+    tokenizer = load_tokenizer(tokenizer_folder)
+    tiny_xlm_roberta(len(tokenizer), num_hidden_layers=layers).save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+
+
+def make_static(folder: Path) -> None:
+    """Word vectors of two languages out of `START`, a dictionary, and a store, as examples ask for them."""
+    start, text = str(folder / "START"), str(folder / "text")
+    few = ["--languages", "eng_Latn", "swh_Latn"]
+    extract = ["static", "extract", "--model", start, "--corpus", text, "--output", str(folder / "vectors"), *few]
+    assert main([*extract, "--method", "pooled", "--min_count", "1", "--num_proc", "1"]) == 0
+    (folder / "lexicons").mkdir()
+    lexicon = folder / "lexicons" / "eng_Latn-swh_Latn.tsv"
+    lexicon.write_text("the\tya\nof\twa\nand\tna\nin\tkatika\n", encoding="utf-8")
+    mapped = ["--dictionary", str(lexicon), "--output", str(folder / "mapped")]
+    assert main(["static", "map", "--static", str(folder / "vectors"), *mapped]) == 0
+    sizes = ["--chunk_length", "64", "--holdout", "4", "--num_proc", "1"]
+    assert main(["prepare", "--corpus", text, "--tokenizer", start, "--output", str(folder / "store"), *sizes]) == 0

@@ -13,9 +13,10 @@ import torch
 from hf_mplm.cli.main import main
 from hf_mplm.static import StaticEmbeddings
 from hf_mplm.static.word_table import WordTable
-from tests.hub.server import OWNER, LoopbackHub
+from tests.hub.server import LoopbackHub
 
-from .following import ROOT, TRAINING, blocks
+from .following import ROOT, TRAINING, blocks, open_page
+from .method_stages import build_sprachbund, build_static, build_transfer
 from .python_code import run_python
 from .stage import LANGUAGES, build_stage
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:Futur
 
 # Pages whose Python takes nothing but what the package holds run in the fast suite.
 QUICK = ["docs/languages.md", "docs/romanization.md"]
-# These talk to the Hub, and run in a process of their own that sees the one on loopback.
+# These talk to the Hub, and run in processes of their own that see the one on loopback.
 PUBLISHED = ["docs/publishing.md"]
 # Their Python asks for what the commands above it make in minutes; tests named beside run the same calls.
 NOT_RUN = {
@@ -33,15 +34,16 @@ NOT_RUN = {
     "docs/journeys/adapt-30-languages.md": "tests/docs/test_journeys.py",
     "docs/journeys/search-in-200-languages.md": "tests/docs/test_journeys.py",
     "docs/journeys/new-script.md": "tests/docs/test_journeys.py",
-    "docs/sprachbund.md": "tests/sprachbund/test_router.py",
-    "docs/static.md": "tests/static/test_mapping.py",
-    "docs/transfer.md": "tests/transfer/test_modules.py",
 }
+# Their first commands make what their Python reads.
+OPENED = {"docs/static.md": build_static, "docs/transfer.md": build_transfer}
+COLLECTION = "docs/sprachbund.md"
 PAGES = sorted(
     str(page.relative_to(ROOT))
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "model_cards").rglob("*.md")]
     if any(language == "python" for language, _ in blocks(page))
 )
+STAGED = [page for page in PAGES if page not in {*QUICK, *OPENED, COLLECTION, *PUBLISHED, *NOT_RUN}]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_folder: Path) -
     assert main(["pretrain", "--output", str(folder / "my-encoder"), *flags]) == 0
     delta = ["--method", "mlm", "--delta", "--delta_rank", "1"]
     assert main(["pretrain", "--output", str(folder / "small"), *delta, *flags]) == 0
-    for name in ("my-langsamp", "checkpoint"):
+    for name in ("my-langsamp", "checkpoint", "langsamp-mini"):
         shutil.copytree(folder / "my-encoder", folder / name)
     shutil.copytree(store, folder / "stores" / "glot")
     for name, like in (("TEXT", "text"), ("my_corpus", "text"), ("MODEL", "FacebookAI/xlm-roberta-base")):
@@ -129,8 +131,18 @@ def test_what_comments_say_comes_out(page: str, tmp_path: Path) -> None:
     assert run_python(ROOT / page, given(page, tmp_path)) >= 2
 
 
+@pytest.mark.parametrize("page", OPENED)
+def test_python_reads_what_the_first_commands_make(
+    page: str, tmp_path: Path, tiny_tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = OPENED[page](tmp_path, tiny_tokenizer_folder)
+    open_page(ROOT / page)
+    run_python(ROOT / page, names)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in {*QUICK, *PUBLISHED, *NOT_RUN}])
+@pytest.mark.parametrize("page", STAGED)
 def test_python_runs(page: str, place: Path) -> None:
     run_python(ROOT / page, given(page, place))
 
@@ -138,18 +150,34 @@ def test_python_runs(page: str, place: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PUBLISHED)
 def test_python_that_publishes_runs(page: str, place: Path) -> None:
-    code = "\n".join(block for language, block in blocks(ROOT / page) if language == "python")
-    code = code.replace('"me/', f'"{OWNER}/')
+    run_with_hub(page, place)
+
+
+@pytest.mark.slow
+def test_python_of_a_collection_runs(
+    tmp_path: Path, tiny_tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    build_sprachbund(tmp_path, tiny_tokenizer_folder)
+    open_page(ROOT / COLLECTION)
+    run_with_hub(COLLECTION, tmp_path, "push models me/collection --tag v1 --license apache-2.0")
+
+
+def run_with_hub(page: str, place: Path, *commands: str) -> None:
+    """Run commands and then the Python of a page, in processes that see a Hub on loopback on which `me` may write."""
     with LoopbackHub() as hub:
+        hub.writers.add("me")
         environment = {**hub.environment(place / "home"), "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=place, env=environment, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr[-2000:]
+        lines = [*(["hf_mplm", *words.split()] for words in commands), ["tests.docs.python_code", str(ROOT / page)]]
+        for line in lines:
+            command = [sys.executable, "-m", *line]
+            done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_what_does_not_run_is_run_elsewhere() -> None:
-    assert set(NOT_RUN) <= set(PAGES)
+    assert {*QUICK, *OPENED, COLLECTION, *PUBLISHED, *NOT_RUN} <= set(PAGES)
     assert [test for test in NOT_RUN.values() if not (ROOT / test).is_file()] == []
 
 
@@ -160,6 +188,7 @@ def test_a_wrong_comment_is_noticed(tmp_path: Path) -> None:
         ("'ä'.upper()  # 'Ä'", "'ä'.upper()  # 'A'"),
         ("int('a')  # ValueError: no", "int('1')  # ValueError: no"),
         ("int('a')\n# ValueError: no", "[][0]\n# ValueError: no"),
+        ("['a', 'b']  # ['a', ...]", "['b', 'a']  # ['a', ...]"),
     ):
         page.write_text(f"```python\n{right}\n```\n", encoding="utf-8")
         assert run_python(page, {}) == 1

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from examples.script_alignment import GROUPS
-from hf_mplm.cli.main import main
-from hf_mplm.data import load_tokenizer, save_tokenizer
-from tests.fixtures import CORPUS, tiny_xlm_roberta
+from tests.fixtures import CORPUS
 
 from .following import ROOT
-from .stage import build_stage, write_data, write_text
+from .stage import build_stage, make_static, write_data, write_encoder, write_text
 
 
 EXAMPLES = ROOT / "examples"
@@ -28,7 +26,7 @@ LINES = {
     ),
     "sprachbund_study": (
         "--data data --output out --encoder tiny=START --start START --languages 4 --clusters 2 --measured 1 "
-        "--steps 8 --holdout 2 --every 4 --seeds 1",
+        "--steps 8 --holdout 2 --every 4 --seeds 1 --budgets total",
         "out/losses.md",
     ),
     "static_alignment": (
@@ -57,30 +55,13 @@ SHARED = {"__init__", "commands"}
 def stage(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_folder: Path) -> Path:
     folder = build_stage(tmp_path_factory.mktemp("examples") / "stage", tiny_encoder_folder)
     # Deep enough for the layer that the papers' recipes measure.
-    tokenizer = load_tokenizer(tiny_encoder_folder)
-    tiny_xlm_roberta(len(tokenizer), num_hidden_layers=8).save_pretrained(folder / "START")
-    save_tokenizer(tokenizer, folder / "START")
+    write_encoder(folder / "START", tiny_encoder_folder, layers=8)
     shutil.copytree(CORPUS, folder / "data" / "udhr")
     languages = ["eng_Latn", *GROUPS["mediterranean"]["languages"]]
     (folder / "near").mkdir()
     write_text(folder / "near" / "text", languages)
     write_data(folder / "near", languages)
     return folder
-
-
-def make_static(folder: Path) -> None:
-    """Word vectors of two languages, a dictionary, and a store, as the heads of the scripts ask for them."""
-    start, text = str(folder / "START"), str(folder / "text")
-    few = ["--languages", "eng_Latn", "swh_Latn"]
-    extract = ["static", "extract", "--model", start, "--corpus", text, "--output", str(folder / "vectors"), *few]
-    assert main([*extract, "--method", "pooled", "--min_count", "1", "--num_proc", "1"]) == 0
-    (folder / "lexicons").mkdir()
-    lexicon = folder / "lexicons" / "eng_Latn-swh_Latn.tsv"
-    lexicon.write_text("the\tya\nof\twa\nand\tna\nin\tkatika\n", encoding="utf-8")
-    mapped = ["--dictionary", str(lexicon), "--output", str(folder / "mapped")]
-    assert main(["static", "map", "--static", str(folder / "vectors"), *mapped]) == 0
-    sizes = ["--chunk_length", "64", "--holdout", "4", "--num_proc", "1"]
-    assert main(["prepare", "--corpus", text, "--tokenizer", start, "--output", str(folder / "store"), *sizes]) == 0
 
 
 def test_every_example_is_run() -> None:

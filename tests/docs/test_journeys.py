@@ -76,6 +76,9 @@ def test_the_rule() -> None:
     assert line[:3] == ["pretrain", "--store", "s"] and "--use_cpu" in line and "--bf16" not in line
     assert list(commands("pip install x\n# a\nhf-mplm check f")) == [["hf-mplm", "check", "f"]]
     assert translate(["hf-mplm", "check", "f"]) == ["check", "f"]
+    smaller = translate(["hf-mplm", "static", "extract", "--min_count", "10"])
+    assert smaller[:4] == ["static", "extract", "--min_count", "10"] and smaller[4:6] == ["--min_count", "1"]
+    assert translate(["hf-mplm", "static", "map", "--static", "v"]) == ["static", "map", "--static", "v"]
     with pytest.raises(ValueError, match="does not say"):
         translate(["rm", "-r", "all"])
 
