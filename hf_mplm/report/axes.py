@@ -32,7 +32,12 @@ def svg_start(width: int, height: int, title: str) -> list[str]:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers from below the lowest to above the highest."""
+    """Round numbers from below the lowest to above the highest.
+
+    Args:
+        low (`float`): the lowest value that is drawn.
+        high (`float`): the highest.
+    """
     span = high - low or abs(high) or 1.0
     raw = span / _TICKS
     unit = 10.0 ** math.floor(math.log10(raw))
@@ -44,4 +49,12 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def along(value: float, ticks: Sequence[float], start: float, stop: float) -> float:
+    """Where a value stands on an axis, in pixels.
+
+    Args:
+        value (`float`): between the first tick and the last.
+        ticks (`Sequence[float]`): of the axis.
+        start (`float`): where the first of them is.
+        stop (`float`): where the last is.
+    """
     return start + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (stop - start)
