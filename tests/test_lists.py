@@ -140,7 +140,6 @@ HANDLED = {
     "write_corpus.languages",
     "write_digests.names",
     "write_digests.without",
-    "write_model_card.tags",
     "AdaptedEncoder.combine.names",
     "MaskedBatches.__init__.languages",
     "Scorer.score.languages",

@@ -15,7 +15,10 @@ from .study import Study
 NAME = "static"
 LANGUAGES = ["eng_Latn", "spa_Latn", "rus_Cyrl", "tur_Latn", "swh_Latn", "tha_Thai", "zho_Hans"]
 STEPS = {"small": 20, "full": 60}
-RUNS = {"small": ["mlm", "x2s-dcca", "x2s-mse"], "full": ["mlm", "x2s-dcca", "published", "x2s-mse", "x2s-mse-encoder"]}
+RUNS = {
+    "small": ["mlm", "x2s-dcca", "x2s-mse"],
+    "full": ["mlm", "x2s-dcca", "published", "x2s-mse", "x2s-mse-encoder"],
+}
 MEASURES = {
     "Tatoeba, accuracy@1": ("tatoeba", "accuracy@1"),
     "retrieval of SIB-200, accuracy@1": ("flores", "accuracy@1"),

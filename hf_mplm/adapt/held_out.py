@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from hf_mplm.trainers.masked_lm.trainer import MaskedLMTrainer, MaskedLMTraining
 from .settings import AdaptSettings
 
 
-__all__ = ["HeldOut", "bits_of_languages", "compare_bits", "measure_held_out"]
+__all__ = ["HeldOut", "compare_bits", "measure_held_out"]
 
 _RESAMPLES = 2000
 _DRAWS = 2
@@ -130,14 +130,3 @@ def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float,
     differences = after.resampled(other) - before.resampled(one)
     low, high = np.percentile(differences, [2.5, 97.5])
     return after.bits() - before.bits(), float(low), float(high)
-
-
-def bits_of_languages(held_out: Mapping[str, HeldOut], codes: Sequence[str]) -> float | None:
-    """The mean over languages of bits a character; `None` where there is none.
-
-    Args:
-        held_out (`Mapping[str, HeldOut]`): by code.
-        codes (`Sequence[str]`): which.
-    """
-    values = [held_out[code].bits() for code in codes if code in held_out]
-    return sum(values) / len(values) if values else None

@@ -373,5 +373,4 @@ class AdaptJob:
             foreign="is nothing that an adaptation made, so it is not replaced",
             inputs="text, encoder and settings",
         )
-        if not make_folder(job, plan, build, overwrite=self.overwrite, goes_on=goes_on, undigested=(_CARD,)):
-            logger.info("%s is finished already.", folder)
+        make_folder(job, plan, build, overwrite=self.overwrite, goes_on=goes_on, undigested=(_CARD,))

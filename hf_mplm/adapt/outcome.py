@@ -18,14 +18,16 @@ from hf_mplm.hub.cards import add_results_to_card
 from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.report.compare import bootstrap_interval
 
-from .held_out import HeldOut, bits_of_languages, compare_bits, measure_held_out
+from .held_out import HeldOut, compare_bits, measure_held_out
 from .settings import AdaptSettings
 
 
-__all__ = ["measure_outcome", "update_card"]
+__all__ = ["STANDINGS", "measure_outcome", "update_card"]
 
 logger = logging.getLogger(__name__)
 
+#: What a language can be to an adaptation: new, or known and replayed, or known and only watched.
+STANDINGS = ("new", "replayed", "watched")
 HELD_OUT = "held-out"
 BITS = "bits_per_character"
 _EXAMPLES = 3
@@ -53,7 +55,8 @@ def measure_outcome(
         scores (`Path`): folder for the results of benchmarks, `before` and `after`.
 
     Returns:
-        `dict`: `held_out` by language, `old_languages`, `tasks`, `left_out` and `examples`.
+        `dict`: `held_out` by language, the mean `changes` of each of `STANDINGS` with their intervals over languages,
+            `left_out` and `examples`.
     """
     # An encoder without its LM head predicts nothing.
     start = None if settings.new_lm_head else _measure_all(settings.model, before, settings)
@@ -69,16 +72,7 @@ def measure_outcome(
         left_out.append("no benchmark was measured: --data_dir names the folder with one folder a benchmark")
     return {
         "held_out": held_out,
-        "new_languages": _mean_change(held_out, old=False),
-        "old_languages": _mean_change(held_out, old=True),
-        "mean_bits": {
-            side: {
-                group: bits_of_languages(losses, [code for code in losses if held_out[code]["old"] == old])
-                for group, old in (("new", False), ("old", True))
-            }
-            for side, losses in (("before", start), ("after", result))
-            if losses is not None
-        },
+        "changes": {standing: _mean_change(held_out, standing) for standing in STANDINGS},
         "left_out": sorted(set(left_out)),
         "examples": _examples(settings, found, after[0], model),
     }
@@ -122,8 +116,7 @@ def _side_by_side(
 ) -> dict[str, Any]:
     after = result[code]
     about: dict[str, Any] = {
-        "old": code not in found["languages"],
-        "trained": code in trained,
+        "standing": "new" if code in found["languages"] else "replayed" if code in trained else "watched",
         "rows": len(after.losses),
         "after": round(after.bits(), 6),
         "before": None,
@@ -137,9 +130,11 @@ def _side_by_side(
     return about
 
 
-def _mean_change(held_out: Mapping[str, Mapping[str, Any]], *, old: bool) -> list[float] | None:
+def _mean_change(held_out: Mapping[str, Mapping[str, Any]], standing: str) -> list[float] | None:
     """The mean change over languages with its interval over languages, or one language's own."""
-    changes = [about["change"] for about in held_out.values() if about["old"] == old and about["change"] is not None]
+    changes = [
+        about["change"] for about in held_out.values() if about["standing"] == standing and about["change"] is not None
+    ]
     if len(changes) < 2:
         return changes[0] if changes else None
     means = [change[0] for change in changes]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from hf_mplm.evaluation.results import read_results
+from hf_mplm.evaluation.results import ResultRow, read_results
 from hf_mplm.report.before_after import Change, before_after
-from hf_mplm.report.compare import compare_runs
+from hf_mplm.report.compare import bootstrap_interval, compare_runs
 from hf_mplm.report.comparison import markdown_report
 from hf_mplm.report.table import markdown_table
 
+from .outcome import STANDINGS
+
 
 __all__ = ["bits_picture", "outcome_lines", "outcome_page"]
+
+
+_CALLED = {"new": "new", "replayed": "old, replayed", "watched": "old, watched"}
 
 
 def outcome_page(found: Mapping[str, Any], outcome: Mapping[str, Any], scores: Path, *, curve: bool = False) -> str:
@@ -29,7 +37,7 @@ def outcome_page(found: Mapping[str, Any], outcome: Mapping[str, Any], scores: P
     rows: list[list[Any]] = [
         [
             code,
-            _standing(about),
+            _CALLED[about["standing"]],
             about["rows"],
             None if about["before"] is None else f"{about['before']:.3f}",
             f"{about['after']:.3f}",
@@ -52,7 +60,13 @@ def outcome_page(found: Mapping[str, Any], outcome: Mapping[str, Any], scores: P
     tables = [scores / side / "results.parquet" for side in ("before", "after")]
     if all(path.is_file() for path in tables):
         runs = [read_results(path) for path in tables]
-        parts += ["## Benchmarks", markdown_report(compare_runs(runs), ["before", "after"])]
+        parts += ["## Benchmarks", _benchmark_table(outcome, *runs)]
+        parts.append(
+            "Means over languages, from the start to the result, with 95 % intervals of the change over languages."
+        )
+        # Its headings go one level down, under this page's.
+        compared = markdown_report(compare_runs(runs), ["before", "after"])
+        parts.append(re.sub(r"^#", "##", compared, flags=re.MULTILINE))
     if outcome["left_out"]:
         parts += ["## Not measured", "\n".join(f"- {line}" for line in outcome["left_out"])]
     for code, examples in outcome["examples"].items():
@@ -71,7 +85,8 @@ def bits_picture(outcome: Mapping[str, Any]) -> str:
         outcome (`Mapping`): what [`~hf_mplm.adapt.outcome.measure_outcome`] returns.
     """
     changes = [
-        Change(f"{code} ({_standing(about)})", about["before"], about["after"]) for code, about in _in_order(outcome)
+        Change(f"{code} ({_CALLED[about['standing']]})", about["before"], about["after"])
+        for code, about in _in_order(outcome)
     ]
     return before_after(changes, "bits a character of held-out text")
 
@@ -82,26 +97,49 @@ def outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
     Args:
         outcome (`Mapping`): what [`~hf_mplm.adapt.outcome.measure_outcome`] returns.
     """
-    lines = []
-    for group, what in (("new_languages", "new languages"), ("old_languages", "old languages")):
-        if outcome[group] is not None:
-            lines.append(f"{what}: {_change(outcome[group])} bits a character")
-        elif group == "old_languages":
-            lines.append("old languages: the start has no LM head, or the sample has no known language to compare by")
-        else:
-            lines.append("new languages: the start has no LM head to compare with")
-    return lines
+    of = Counter(about["standing"] for about in outcome["held_out"].values())
+    told = {
+        standing: f"{_change(change)} bits a character, mean of {of[standing]}"
+        for standing, change in outcome["changes"].items()
+        if change is not None
+    }
+    if not told:
+        return ["the start has no LM head, so that there is nothing to compare bits a character with"]
+    return [f"{_CALLED[standing]} languages: {line}" for standing, line in told.items()]
+
+
+def _benchmark_table(outcome: Mapping[str, Any], before: Iterable[ResultRow], after: Iterable[ResultRow]) -> str:
+    """A line a measurement, with the mean of new, replayed and watched languages; sources are left out."""
+    values: dict[tuple[str, str, str], dict[str, dict[str, float]]] = {}
+    for side, rows in (("before", before), ("after", after)):
+        for row in rows:
+            if row.language != row.source_language and row.language in outcome["held_out"]:
+                of = values.setdefault((row.task, row.metric, row.setting), {})
+                of.setdefault(row.language, {})[side] = row.value
+    lines: list[list[str | None]] = []
+    for (task, metric, setting), by_language in values.items():
+        groups: dict[str, list[tuple[float, float]]] = {standing: [] for standing in STANDINGS}
+        for code, found in by_language.items():
+            if len(found) == len(("before", "after")):
+                groups[outcome["held_out"][code]["standing"]].append((found["before"], found["after"]))
+        lines.append([f"{task} {metric} ({setting})", *(_means(pairs) for pairs in groups.values())])
+    return markdown_table(["measurement (fraction)", *(_CALLED[standing] for standing in STANDINGS)], lines)
+
+
+def _means(pairs: Sequence[tuple[float, float]]) -> str | None:
+    if not pairs:
+        return None
+    before, after = (fmean(values) for values in zip(*pairs))
+    told = f"{before:.3f} to {after:.3f}"
+    if len(pairs) > 1:
+        low, high = bootstrap_interval([new - old for old, new in pairs])
+        told += f", {after - before:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{told}, n = {len(pairs)}"
 
 
 def _in_order(outcome: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """New languages first, then replayed ones, then those that are watched."""
-    return sorted(outcome["held_out"].items(), key=lambda entry: (entry[1]["old"], not entry[1]["trained"], entry[0]))
-
-
-def _standing(about: Mapping[str, Any]) -> str:
-    if not about["old"]:
-        return "new"
-    return "old, replayed" if about["trained"] else "old, watched"
+    return sorted(outcome["held_out"].items(), key=lambda entry: (STANDINGS.index(entry[1]["standing"]), entry[0]))
 
 
 def _change(change: Any) -> str | None:

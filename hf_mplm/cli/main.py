@@ -94,7 +94,7 @@ def _main(arguments: list[str]) -> int:
         print(f"hf-mplm: there is {given}.{hint} `hf-mplm --help` lists all.", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for chatty in ("httpx", "datasets", "fsspec", "torch"):
+    for chatty in ("httpx", "httpx2", "datasets", "fsspec", "torch"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if os.environ.get("HF_MPLM_TRACEBACK") == "1":
         return _run(verb, rest)

@@ -22,7 +22,7 @@ class PushArguments:
         default=None,
         metadata={"help": "What the folder must be; needed for token-store and romanised-corpus, which hold text."},
     )
-    private: bool = field(default=False, metadata={"help": "Make a new repository private."})
+    private: bool = field(default=False, metadata={"help": "Make a new repository private; a public one is refused."})
     revision: str = field(default="main", metadata={"help": "The branch, which is made where it is missing."})
     create_pr: bool = field(default=False, metadata={"help": "Propose the commit as a pull request."})
     tag: str | None = field(default=None, metadata={"help": "A name for the commit, such as v1."})

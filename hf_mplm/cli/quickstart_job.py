@@ -82,10 +82,10 @@ class QuickstartJob:
             rows += score_held_out(args, START, start, store)
             models = QuickstartModels(args, start, store)
             steps, align_steps = self._choose_steps(models, evaluation, corpus)
-            self._train(start, steps)
+            scored = self._train(start, steps)
             folders = {START: start, **{name: str(self.output / name) for name in TRAINED}}
             for name in TRAINED:
-                rows += score(args, name, folders[name], store)
+                rows += scored[name]
             if align_steps:
                 folders[ALIGNED] = str(models.align(align_steps, corpus))
                 rows += score(args, ALIGNED, folders[ALIGNED], store)
@@ -213,8 +213,8 @@ class QuickstartJob:
             return 0.0
         return self.args.align_share
 
-    def _train(self, start: str, steps: int) -> None:
-        """Both models, side by side where there are cores for it: each in a process of its own."""
+    def _train(self, start: str, steps: int) -> dict[str, list[ResultRow]]:
+        """Both models and their scores; side by side where there are cores for it, each in a process of its own."""
         import torch
 
         cores = torch.get_num_threads()
@@ -223,8 +223,11 @@ class QuickstartJob:
         tasks = [ModelTask(self.args, start, name, steps, threads) for name in TRAINED]
         if threads:
             logger.info("Training %s side by side: %s steps ...", " and ".join(TRAINED), f"{steps:,}")
-        for name in run_tasks(train_and_score, tasks, num_proc=num_proc):
+        scored = {}
+        for name, rows in run_tasks(train_and_score, tasks, num_proc=num_proc):
             logger.info("%s is trained and measured.", name)
+            scored[name] = rows
+        return scored
 
     def _finish(self, models: QuickstartModels, folders: dict[str, str], rows: list[ResultRow]) -> None:
         from hf_mplm.evaluation.results import run_metadata, write_results

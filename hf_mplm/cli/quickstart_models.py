@@ -250,8 +250,8 @@ class ModelTask(NamedTuple):
     threads: int
 
 
-def train_and_score(task: ModelTask) -> str:
-    """Train one model and score it, in whichever process; returns its name."""
+def train_and_score(task: ModelTask) -> tuple[str, list[ResultRow]]:
+    """Train one model and score it, in whichever process; returns its name and its scores."""
     from hf_mplm.data.store.token_store import load_store
 
     from .quickstart_scores import score
@@ -268,5 +268,4 @@ def train_and_score(task: ModelTask) -> str:
     store = load_store(Path(task.args.output) / "store")
     models = QuickstartModels(task.args, task.start, store, quiet=bool(task.threads))
     folder = models.train(task.name, task.steps)
-    score(task.args, task.name, str(folder), store)
-    return task.name
+    return task.name, score(task.args, task.name, str(folder), store)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ from .quickstart_arguments import QuickstartArguments
 
 
 __all__ = ["CARD", "has_accelerator", "make_part", "missing_romanizer"]
-
-logger = logging.getLogger(__name__)
 
 CARD = "README.md"
 
@@ -51,8 +48,7 @@ def make_part(
         inputs="settings",
     )
     plan = {"identity": identity}
-    if not make_folder(job, plan, build, overwrite=args.overwrite, goes_on=goes_on, undigested=(CARD,)):
-        logger.info("%s is finished already.", output)
+    make_folder(job, plan, build, overwrite=args.overwrite, goes_on=goes_on, undigested=(CARD,))
     return output
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,7 +134,8 @@ def evaluate(
                         on_rows(rows)
         finally:
             table.metadata["coverage"] = {**table.coverage, **_coverage(context)}
-            table.metadata["missing"] = _missing(context, found, asked, table.rows)
+            mine = [row for row in table.rows if (row.model, row.revision) == (measured.name, measured.revision)]
+            table.metadata["missing"] = missing_results(found, asked, context.source_languages, mine)
             table.write()
     _tell(context)
     return Results(table.rows, [skip._asdict() for skip in context.skips], table.metadata["missing"])
@@ -208,18 +209,27 @@ def _choose_languages(task: Task, asked: list[str], context: Context) -> list[st
     return [code for code in codes if code in available and (known is None or code in known)]
 
 
-def _missing(context: Context, tasks: Sequence[Task], asked: Sequence[str], rows: Sequence[ResultRow]) -> list[str]:
-    """Tell what was named and gave no result."""
-    mine = [row for row in rows if (row.model, row.revision) == (context.model.name, context.model.revision)]
+def missing_results(
+    tasks: Sequence[Task], asked: Sequence[str], sources: Collection[str], rows: Iterable[ResultRow]
+) -> list[str]:
+    """Tell what was named and gave no result.
+
+    Args:
+        tasks (`Sequence[Task]`): The tasks of the run.
+        asked (`Sequence[str]`): The languages that were named, or `all`, of which none is missed.
+        sources (`Collection[str]`): Source languages, which need not have a result of their own.
+        rows (`Iterable[ResultRow]`): The results of the run's model.
+
+    Returns:
+        `list[str]`: One line each.
+    """
     names = {task.name for task in tasks}
-    measured = {row.task for row in mine}
+    found = {(row.task, row.language) for row in rows if row.task in names}
+    measured, languages = {task for task, _ in found}, {language for _, language in found}
     lines = [f"the task {task.name} gave no result" for task in tasks if task.name not in measured]
-    found = {row.language for row in mine if row.task in names}
     codes = [] if list(asked) == [ALL] else list(dict.fromkeys(parse_code(code).code for code in asked))
-    for code in codes:
-        if code not in found and code not in context.source_languages:
-            lines.append(f"the language {code} gave no result")
-    return lines
+    missed = [code for code in codes if code not in languages and code not in sources]
+    return lines + [f"the language {code} gave no result" for code in missed]
 
 
 def _coverage(context: Context) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
+from .publish_errors import check_ref, explain, is_connection, one_line, refusal
 from .publish_kinds import RECORD_FILE
 
 
@@ -21,8 +23,6 @@ __all__ = ["Pushed", "Target", "commit_files"]
 logger = logging.getLogger(__name__)
 
 _TRIES = 4
-# Of exceptions by which the two clients' HTTP libraries tell of a connection that failed.
-_LIBRARIES = ("httpx", "httpx2", "httpcore", "requests", "urllib3")
 _MOVED = 412
 
 
@@ -76,20 +76,25 @@ def commit_files(api: HfApi, target: Target, files: Mapping[str, Path | bytes], 
         message (`str`): of the commit.
 
     Raises:
-        ValueError: if the tag is taken, or one may not write there.
+        ValueError: if the tag is taken, one may not write there, or what is to be private would be public.
         ConnectionError: if the Hub cannot be reached.
     """
+    check_ref(target.branch, "--revision")
+    if target.tag is not None:
+        check_ref(target.tag, "--tag")
     try:
-        return _commit(api, target, files, message)
+        pushed = _commit(api, target, files, message)
     except HfHubHTTPError as error:
-        raise ValueError(_explain(error, target)) from error
+        raise ValueError(explain(error, target.repo_id, is_proposal=target.create_pr)) from error
     except Exception as error:
-        if not _is_connection(error):
+        if not is_connection(error):
             raise
         raise ConnectionError(
-            f"{api.endpoint} cannot be reached, or does not answer ({type(error).__name__}: {_line(error)}). What "
+            f"{api.endpoint} cannot be reached, or does not answer ({type(error).__name__}: {one_line(error)}). What "
             "arrived is not sent twice: the same command goes on"
         ) from error
+    _make_tag(api, target, pushed)
+    return pushed
 
 
 def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], message: str) -> Pushed:
@@ -110,25 +115,28 @@ def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], messa
         operations += [CommitOperationDelete(name) for name in deleted]
         requests = set(_pull_requests(api, target)) if target.create_pr else set()
         try:
-            info = api.create_commit(
-                **where,
-                operations=operations,
-                commit_message=message,
-                revision=target.branch,
-                parent_commit=head,
-                create_pr=target.create_pr,
-            )
+            with warnings.catch_warnings():
+                # Words and results are Parquet, in which the client sees a dataset that went astray.
+                warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+                info = api.create_commit(
+                    **where,
+                    operations=operations,
+                    commit_message=message,
+                    revision=target.branch,
+                    parent_commit=head,
+                    create_pr=target.create_pr,
+                )
             changed = str(info.oid) != head
             pushed = Pushed(str(info.oid), str(info.pr_url or info.commit_url), changed, deleted)
             break
         except Exception as error:
             status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-            if not (status == _MOVED or (status or 0) >= 500 or _is_connection(error)) or trial + 1 == _TRIES:
+            if not (status == _MOVED or (status or 0) >= 500 or is_connection(error)) or trial + 1 == _TRIES:
                 raise
             if status == _MOVED:
                 logger.info("somebody else wrote to %s meanwhile; going on from there", target.repo_id)
                 continue
-            logger.info("the answer to the commit was lost (%s); looking whether it was made", _line(error))
+            logger.info("the answer to the commit was lost (%s); looking whether it was made", one_line(error))
             oids = oids or _identify(files)
             time.sleep(0.2 * 2**trial)
             if found := _made_nevertheless(api, target, head, requests, oids, deleted):
@@ -137,17 +145,23 @@ def _commit(api: HfApi, target: Target, files: Mapping[str, Path | bytes], messa
                 )
                 break
     assert pushed is not None
-    if target.tag is not None:
-        api.create_tag(**where, tag=target.tag, revision=pushed.commit, exist_ok=True)
     return pushed
 
 
 def _make_repository(api: HfApi, target: Target) -> None:
     where: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     try:
-        api.repo_info(**where)
+        info = api.repo_info(**where)
+        if target.private and info.private is False:
+            raise ValueError(
+                f"{target.repo_id} exists and is public, and --private is for a new repository, so that nothing was "
+                "sent; make it private in its settings on the Hub, or give another name"
+            )
     except RepositoryNotFoundError:
-        api.create_repo(**where, private=target.private, exist_ok=True)
+        try:
+            api.create_repo(**where, private=target.private, exist_ok=True)
+        except HfHubHTTPError as error:
+            raise ValueError(explain(error, target.repo_id, is_missing=True)) from error
     if target.branch != "main" and not target.branch.startswith("refs/"):
         try:
             api.repo_info(**where, revision=target.branch)
@@ -167,6 +181,22 @@ def _refuse_taken_tag(api: HfApi, target: Target, files: Mapping[str, Path | byt
     if taken is None or (taken == head and _holds(api, target, head, _identify(files))):
         return
     raise ValueError(f"{target.repo_id} has a tag {target.tag} already, of commit {taken[:12]}; give another --tag")
+
+
+def _make_tag(api: HfApi, target: Target, pushed: Pushed) -> None:
+    """Name the commit, which stands whatever becomes of its name."""
+    if target.tag is None:
+        return
+    where: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
+    made = f"everything is in {pushed.url}, but its tag {target.tag} was not made"
+    try:
+        api.create_tag(**where, tag=target.tag, revision=pushed.commit, exist_ok=True)
+    except HfHubHTTPError as error:
+        raise ValueError(f"{made}: the Hub refused ({refusal(error)}); the same command makes it") from error
+    except Exception as error:
+        if not is_connection(error):
+            raise
+        raise ConnectionError(f"{made} ({one_line(error)}); the same command makes it") from error
 
 
 def _left_over(api: HfApi, target: Target, head: str, files: Mapping[str, Any]) -> tuple[str, ...]:
@@ -241,28 +271,5 @@ def _pull_requests(api: HfApi, target: Target) -> dict[str, str]:
     return {ref.ref: ref.target_commit for ref in refs.pull_requests or []}
 
 
-def _is_connection(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in _LIBRARIES or isinstance(error, ConnectionError | TimeoutError)
-
-
-def _explain(error: HfHubHTTPError, target: Target) -> str:
-    status = error.response.status_code if error.response is not None else 0
-    if status == 401:
-        return (
-            f"the Hub does not know you (401), so that nothing was written to {target.repo_id}; log in by `hf auth "
-            "login`, or set HF_TOKEN to a token that may write"
-        )
-    if status == 403:
-        return (
-            f"your token may not write to {target.repo_id} (403), so that nothing was written; take a token with the "
-            "right to write there, another OWNER, or propose the change: --create_pr"
-        )
-    return f"the Hub refused ({status}): {_line(error)}. {target.repo_id} is as it was; the same command tries again"
-
-
 def _prefix(target: Target) -> str:
     return "datasets/" if target.repo_type == "dataset" else ""
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

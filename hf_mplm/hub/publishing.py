@@ -97,7 +97,8 @@ def publish(
         folder (`str` or `Path`): a checkpoint, an encoder, static embeddings, a collection, an export, results, ...
         repo_id (`str`): `OWNER/NAME`; it is made where it is missing.
         kind (`str`, *optional*): what the folder must be; needed for stores and romanised corpora.
-        private (`bool`, *optional*): whether a new repository is private; the account's default otherwise.
+        private (`bool`, *optional*): whether a new repository is private, so that one that is public is refused; the
+            account's default otherwise.
         revision (`str`, *optional*, defaults to `"main"`): the branch; made, from `main`, where it is missing.
         create_pr (`bool`, *optional*, defaults to `False`): propose the commit instead of making it.
         tag (`str`, *optional*): a name for the commit.

@@ -69,15 +69,16 @@ def test_a_folder_of_text_becomes_an_encoder_with_its_report(place: Path, whole:
     assert not report["missing_keys"]
     outcome = json.loads((whole / "report" / "outcome.json").read_text(encoding="utf-8"))
     held_out = outcome["held_out"]
-    assert {code: held_out[code]["old"] for code in held_out if held_out[code]["trained"]} == {
-        "wol_Latn": False,
-        "swh_Latn": True,
-        "ell_Grek": True,
+    standing = {code: about["standing"] for code, about in held_out.items()}
+    watched = [code for code in standing if standing[code] == "watched"]
+    assert {code: standing[code] for code in standing if code not in watched} == {
+        "wol_Latn": "new",
+        "swh_Latn": "replayed",
+        "ell_Grek": "replayed",
     }
-    watched = [code for code in held_out if not held_out[code]["trained"]]
     # Nearest first, English among them, and all of them known.
     assert len(watched) == 8 and "eng_Latn" in watched and set(watched) <= set(found["known"])
-    assert all(held_out[code]["old"] and held_out[code]["rows"] >= 5 for code in watched)
+    assert all(held_out[code]["rows"] >= 5 for code in watched)
     change, low, high = held_out["wol_Latn"]["change"]
     assert low <= change <= high
     page = (whole / "report" / "report.md").read_text(encoding="utf-8")
@@ -177,7 +178,8 @@ def test_the_same_line_adapts_other_architectures_without_text_to_replay(
     encoder, name = encoder_of_another_kind(kind, tmp_path)
     settings = make_settings(encoder, place / "new", method="mlm", new_pieces="100", max_steps="3")
     outcome = AdaptJob(settings, tmp_path / "out").run()
-    assert outcome["old_languages"] is not None and outcome["held_out"]["wol_Latn"]["change"] is not None
+    assert outcome["changes"]["replayed"] is None and outcome["changes"]["watched"] is not None
+    assert outcome["held_out"]["wol_Latn"]["change"] is not None
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out" / "model")
     assert type(model).__name__ == name
     tokenizer = load_tokenizer(tmp_path / "out" / "model")

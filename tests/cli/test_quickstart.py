@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import random
 import re
@@ -203,10 +204,14 @@ def test_the_same_command_again_trains_nothing_and_needs_no_matplotlib(
 ) -> None:
     report, model = whole / "report.html", whole / "langsamp" / "model.safetensors"
     before, made = report.read_text("utf-8"), model.stat().st_mtime_ns
-    with monkeypatch.context() as without:
+    with monkeypatch.context() as without, caplog.at_level(logging.INFO, "hf_mplm"):
         without.setitem(sys.modules, "matplotlib", None)
         assert quickstart(tiny_start, whole) == 0
     assert model.stat().st_mtime_ns == made
+    # Each folder is looked at once, and told once.
+    found = [line.partition(" is finished already")[0] for line in caplog.messages if "is finished already" in line]
+    assert len(found) == len(set(found))
+    assert {str(whole / place) for place in (*MODELS, "store", "scores/langsamp", "held_out/baseline")} <= set(found)
     said = capsys.readouterr().out
     assert "| LangSAMP" in said and "| LangSAMP, aligned" in said and "Known languages: eng_Latn" in said
     (warned,) = (message for message in caplog.messages if "hf-mplm[report]" in message)

@@ -16,6 +16,9 @@ if __name__ == "__main__":
 
         print("\n" + json.dumps(publish(Path(sys.argv[2]), sys.argv[3], sys.argv[4:])))
     else:
+        if sys.argv[2] == "stranger":
+            # Also where the package is installed into this Python, as a checkout is by `make setup`.
+            sys.modules["hf_mplm"] = None  # type: ignore[assignment]
         from loading_ways import load
 
         print("\n" + json.dumps(load(sys.argv[2], json.loads(Path(sys.argv[3]).read_text(encoding="utf-8")))))

@@ -136,6 +136,8 @@ def test_a_card_written_by_hand_is_kept(checkpoint: Path) -> None:
 def test_what_is_missing_is_said(tmp_path: Path, checkpoint: Path) -> None:
     with pytest.raises(FileNotFoundError, match="config.json"):
         write_model_card(tmp_path)
+    with pytest.raises(TypeError, match="nothing called licence; there are name, base_model, facts, .*license"):
+        write_model_card(checkpoint, licence="mit")  # type: ignore[call-arg]
     with pytest.raises(FileNotFoundError, match="write_model_card"):
         add_results_to_card(checkpoint, [row("eng_Latn", 0.5)])
     write_model_card(checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,9 @@ def test_the_encoder_that_ships_is_small_and_says_whose_it_is() -> None:
     path = sample.start_file()
     notice = path.with_name("START.md").read_text("utf-8")
     assert path.stat().st_size < SIXTEEN_MEGABYTES
-    assert "Permission is hereby granted" in notice and "multilingual-e5-small" in notice
+    assert "Permission is hereby granted" in notice
+    for model in ("multilingual-e5-small", "Multilingual-MiniLM", "XLM-R"):
+        assert re.search(rf"^> Copyright \(c\) .+ \({model}\)", notice, re.MULTILINE), model
     assert set(sample.start_languages()) < set(sample.sample_languages())
 
 

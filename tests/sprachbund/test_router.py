@@ -216,6 +216,21 @@ def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplo
     assert "deu_Latn has no training data, eng_Latn is the next" in caplog.text
 
 
+def test_a_task_is_missed_only_where_no_cluster_has_a_result(folder, tmp_path, capsys):
+    """The first cluster has no target but the source, which retrieval does not look up in itself."""
+    data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn"))
+    flags = ["--tasks", "flores,sib200", "--data_dir", data, "--transfer_settings", "probe", "--layer", 1]
+    flags += ["--languages", "eng_Latn,swh_Latn", "--source_languages", "eng_Latn"]
+    assert main(["evaluate", "--model", str(folder), *map(str, flags), "--output", str(tmp_path / "run")]) == 0
+    assert {row.task for row in read_results(tmp_path / "run")} == {"flores", "sib200"}
+    # What no cluster has a result of is missed: a language without data, which was named.
+    capsys.readouterr()
+    flags[flags.index("eng_Latn,swh_Latn")] = "eng_Latn,swh_Latn,tha_Thai"
+    assert main(["evaluate", "--model", str(folder), *map(str, flags), "--output", str(tmp_path / "more")]) == 1
+    told = capsys.readouterr()
+    assert "the language tha_Thai gave no result" in told.out + told.err
+
+
 @pytest.mark.parametrize(("setting", "joint"), [("probe", "joint-probe"), ("zero-shot", "joint")])
 def test_all_of_a_cluster_is_trained_on_together(setting, joint, folder, tmp_path, capsys):
     data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from huggingface_hub import ModelCardData
 
@@ -23,8 +23,12 @@ from .limits import find_limits, read_overlap
 from .rendering import is_own_card, render, save_card
 from .results import group_tables, model_index, results_table, task_types_of
 from .scores import read_scores
+from .sources import hub_datasets, license_of, license_text, source_lines
 from .training import changed_arguments, held_out_loss, measured_lines, training_lines
 
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["CURVE_FILE", "draw_model_card", "language_facts", "loss_picture", "measured_facts", "write_model_card"]
 
@@ -36,18 +40,19 @@ _LOSS = {"align": "Held-out loss, all terms together,"}
 _PACKAGES = ("hf-mplm", "transformers", "torch", "datasets", "tokenizers")
 
 
-def write_model_card(
-    folder: str | Path,
-    *,
-    name: str | None = None,
-    base_model: str | None = None,
-    license: str | None = None,
-    language_counts: Mapping[str, int] | None = None,
-    paper: Mapping[str, str] | None = None,
-    tags: str | Sequence[str] = (),
-    template: str | None = None,
-    facts: Mapping[str, Any] | None = None,
-) -> Path:
+class CardKeywords(TypedDict, total=False):
+    """What the card of a checkpoint is told beside its name and what lies in the folder; see [`write_model_card`]."""
+
+    base_model: str | None
+    license: str | None
+    language_counts: Mapping[str, int] | None
+    paper: Mapping[str, str] | None
+    tags: str | Sequence[str]
+    template: str | None
+    facts: Mapping[str, Any] | None
+
+
+def write_model_card(folder: str | Path, *, name: str | None = None, **told: Unpack[CardKeywords]) -> Path:
     """Write `README.md`, and the curve of the loss, into a checkpoint's folder, out of what lies there.
 
     A card that a person has written is left as it is. In one that this function wrote, the sections between its
@@ -80,17 +85,7 @@ def write_model_card(
     if path.is_file() and not is_own_card(folder):
         logger.info("kept %s, which somebody wrote by hand", path)
         return path
-    text = draw_model_card(
-        folder,
-        name=name or folder.resolve().name,
-        base_model=base_model,
-        license=license,
-        language_counts=language_counts,
-        paper=paper,
-        tags=tags,
-        template=template,
-        facts=facts,
-    )
+    text = draw_model_card(folder, name=name or folder.resolve().name, **told)
     picture = loss_picture(folder)
     if picture is not None:
         with atomic_write(folder / CURVE_FILE) as file:
@@ -99,34 +94,27 @@ def write_model_card(
     return path
 
 
-def draw_model_card(
-    folder: Path,
-    *,
-    name: str,
-    base_model: str | None = None,
-    license: str | None = None,
-    language_counts: Mapping[str, int] | None = None,
-    paper: Mapping[str, str] | None = None,
-    tags: str | Sequence[str] = (),
-    template: str | None = None,
-    facts: Mapping[str, Any] | None = None,
-) -> str:
+def draw_model_card(folder: Path, *, name: str, **told: Unpack[CardKeywords]) -> str:
     """The card that [`write_model_card`] writes, as text. Arguments and errors are the same."""
+    if unknown := sorted(set(told) - CardKeywords.__optional_keys__):
+        known = ", ".join(sorted(CardKeywords.__optional_keys__))
+        raise TypeError(f"a card is told nothing called {', '.join(unknown)}; there are name, {known}")
     record = _read(folder / "hf_mplm.json")
     noted = record.get("card") or {}
-    template = template or noted.get("template") or "pretrain"
+    # What training wrote down, under what is given now.
+    said: dict[str, Any] = {**noted, **{key: value for key, value in told.items() if value}}
+    template = said.get("template") or "pretrain"
     if template not in _TEMPLATES:
         raise ValueError(f"there is no template {template!r} of a card; there are {', '.join(_TEMPLATES)}")
-    base_model, paper = base_model or noted.get("base_model"), paper or noted.get("paper")
-    tags, facts = tags or noted.get("tags") or (), {**(noted.get("facts") or {}), **(facts or {})}
+    base_model, paper, given = said.get("base_model"), said.get("paper"), said.get("license")
+    facts = {**(noted.get("facts") or {}), **(told.get("facts") or {})}
     config = _read(folder / "config.json")
     if not config:
         raise FileNotFoundError(f"{folder} holds no config.json: a card is written for a saved checkpoint")
     arguments, state = _read(folder / "training_args.json"), _read(folder / "trainer_state.json")
     sources = record.get("sources") or []
-    given = license or noted.get("license")
-    license = given or _license_of(sources)
-    languages, rows = language_facts(folder, language_counts)
+    license = given or license_of(sources)
+    languages, rows = language_facts(folder, told.get("language_counts"))
     trained = _trained(languages)
     from_hub = bool(base_model) and not is_local(str(base_model))
     has_tables, delta = "languages" in config, is_delta(folder)
@@ -137,8 +125,8 @@ def draw_model_card(
         pipeline_tag="fill-mask",
         base_model=base_model if from_hub else None,
         base_model_relation=("adapter" if delta else "finetune") if from_hub else None,
-        datasets=sorted({str(one["name"]) for one in sources if one.get("kind") == "hub"}) or None,
-        tags=sorted({"hf-mplm", *as_list(tags, keep_spaces=True)}),
+        datasets=hub_datasets(sources) or None,
+        tags=sorted({"hf-mplm", *as_list(said.get("tags") or (), keep_spaces=True)}),
         **_results_metadata(rows, name),
     )
     texts = {key: [value for one in languages if (value := getattr(one, key))] for key in ("sentences", "tokens")}
@@ -156,9 +144,9 @@ def draw_model_card(
         architecture=describe_architecture(config),
         n_sentences=shorten_number(sum(texts["sentences"])) if texts["sentences"] else "",
         n_tokens=shorten_number(sum(texts["tokens"])),
-        sources=list(map(_source, sources)),
+        sources=source_lines(sources),
         corpora=", ".join(map(markdown_code, record.get("corpora") or [])),
-        license_text=_license_text(license, is_given=bool(given)),
+        license_text=license_text(license, is_given=bool(given)),
         training=training_lines(
             {**arguments, **facts}, _read(folder / "run.json").get("changes", []), record.get("recipe")
         )
@@ -232,29 +220,6 @@ def _results_metadata(rows: Sequence[Any], name: str) -> dict[str, Any]:
     except ValueError as error:  # a task of somebody's own, whose type only they can tell
         logger.info("the card has no model-index: %s", error)
         return {}
-
-
-def _license_of(sources: Sequence[Mapping[str, Any]]) -> str | None:
-    licenses = {one.get("license") for one in sources}
-    return next(iter(licenses)) if len(licenses) == 1 else None
-
-
-def _license_text(license: str | None, *, is_given: bool) -> str:
-    if not license:
-        return "No licence was given, and the training text names none that all of it has."
-    return f"Licence: {markdown_escape(license)}{'.' if is_given else ', that of the training text.'}"
-
-
-def _source(source: Mapping[str, Any]) -> str:
-    """A corpus in one line: name, revision and licence."""
-    name = markdown_code(str(source.get("name")))
-    if source.get("kind") == "hub":
-        name = f"[{name}](https://huggingface.co/datasets/{source.get('name')})"
-    revision = source.get("revision")
-    license = source.get("license")
-    parts = [name, f"revision {markdown_code(str(revision)[:12])}" if revision else ""]
-    parts.append(f"licence {markdown_escape(str(license))}" if license else "no licence is named there")
-    return ", ".join(part for part in parts if part)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ __all__ = [
     "by_need",
     "gather_languages",
     "held_out_losses",
+    "known_columns",
     "language_table",
     "main_measurements",
     "shorten_number",
@@ -175,30 +176,39 @@ def language_table(languages: Sequence[LanguageFacts], rows: Iterable[Any]) -> t
         `tuple[str, list[str]]`: the table, without columns that nothing is known of, and what its columns are, a
         clause each.
     """
-    columns: dict[str, tuple[str, list[Any]]] = {}
     ordered = by_need(languages)
-
-    def add(header: str, meaning: str, values: Iterable[Any]) -> None:
-        cells = list(values)
-        if any(cell is not None for cell in cells):
-            columns[header] = (meaning, cells)
-
-    add("language", "", (one.name for one in ordered))
-    add("code", "", (one.code for one in ordered))
-    add("sentences", "", (shorten_number(one.sentences) for one in ordered))
-    add("tokens", "of training text", (shorten_number(one.tokens) for one in ordered))
-    add("drawn", "rows drawn in training, with repeats", (shorten_number(one.draws) for one in ordered))
-    per = (None if (value := one.tokens_per_character) is None else f"{value:.2f}" for one in ordered)
-    add("per char.", "tokens a character under this tokenizer", per)
-    lost = (None if (value := one.unknown) is None else f"{value:.1%}" for one in ordered)
-    add("unknown", "share of characters that this tokenizer does not know", lost)
-    loss = (None if (value := one.held_out) is None else f"{value:.2f}" for one in ordered)
-    add("loss", "held-out loss a masked token, in nats", loss)
+    per = [None if (value := one.tokens_per_character) is None else f"{value:.2f}" for one in ordered]
+    lost = [None if (value := one.unknown) is None else f"{value:.1%}" for one in ordered]
+    loss = [None if (value := one.held_out) is None else f"{value:.2f}" for one in ordered]
+    columns: list[tuple[str, str, Sequence[Any]]] = [
+        ("language", "", [one.name for one in ordered]),
+        ("code", "", [one.code for one in ordered]),
+        ("sentences", "", [shorten_number(one.sentences) for one in ordered]),
+        ("tokens", "of training text", [shorten_number(one.tokens) for one in ordered]),
+        ("drawn", "rows drawn in training, with repeats", [shorten_number(one.draws) for one in ordered]),
+        ("per char.", "tokens a character under this tokenizer", per),
+        ("unknown", "share of characters that this tokenizer does not know", lost),
+        ("loss", "held-out loss a masked token, in nats", loss),
+    ]
     for task, key in main_measurements(rows).items():
-        add(task, describe(key).removeprefix(f"{task} "), (one.scores.get(task) for one in ordered))
-    lines = zip(*(cells for _, cells in columns.values()))
-    told = [f"*{header}*: {meaning}" for header, (meaning, _) in columns.items() if meaning]
-    return markdown_table(list(columns), [list(line) for line in lines], aligned=False), told
+        columns.append((task, describe(key).removeprefix(f"{task} "), [one.scores.get(task) for one in ordered]))
+    return known_columns(columns)
+
+
+def known_columns(columns: Sequence[tuple[str, str, Sequence[Any]]]) -> tuple[str, list[str]]:
+    """A Markdown table of the columns of which anything is known.
+
+    Args:
+        columns (`Sequence[tuple[str, str, Sequence[Any]]]`): of each the header, what it is in words (empty where the
+            header says it), and its cells, `None` where nothing is known.
+
+    Returns:
+        `tuple[str, list[str]]`: the table, and what its columns are, a clause each.
+    """
+    known = [column for column in columns if any(cell is not None for cell in column[2])]
+    lines = [list(line) for line in zip(*(cells for _, _, cells in known))]
+    told = [f"*{header}*: {meaning}" for header, meaning, _ in known if meaning]
+    return markdown_table([header for header, _, _ in known], lines, aligned=False), told
 
 
 def shorten_number(value: int | None) -> str | None:

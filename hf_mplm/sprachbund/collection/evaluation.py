@@ -18,7 +18,7 @@ from hf_mplm.evaluation.files.hub_data import Wanted
 from hf_mplm.evaluation.kinds.finetuned import TransferTask
 from hf_mplm.evaluation.kinds.transfer_settings import trains_on_targets
 from hf_mplm.evaluation.results import ResultRow, Results, run_metadata, write_results
-from hf_mplm.evaluation.runner import evaluate
+from hf_mplm.evaluation.runner import evaluate, missing_results
 from hf_mplm.evaluation.settings import EvaluationSettings
 from hf_mplm.evaluation.task import Task
 from hf_mplm.evaluation.tasks import find_tasks
@@ -98,7 +98,7 @@ def evaluate_collection(
     asked = [parse_code(code).code for code in as_list(languages)] if as_list(languages) != ["all"] else None
     rows: list[ResultRow] = []
     skipped: list[Any] = []
-    missing: list[str] = []
+    trained_on: set[str] = set()
     revision = collection_revision(router.folder)
     with hold_folder(place, "hf-mplm evaluate") if place is not None else nullcontext():
         if data_dir is None:
@@ -107,6 +107,8 @@ def evaluate_collection(
         for task in found_tasks:
             available = task.languages(data_dir)
             wanted = available if asked is None else [code for code in asked if code in available]
+            for code in set(asked or ()) - set(available):
+                skipped.append({"task": task.name, "language": code, "reason": f"{data_dir} has no data"})
             for member, codes in _by_member(router, wanted, task.name, skipped).items():
                 name = collection.members[member].folder
                 runs: list[tuple[Task, list[str], str]] = []
@@ -134,7 +136,9 @@ def evaluate_collection(
                             row = replace(row, source_language="", setting=_JOINT[row.setting])
                         rows.append(replace(row, model=str(folder), revision=revision))
                     skipped += found.skipped
-                    missing += [line for line in found.missing if line not in missing]
+                    trained_on.update(own)
+        # Of a member that has no target but the source, nothing is expected: the others may have what was named.
+        missing = missing_results(found_tasks, asked or ["all"], trained_on, rows)
         if place is not None:
             told = EvaluationSettings().with_keywords(settings).keywords()
             origins = {name: origin._asdict() for name, origin in read_origins(data_dir).items()}

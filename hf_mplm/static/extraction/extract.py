@@ -14,6 +14,7 @@ from hf_mplm._lists import as_codes
 from hf_mplm.data.corpus.corpora import find_files
 from hf_mplm.data.corpus.options import ReadOptions
 from hf_mplm.data.corpus.plan import check_unchanged, group_segments, make_plan
+from hf_mplm.data.corpus.provenance import describe_sources
 from hf_mplm.data.corpus.report import CorpusReport
 from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
 from hf_mplm.evaluation.loading import load_tokenizer, model_revision
@@ -21,6 +22,7 @@ from hf_mplm.jobs.job import Job, finished_results, run_parts
 from hf_mplm.modeling.reading import load_config
 
 from ..embeddings import StaticEmbeddings
+from ..word_table import WordTable
 from ..words import segmenter_name
 from .assembly import make_vocabularies, put_together
 from .context_parts import ContextPart, encode_part, encoded_part
@@ -179,6 +181,8 @@ def extract_static(
             "layer": settings.layer,
             "extraction": asdict(settings),
             "segmenters": {one.language: segmenter_name(one.language) for one in vocabularies},
+            "text": _text(vocabularies, tables),
+            "sources": describe_sources(corpus, plan["files"]),
         }
         # By the name of the output, which the card calls them by.
         folder = job.work / "made" / output.name
@@ -259,6 +263,14 @@ def _vector_parts(
             )
         )
     return vectors
+
+
+def _text(vocabularies: Sequence[Vocabulary], tables: Sequence[WordTable]) -> dict[str, dict[str, int]]:
+    """Of each language what was read, and how many of its words, repeated ones included, have a vector."""
+    return {
+        one.language: {"sentences": one.sentences, "words": one.all_words, "known_words": int(table.counts.sum())}
+        for one, table in zip(vocabularies, tables)
+    }
 
 
 def _job(output: Path) -> Job:

@@ -72,8 +72,11 @@ def test_what_comes_out_is_static_embeddings_that_say_how_they_were_made(made: P
         assert said["sentences"] == len(long) and said["short_sentences"] == len(sentences) - len(long)
         assert said["word_occurrences"] == sum(map(len, long)) and said["occurrences"] == table.counts.sum()
         assert said["rare_words"] == len(counts) - len(table) > 0
+        read = {"sentences": len(long), "words": sum(map(len, long)), "known_words": sum(n for _, n in expected)}
+        assert static.config["text"][code] == read
         assert len(said["losses"]) == 2 and sum(said["targets"]) > 0 and np.abs(table.vectors).min() > 0
     assert info["counts"] == dict.fromkeys(CODES, 10)
+    assert static.config["sources"] == [{"name": corpus.name, "kind": "folder"}]
 
 
 def test_training_on_kept_contexts_is_training_with_the_encoder_in_the_loop(
