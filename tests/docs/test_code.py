@@ -141,7 +141,6 @@ def test_python_reads_what_the_first_commands_make(
     run_python(ROOT / page, names)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", STAGED)
 def test_python_runs(page: str, place: Path) -> None:
     run_python(ROOT / page, given(page, place))
