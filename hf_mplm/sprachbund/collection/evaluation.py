@@ -107,8 +107,8 @@ def evaluate_collection(
         for task in found_tasks:
             available = task.languages(data_dir)
             wanted = available if asked is None else [code for code in asked if code in available]
-            for code in set(asked or ()) - set(available):
-                skipped.append({"task": task.name, "language": code, "reason": f"{data_dir} has no data"})
+            absent = [code for code in asked or () if code not in available]
+            skipped += [{"task": task.name, "language": code, "reason": f"{data_dir} has no data"} for code in absent]
             for member, codes in _by_member(router, wanted, task.name, skipped).items():
                 name = collection.members[member].folder
                 runs: list[tuple[Task, list[str], str]] = []
