@@ -197,10 +197,17 @@ class QuickstartJob:
             left = 60 * args.minutes - (time.monotonic() - self.started) - models_left * evaluation - CLOSING_SECONDS
             steps = math.floor(left / seconds)
             if steps < FEWEST_STEPS:
-                raise ValueError(
-                    f"--minutes {args.minutes} leaves time for {max(steps, 0)} steps of {seconds:.2f} s for all "
-                    f"models; give more minutes, or --max_steps"
+                # On a slow or busy machine a newcomer had rather wait than be turned away.
+                logger.warning(
+                    "--minutes %s leaves time for %d steps of %.2f s for all models, from which nothing can be seen: "
+                    "%d are made, and it takes about %.1f minutes longer. --max_steps asks for another number",
+                    args.minutes,
+                    max(steps, 0),
+                    seconds,
+                    FEWEST_STEPS,
+                    (FEWEST_STEPS * seconds - left) / 60,
                 )
+                steps = FEWEST_STEPS
             self.state |= {"max_steps": steps, "seconds_per_step": round(seconds, 4)}
             logger.info("A step takes %.3f s for all models: %s steps.", seconds, f"{steps:,}")
         self._save_state()

@@ -261,20 +261,22 @@ def test_other_arguments_in_the_same_folder_are_refused(
     assert "seed" in error and "--overwrite" in error
 
 
-def test_too_little_time_is_said_before_training(
-    whole: Path, tiny_start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_slow_machine_makes_the_fewest_steps_and_says_that_it_takes_longer(
+    whole: Path, tiny_start: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hf_mplm.cli.quickstart_job.FEWEST_STEPS", 2)
     # Interrupted before it knew how many steps there are, so that what comes before need not be done again.
     output = Path(shutil.copytree(whole, tmp_path / "out"))
-    for name in MODELS:
-        shutil.rmtree(output / name)
+    measured = [path for folder in ("scores", "held_out") for path in (output / folder).iterdir()]
+    for path in [*(output / name for name in (*MODELS, "encoder")), *(one for one in measured if one.name != "start")]:
+        shutil.rmtree(path)
     state = json.loads((output / "quickstart.json").read_text())
     del state["max_steps"]
     state["arguments"]["max_steps"] = 0
     (output / "quickstart.json").write_text(json.dumps(state))
-    assert quickstart(tiny_start, output, "--minutes", "0.01") == 2
-    assert "--minutes 0.01" in capsys.readouterr().err
-    assert not (output / "baseline").exists()
+    assert quickstart(tiny_start, output, "--minutes", "0.01") == 0
+    assert "--minutes 0.01 leaves time for 0 steps" in caplog.text and "minutes longer" in caplog.text
+    assert json.loads((output / "baseline" / "trainer_state.json").read_text())["global_step"] == 2
 
 
 @pytest.mark.parametrize(
