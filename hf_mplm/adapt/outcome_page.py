@@ -120,7 +120,7 @@ def _benchmark_table(outcome: Mapping[str, Any], before: Iterable[ResultRow], af
     for (task, metric, setting), by_language in values.items():
         groups: dict[str, list[tuple[float, float]]] = {standing: [] for standing in STANDINGS}
         for code, found in by_language.items():
-            if len(found) == len(("before", "after")):
+            if found.keys() == {"before", "after"}:
                 groups[outcome["held_out"][code]["standing"]].append((found["before"], found["after"]))
         lines.append([f"{task} {metric} ({setting})", *(_means(pairs) for pairs in groups.values())])
     return markdown_table(["measurement (fraction)", *(_CALLED[standing] for standing in STANDINGS)], lines)
