@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from hf_mplm.evaluation.results import ResultRow, make_row
 from hf_mplm.hub.cards import add_results_to_card, write_model_card
+from hf_mplm.hub.cards.checkpoint import draw_model_card
 from hf_mplm.hub.cards.folder import make_card
 from hf_mplm.hub.cards.rendering import save_card
 from hf_mplm.hub.cards.sections import merge_sections
@@ -205,6 +206,15 @@ def test_a_push_draws_the_card_anew_and_keeps_what_a_person_wrote(checkpoint: Pa
     assert path.read_bytes() == before
     path.write_text("mine", encoding="utf-8")
     assert make_card(checkpoint, kind, "somebody/model", None, {}) is None
+
+
+def test_a_card_that_is_drawn_anew_knows_what_a_task_of_ones_own_was_called(checkpoint: Path) -> None:
+    path = write_model_card(checkpoint)
+    rows = [row("eng_Latn", 2.5, task="held-out", metric="bits_per_character", setting="after", source_language="")]
+    add_results_to_card(checkpoint, rows, task_types={"held-out": "fill-mask"})
+    indexed = ModelCard.load(path).data.to_dict()["model-index"]
+    drawn = ModelCard(draw_model_card(checkpoint, name=checkpoint.name)).data.to_dict()
+    assert drawn["model-index"] == indexed
 
 
 def test_a_model_is_finished_whose_card_cannot_be_drawn(

@@ -62,7 +62,7 @@ def add_results_to_card(
         raise ValueError(f"no results to write into {path}")
     types = task_types_of(rows, task_types)
     card = read_card(folder)
-    write_scores(folder, rows)
+    write_scores(folder, rows, task_types)
     write_eval_results(folder, rows, limited=as_list(limited))
     facts: dict[str, Any] = {"results": results_table(rows), "group_tables": group_tables(rows)}
     block = f"{BEGIN_RESULTS}\n{render_part('results', **facts)}\n{_END}"

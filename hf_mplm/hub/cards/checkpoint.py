@@ -22,7 +22,7 @@ from .languages import LanguageFacts, gather_languages, language_table, shorten_
 from .limits import find_limits, read_overlap
 from .rendering import is_own_card, render, save_card
 from .results import group_tables, model_index, results_table, task_types_of
-from .scores import read_scores
+from .scores import read_scores, read_task_types
 from .sources import hub_datasets, license_of, license_text, source_lines
 from .training import changed_arguments, held_out_loss, measured_lines, training_lines
 
@@ -127,7 +127,7 @@ def draw_model_card(folder: Path, *, name: str, **told: Unpack[CardKeywords]) ->
         base_model_relation=("adapter" if delta else "finetune") if from_hub else None,
         datasets=hub_datasets(sources) or None,
         tags=sorted({"hf-mplm", *as_list(said.get("tags") or (), keep_spaces=True)}),
-        **_results_metadata(rows, name),
+        **_results_metadata(rows, name, read_task_types(folder)),
     )
     texts = {key: [value for one in languages if (value := getattr(one, key))] for key in ("sentences", "tokens")}
     return render(
@@ -212,11 +212,11 @@ def _trained(languages: Sequence[LanguageFacts]) -> list[str]:
     return [one.code for one in languages if one.is_trained]
 
 
-def _results_metadata(rows: Sequence[Any], name: str) -> dict[str, Any]:
+def _results_metadata(rows: Sequence[Any], name: str, types: Mapping[str, str]) -> dict[str, Any]:
     if not rows:
         return {}
     try:
-        return {"eval_results": model_index(rows, task_types_of(rows)), "model_name": name.split("/")[-1]}
+        return {"eval_results": model_index(rows, task_types_of(rows, types)), "model_name": name.split("/")[-1]}
     except ValueError as error:  # a task of somebody's own, whose type only they can tell
         logger.info("the card has no model-index: %s", error)
         return {}

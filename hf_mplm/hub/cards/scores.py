@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hf_mplm.jobs.digests import DIGESTS_FILE, digest_file
 from hf_mplm.jobs.files import DamagedError, atomic_write, read_json
 
 
-__all__ = ["SCORES_FILE", "read_scores", "write_scores"]
+__all__ = ["SCORES_FILE", "read_scores", "read_task_types", "write_scores"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +24,14 @@ _ADVICE = "Delete it, and measure again: hf-mplm evaluate --update_card true"
 _KEYS = ("task", "metric", "setting", "direction", "layer")
 
 
-def write_scores(folder: Path, rows: Sequence[Any]) -> Path:
+def write_scores(folder: Path, rows: Sequence[Any], task_types: Mapping[str, str] | None = None) -> Path:
     """Write scores, means over seeds, beside the weights that they are of.
 
     Args:
         folder (`Path`): the checkpoint's.
         rows (`Sequence[ResultRow]`): its results.
+        task_types (`Mapping[str, str]`, *optional*): what the Hub calls tasks that are not of this package, which a
+            card that is drawn later cannot know otherwise.
     """
     groups: dict[tuple[Any, ...], dict[tuple[str, str], list[Any]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -49,7 +51,14 @@ def write_scores(folder: Path, rows: Sequence[Any]) -> Path:
         entries.append({**dict(zip(_KEYS, key)), "scores": scores})
     path = folder / SCORES_FILE
     columns = ["source_language", "language", "value", "n", "n_skipped"]
-    told = {"format": _FORMAT, "weights": _weights(folder), "columns": columns, "measurements": entries}
+    told: dict[str, Any] = {
+        "format": _FORMAT,
+        "weights": _weights(folder),
+        "columns": columns,
+        "measurements": entries,
+    }
+    if task_types:
+        told["task_types"] = dict(task_types)
     with atomic_write(path) as file:
         file.write(json.dumps(told, ensure_ascii=False).encode())
     return path
@@ -89,6 +98,17 @@ def read_scores(folder: Path) -> list[Any]:
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(path, f"it holds no scores ({error!r:.200})", _ADVICE) from error
+
+
+def read_task_types(folder: Path) -> dict[str, str]:
+    """Read back what the Hub calls tasks that are not of this package; empty where nothing was said.
+
+    Args:
+        folder (`Path`): the checkpoint's.
+    """
+    told = read_json(folder / SCORES_FILE, _ADVICE)
+    types = told.get("task_types") if isinstance(told, dict) else None
+    return {str(task): str(kind) for task, kind in types.items()} if isinstance(types, dict) else {}
 
 
 def _weights(folder: Path) -> dict[str, str]:
