@@ -57,7 +57,11 @@ class HeldOut(NamedTuple):
         Returns:
             `np.ndarray`: bits a character. Shape: (draws,).
         """
-        losses, counts = np.asarray(self.losses)[rows].sum(axis=1), np.asarray(self.counts)[rows].sum(axis=1)
+        # A draw at a time: all at once are gigabytes for a large held-out set.
+        losses, counts = (
+            np.array([values[drawn].sum() for drawn in rows])
+            for values in (np.asarray(self.losses), np.asarray(self.counts))
+        )
         bits: np.ndarray = losses / np.maximum(1, counts) * self.tokens / max(1, self.characters) / math.log(2)
         return bits
 
@@ -124,9 +128,11 @@ def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float,
         `tuple[float, float, float]`: after less before, and the interval's ends; negative is better.
     """
     generator = np.random.default_rng(seed)
-    one = generator.integers(len(before.losses), size=(_RESAMPLES, len(before.losses)))
+    one = generator.integers(len(before.losses), size=(_RESAMPLES, len(before.losses)), dtype=np.int32)
     paired = before.counts == after.counts
-    other = one if paired else generator.integers(len(after.losses), size=(_RESAMPLES, len(after.losses)))
+    other = (
+        one if paired else generator.integers(len(after.losses), size=(_RESAMPLES, len(after.losses)), dtype=np.int32)
+    )
     differences = after.resampled(other) - before.resampled(one)
     low, high = np.percentile(differences, [2.5, 97.5])
     return after.bits() - before.bits(), float(low), float(high)

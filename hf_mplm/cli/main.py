@@ -9,8 +9,11 @@ import logging
 import os
 import re
 import select
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hf_mplm._version import __version__
@@ -99,10 +102,15 @@ def _main(arguments: list[str]) -> int:
     if os.environ.get("HF_MPLM_TRACEBACK") == "1":
         return _run(verb, rest)
     try:
-        return _run(verb, rest)
+        with _ended_by_schedulers():
+            return _run(verb, rest)
     except KeyboardInterrupt:
         print(f"hf-mplm {verb}: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
+    except _EndedError as error:
+        name = signal.Signals(error.signum).name
+        print(f"hf-mplm {verb}: ended by {name}; the same command goes on from there", file=sys.stderr)
+        return 128 + error.signum
     except (ValueError, OSError, ImportError) as error:
         if isinstance(error, BrokenPipeError) and _closed():
             raise
@@ -117,6 +125,40 @@ def _main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return FAULT
+
+
+class _EndedError(SystemExit):
+    """A scheduler's signal, where nothing closer to the work has a use for it as training has."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(128 + signum)
+        self.signum = signum
+
+
+@contextmanager
+def _ended_by_schedulers() -> Iterator[None]:
+    """Have SIGTERM and SIGUSR1, with which schedulers end jobs, unwind what is at work, so that it is told of."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+    before: dict[int, Any] = {}
+    process = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        # A second one ends at once; and so does the first in a process that was forked, which has no line to print.
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != process:
+            os.kill(os.getpid(), number)
+        raise _EndedError(number)
+
+    # A launcher of several processes tells of their end itself, and must not wait for one inside a collective.
+    if threading.current_thread() is threading.main_thread() and "RANK" not in os.environ:
+        # One that a caller ignores or catches stays the caller's.
+        free = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+        before = {number: signal.signal(number, end) for number in free}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(verb: str, arguments: list[str]) -> int:

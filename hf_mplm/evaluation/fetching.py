@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from huggingface_hub import HfApi, cached_assets_path, hf_hub_download
@@ -93,6 +93,7 @@ def fetch_benchmarks(tasks: Sequence[Task], wanted: Wanted, *, progress: bool = 
     for dataset in _datasets(tasks):
         listing = _list_files(dataset)
         files = dataset.choose(listing.files, wanted)
+        _refuse_outside(dataset, files)
         for file, path in zip(files, _download(dataset, listing.commit, files, progress)):
             links[file.link] = path
         origins[dataset.folder] = Origin(dataset.id, dataset.revision, listing.commit, dataset.licence)
@@ -134,6 +135,17 @@ def _datasets(tasks: Sequence[Task]) -> list[HubDataset]:
     if absent:
         raise MissingDataError("; ".join(_not_there(source) for source in absent.values()))
     return list(found.values())
+
+
+def _refuse_outside(dataset: HubDataset, files: Sequence[HubFile]) -> None:
+    """A repository's names become links, which must stay in the folder that is laid out."""
+    for file in files:
+        link = PurePosixPath(file.link)
+        if link.is_absolute() or ".." in link.parts:
+            raise MissingDataError(
+                f"{dataset.id} has a file {file.path!r}, which would lie outside of its folder; "
+                f"{_advice(dataset.folder, 'its files')}"
+            )
 
 
 def _not_there(source: NotOnHub) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,6 +290,19 @@ def test_processes_that_lay_out_the_same_agree(tmp_path: Path, monkeypatch: pyte
     assert fetching._lay_out(links, origins) == folder and (folder / "sib200/swh_Latn/test.tsv").is_file()
     other = {"sib200": origins["sib200"]._replace(commit="1" * 40)}
     assert fetching._lay_out(links, other) != folder != fetching._lay_out(dict(list(links.items())[:1]), origins)
+
+
+@pytest.mark.parametrize("path", ["../../left/test.tsv", "a/../../../left.tsv", "/left.tsv"])
+def test_a_repository_s_names_stay_in_the_folder(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = HubDataset("bench", "org/bench", "0" * 40, r"(?P<path>.+)", "MIT")
+    absolute = HubDataset("", "org/bench", "0" * 40, r"(?P<path>.+)", "MIT")
+    task: Any = SimpleNamespace(name="bench", hub_data=(absolute if path.startswith("/") else dataset,))
+    fetched: list[object] = []
+    monkeypatch.setattr(fetching, "_list_files", lambda _: fetching._Listing("0" * 40, [path]))
+    monkeypatch.setattr(fetching, "_download", lambda *given: fetched.append(given) or [])
+    with pytest.raises(MissingDataError, match="outside of its folder; put its files under DATA"):
+        fetching.fetch_benchmarks([task], Wanted(None, ("eng_Latn",)))
+    assert not fetched
 
 
 def test_what_is_read_follows_what_is_asked() -> None:
