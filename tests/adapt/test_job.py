@@ -170,7 +170,7 @@ def encoder_of_another_kind(kind: str, folder: Path) -> tuple[Path, str]:
     return save_encoder(folder / "encoder", model, tokenizer), type(model).__name__
 
 
-@pytest.mark.parametrize("kind", ["bert", "modernbert"])
+@pytest.mark.parametrize("kind", [pytest.param("bert", marks=pytest.mark.slow), "modernbert"])
 def test_the_same_line_adapts_other_architectures_without_text_to_replay(
     kind: str, place: Path, tmp_path: Path
 ) -> None:
@@ -209,6 +209,7 @@ def test_tables_that_lack_a_language_add_nothing_for_it(place: Path, tmp_path: P
     assert abs(told - plain_loss) > 1e-3
 
 
+@pytest.mark.slow
 def test_scripts_are_aligned_after_pretraining(place: Path, tmp_path: Path) -> None:
     pytest.importorskip("uroman")
     corpus = write_text(tmp_path / "new", {"ell_Grek": sample_lines("ell_Grek", 40)})

@@ -14,9 +14,7 @@ from hf_mplm.cli import align_scripts
 from hf_mplm.cli.main import main
 from hf_mplm.recipes import list_recipes
 from tests.fixtures import tiny_xlm_roberta
-from tests.processes import Forked
-
-from .launching import launch
+from tests.processes import Forked, forked_ranks
 
 
 pytest.importorskip("uroman")
@@ -202,8 +200,10 @@ def test_two_processes_give_what_one_gives(start, tiny_corpus, tmp_path):
     ]
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(command(start, one, *more)) == 0
-    out, _ = launch("accelerate", [*command(start, two, *more), "--per_device_train_batch_size", "2"])
-    assert out.count("Aligned in 2 steps.") == 1
+    ranks = forked_ranks([*command(start, two, *more), "--per_device_train_batch_size", "2"])
+    said = [rank.communicate() for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], said
+    assert sum(out.count("Aligned in 2 steps.") for out, _ in said) == 1
     moved = difference(start, one)
     assert moved > 1e-4 and difference(one, two) < 1e-4 * moved
 

@@ -201,7 +201,7 @@ def test_a_langsamp_model_of_fewer_languages_needs_leave_to_grow(store, start, t
     assert pretrain(*flags[:4], "--output", tmp_path / "mlm", "--method", "mlm") == 2
 
 
-# Both start processes with the same environment; `accelerate` runs in the fast suite with `align-scripts`.
+# Both start processes with the same environment.
 @pytest.mark.parametrize("launcher", ["torchrun", pytest.param("accelerate", marks=pytest.mark.slow)])
 def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tmp_path):
     flags = ["--model", start, "--store", store, "--max_steps", 2, "--use_cpu", "--learning_rate", 1e-2, "--seed", 5]

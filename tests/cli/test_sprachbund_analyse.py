@@ -59,6 +59,7 @@ def test_table_markdown_and_page(folder: Path, tmp_path: Path, capsys: pytest.Ca
     assert find_damage(output) == []
 
 
+@pytest.mark.slow
 def test_the_same_command_writes_the_same_table(folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert main(["sprachbund", "analyse", str(folder), "--output", str(tmp_path / name), *FEW]) == 0

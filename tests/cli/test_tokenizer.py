@@ -30,6 +30,7 @@ def test_train_writes_a_tokenizer_and_says_where(
     assert tokenizer.unk_token_id in tokenizer("มนุษย์")["input_ids"]
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_bytes(tiny_corpus: Path, tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:

@@ -47,6 +47,7 @@ def test_a_journey_can_be_followed(name: str, stage: Path) -> None:
     assert [place for place in LEAVES[name] if not (stage / place).exists()] == []
 
 
+@pytest.mark.slow
 def test_a_checkpoint_loads_without_the_package(
     tmp_path: Path, tiny_encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

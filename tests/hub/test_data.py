@@ -318,6 +318,7 @@ def test_what_is_read_follows_what_is_asked() -> None:
     assert len(links("swh_Latn", train_on_targets=True)) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("languages", [["swh_Latn", "zho_Hans"]])
 def test_the_shared_rows_give_equal_scores(shared_data: Path, tmp_path: Path, languages: list[str]) -> None:
     """The benchmarks' own files, as far as two languages go."""

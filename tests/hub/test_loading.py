@@ -11,6 +11,7 @@ import pytest
 from .loading import table_of
 
 
+@pytest.mark.slow
 def test_a_stranger_and_the_card_s_own_lines_load_what_was_published(tmp_path: Path) -> None:
     ways = (("package", True), ("stranger", False))
     rows = table_of({"here": sys.executable}, tmp_path, ("xlm-roberta", "static"), ways)

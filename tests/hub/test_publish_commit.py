@@ -117,6 +117,7 @@ def test_branches_and_tags(pushed: tuple[LoopbackHub, dict[str, dict]]) -> None:
     assert not told["same tag"]["changed"] and "tag v2.0 already" in told["other tag"]["says"]
 
 
+@pytest.mark.slow
 def test_killed_and_pushed_again_it_ends_whole(tmp_path: Path) -> None:
     rows = kill_and_push(3, tmp_path, seed=3, count=6)
     assert all(row["all revisions whole"] and row["ended with its version"] for row in rows), rows

@@ -109,6 +109,7 @@ def test_without_matplotlib_there_are_tables_alone_and_one_line_says_so(
     assert not (tmp_path / "seen_means.csv").exists() and not (tmp_path / "predictions.csv").exists()
 
 
+@pytest.mark.slow
 def test_the_same_scores_give_the_same_files(
     scores: Scores, prediction: Prediction, folder: Path, tmp_path: Path
 ) -> None:

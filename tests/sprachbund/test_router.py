@@ -231,7 +231,9 @@ def test_a_task_is_missed_only_where_no_cluster_has_a_result(folder, tmp_path, c
     assert "the language tha_Thai gave no result" in told.out + told.err
 
 
-@pytest.mark.parametrize(("setting", "joint"), [("probe", "joint-probe"), ("zero-shot", "joint")])
+@pytest.mark.parametrize(
+    ("setting", "joint"), [("probe", "joint-probe"), pytest.param("zero-shot", "joint", marks=pytest.mark.slow)]
+)
 def test_all_of_a_cluster_is_trained_on_together(setting, joint, folder, tmp_path, capsys):
     data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))
     finetuning = {"sib200": {"learning_rate": 1e-2, "num_train_epochs": 6, "batch_size": 4, "max_length": 32}}

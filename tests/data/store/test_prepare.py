@@ -241,6 +241,7 @@ def test_killed_at_any_stage_it_goes_on(
         assert len(finished) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
 def test_workers_end_with_a_killed_parent_and_work_goes_on(
     tmp_path: Path, tiny_tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -61,6 +61,7 @@ def test_vectors_are_those_of_torch(name: str, checkpoint, tmp_path: Path) -> No
     assert again == measured
 
 
+@pytest.mark.slow
 def test_large_weights_stand_beside_the_graph(checkpoint, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -197,7 +197,15 @@ def count_tasks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-@pytest.mark.parametrize(("fault", "share"), [("kill", 0.3), ("kill", 0.6), ("kill", 0.9), ("full disk", 0.6)])
+@pytest.mark.parametrize(
+    ("fault", "share"),
+    [
+        ("kill", 0.6),
+        ("full disk", 0.6),
+        pytest.param("kill", 0.3, marks=pytest.mark.slow),
+        pytest.param("kill", 0.9, marks=pytest.mark.slow),
+    ],
+)
 def test_stopped_anywhere_it_goes_on_to_the_same_bytes(
     made: Path,
     tiny_encoder_folder: Path,

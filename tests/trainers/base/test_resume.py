@@ -33,8 +33,10 @@ def run(tiny_tokenizer_folder: Path) -> Callable[..., int]:
     return start
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("workers", "accumulation"),
+    [(0, 1), (2, 2), pytest.param(0, 2, marks=pytest.mark.slow), pytest.param(2, 1, marks=pytest.mark.slow)],
+)
 def test_killed_and_resumed_is_the_run_that_was_not_killed(workers, accumulation, run, tmp_path):
     assert run(tmp_path / "whole", workers, accumulation) == 0
     generator, output = random.Random(10 * workers + accumulation), tmp_path / "killed"

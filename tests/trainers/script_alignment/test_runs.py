@@ -13,7 +13,7 @@ from tests.processes import CONTEXT, free_port
 from tests.trainers.helpers import largest_difference
 
 
-@pytest.mark.parametrize("cache", [None, 3])
+@pytest.mark.parametrize("cache", [pytest.param(None, marks=pytest.mark.slow), 3])
 def test_killed_and_resumed_is_the_run_that_was_not_killed(cache, tiny_tokenizer_folder, tmp_path):
     def run(folder: str, kill_step: int = 0) -> int:
         from .worker import train
@@ -43,7 +43,7 @@ def step(world_size: int, folder: Path, tokenizer_folder: Path, **settings) -> d
     return torch.load(folder / "found.pt", weights_only=True)
 
 
-@pytest.mark.parametrize("cache", [None, 2])
+@pytest.mark.parametrize("cache", [pytest.param(None, marks=pytest.mark.slow), 2])
 def test_two_processes_have_the_gradients_of_one(cache, tiny_tokenizer_folder, tmp_path):
     settings = {"cache_mini_batch_size": cache, "token_weight": 1.0}
     one = step(1, tmp_path / "one", tiny_tokenizer_folder, token_weight=1.0)

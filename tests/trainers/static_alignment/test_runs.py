@@ -12,7 +12,9 @@ from tests.processes import CONTEXT, free_port
 from tests.trainers.helpers import largest_difference
 
 
-@pytest.mark.parametrize("settings", [{"loss": "dcca"}, {"loss": "mse", "target_scale": "encoder"}])
+@pytest.mark.parametrize(
+    "settings", [{"loss": "dcca"}, pytest.param({"loss": "mse", "target_scale": "encoder"}, marks=pytest.mark.slow)]
+)
 def test_killed_and_resumed_is_the_run_that_was_not_killed(settings, tiny_tokenizer_folder, tmp_path):
     """The cache in micro-batches with dropout, and a scale that was measured before the first step."""
 
@@ -49,7 +51,7 @@ def step(world_size: int, folder: Path, tokenizer_folder: Path, **settings) -> d
     [
         {"loss": "dcca", "gradient_accumulation_steps": 2},
         # Batches of words that no process has whole.
-        {"loss": "subspace", "gradient_accumulation_steps": 2},
+        pytest.param({"loss": "subspace", "gradient_accumulation_steps": 2}, marks=pytest.mark.slow),
         pytest.param({"loss": "dcca"}, marks=pytest.mark.slow),
         pytest.param({"loss": "mse", "gradient_accumulation_steps": 2}, marks=pytest.mark.slow),
         pytest.param({"loss": "dcca", "layer": 1, "mlm_weight": 0.0}, marks=pytest.mark.slow),
