@@ -46,7 +46,7 @@ LINES = {
 }
 # A journey follows the first, and the study has tests of its own. The sample's encoder is made from weights that no
 # test has, and the comparison of initialisations takes minutes.
-ELSEWHERE = {"langsamp_table", "reference_study", "sample_start", "vocabulary_initializations"}
+ELSEWHERE = {"langsamp_table", "reference_study", "sample_start", "transfer_agreement", "vocabulary_initializations"}
 # What scripts share.
 SHARED = {"__init__", "commands"}
 
