@@ -23,7 +23,7 @@ from hf_mplm.transfer import Scores, StudyDatabase, transfer_table
 Pairs = Mapping[tuple[str, str], float]
 
 
-def read(study: Path, repeats: Sequence[int] | None) -> dict[tuple[str, int], Pairs]:
+def read(study: Path, repeats: Sequence[int] | None) -> Mapping[tuple[str, int], Pairs]:
     """Transfer scores by transfer language and target, for each task and number of steps."""
     with StudyDatabase(study) as database:
         rows = [row for row in database.scores() if not repeats or row["kind"] != "tuning" or row["repeat"] in repeats]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,8 +51,8 @@ class Studies:
     ) -> None:
         return None
 
-    def scores(self) -> list[Mapping[str, object]]:
-        shared = {"fusion": None, "task": "pos", "metric": "macro_f1", "n": 9}
+    def scores(self) -> list[dict[str, Any]]:
+        shared: dict[str, Any] = {"fusion": None, "task": "pos", "metric": "macro_f1", "n": 9}
         rows = [
             {**shared, "kind": "baseline", "languages": (), "repeat": 0, "target": code, "step": 0, "value": 0.5}
             for code in TARGETS
