@@ -14,7 +14,14 @@ from torch.nn.modules import module as registry
 from .architectures import ARCHITECTURES
 
 
-__all__ = ["all_modules_are_watched", "can_narrow", "is_recomputed", "is_watched", "narrowed_final_layer"]
+__all__ = [
+    "all_modules_are_watched",
+    "can_narrow",
+    "is_compiled",
+    "is_recomputed",
+    "is_watched",
+    "narrowed_final_layer",
+]
 
 # What follows attention in a layer of BERT's shape. Adapters put classes of their own here, which may look elsewhere.
 _AFTER_ATTENTION = {known.after_attention for known in ARCHITECTURES if known.after_attention}
@@ -42,7 +49,7 @@ def can_narrow(base: nn.Module) -> bool:
     if layer is None or config.output_hidden_states or config.is_decoder or config.chunk_size_feed_forward:
         return False
     parts = [base, base.get_submodule("encoder"), *layer.modules()]
-    if all_modules_are_watched() or any(is_watched(part, ours=__name__) or _is_compiled(part) for part in parts):
+    if all_modules_are_watched() or any(is_watched(part, ours=__name__) or is_compiled(part) for part in parts):
         return False
     return not is_recomputed(base) and not torch.compiler.is_compiling()
 
@@ -118,6 +125,11 @@ def _final_layer(base: nn.Module) -> Any:
     return layers[-1] if type(after_attention).__name__ in _AFTER_ATTENTION else None
 
 
-def _is_compiled(module: nn.Module) -> bool:
+def is_compiled(module: nn.Module) -> bool:
+    """Whether a module runs as compiled code.
+
+    Args:
+        module (`nn.Module`): the module.
+    """
     # Compiled code does not look again whether hooks came or went.
     return getattr(module, "_compiled_call_impl", None) is not None or hasattr(module, "_orig_mod")

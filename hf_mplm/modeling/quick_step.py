@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 
-from .final_layer import can_narrow, narrowed_final_layer
+from .dropout_attention import DropoutAttention
+from .final_layer import can_narrow, is_compiled, is_recomputed, narrowed_final_layer
 from .masked_lm import IGNORE_INDEX, masked_lm_loss
 from .tied_lookup import tied_lookup
 
@@ -43,7 +44,7 @@ def quick_step(
     if not return_logits:
         positions = _narrowing(model.base_model, inputs, labels)
     narrowed = nullcontext() if positions is None else narrowed_final_layer(model.base_model, positions)
-    with tied_lookup(model.get_input_embeddings(), decoder) as weights, narrowed:
+    with tied_lookup(model.get_input_embeddings(), decoder) as weights, narrowed, _attention(model.base_model):
         outputs = model.base_model(**inputs, return_dict=True)
     if positions is not None:
         labels = _at(positions, labels)
@@ -69,6 +70,14 @@ def _narrowing(base: Any, given: dict[str, Any], labels: torch.Tensor) -> torch.
     if not can_narrow(base):
         return None
     return labels.to(tokens.device).flatten().ne(IGNORE_INDEX).nonzero().squeeze(-1)
+
+
+def _attention(base: Any) -> AbstractContextManager[Any]:
+    """What to call the encoder in: where torch keeps every score for the backward pass, something that does not."""
+    stock = not base.training or base.device.type != "cpu" or base.config._attn_implementation != "sdpa"
+    if stock or torch.compiler.is_compiling() or is_recomputed(base) or any(map(is_compiled, base.modules())):
+        return nullcontext()
+    return DropoutAttention()
 
 
 def _at(positions: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

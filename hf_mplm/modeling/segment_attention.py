@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from .dropout_attention import AttentionCall, attend, left_to_others
 
 
 __all__ = ["SegmentAttention", "SegmentLayout", "segment_layout"]
@@ -115,23 +118,33 @@ class SegmentAttention(TorchFunctionMode):
             for mask, (count, longest) in zip(masks, self._layout.groups)
         ]
 
+    def __enter__(self) -> Any:
+        # Of the whole rows, which the context of a training step inside this one sees first, nothing is computed.
+        self._left = ExitStack()
+        self._left.enter_context(left_to_others())
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        self._left.close()
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """See the class."""
         kwargs = kwargs or {}
         if func is functional.scaled_dot_product_attention:
-            call = _Call(*args, **kwargs)
+            call = AttentionCall(*args, **kwargs)
             if self._recognises(call):
                 return self._attend(call)
         return func(*args, **kwargs)
 
-    def _recognises(self, call: _Call) -> bool:
+    def _recognises(self, call: AttentionCall) -> bool:
         shape = call.query.shape
         of_rows = len(shape) == 4 and (shape[0], shape[2]) == self._rows
         alike = shape == call.key.shape == call.value.shape
         plain = call.attn_mask is not None and not call.is_causal and not call.enable_gqa
         return of_rows and alike and plain and bool(self._layout.groups)
 
-    def _attend(self, call: _Call) -> torch.Tensor:
+    def _attend(self, call: AttentionCall) -> torch.Tensor:
         rows, heads, width, size = call.query.shape
         layout = self._layout
         lengths = [count * longest for count, longest in layout.groups]
@@ -149,25 +162,10 @@ class SegmentAttention(TorchFunctionMode):
         found = []
         for (count, longest), mask, *group in zip(layout.groups, self._masks, *parts):
             queries, keys, values = (part.view(count, longest, heads, size).transpose(1, 2) for part in group)
-            attended = functional.scaled_dot_product_attention(
-                queries, keys, values, attn_mask=mask, dropout_p=call.dropout_p, scale=call.scale
-            )
+            attended = attend(AttentionCall(queries, keys, values, mask, call.dropout_p, scale=call.scale))
             found.append(attended.transpose(1, 2).reshape(count * longest, heads * size))
         whole = _Rearranged.apply(torch.cat(found), layout.slots, layout.is_empty, layout.places, layout.is_padding)
         return whole.view(rows, width, heads, size).transpose(1, 2)
-
-
-class _Call(NamedTuple):
-    """What `functional.scaled_dot_product_attention` is called with. Shapes: (rows, heads, width, size)."""
-
-    query: torch.Tensor
-    key: torch.Tensor
-    value: torch.Tensor
-    attn_mask: torch.Tensor | None = None
-    dropout_p: float = 0.0
-    is_causal: bool = False
-    scale: float | None = None
-    enable_gqa: bool = False
 
 
 class _Rearranged(torch.autograd.Function):
