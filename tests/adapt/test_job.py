@@ -170,7 +170,8 @@ def encoder_of_another_kind(kind: str, folder: Path) -> tuple[Path, str]:
     return save_encoder(folder / "encoder", model, tokenizer), type(model).__name__
 
 
-@pytest.mark.parametrize("kind", [pytest.param("bert", marks=pytest.mark.slow), "modernbert"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
 def test_the_same_line_adapts_other_architectures_without_text_to_replay(
     kind: str, place: Path, tmp_path: Path
 ) -> None:

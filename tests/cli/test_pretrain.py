@@ -15,7 +15,7 @@ from hf_mplm.recipes import load_recipe
 from tests.fixtures import tiny_xlm_roberta as build
 from tests.processes import forked_ranks
 
-from .launching import launch
+from .launching import LAUNCHERS, launch
 
 
 CODES = ["deu_Latn", "ell_Grek", "srp_Cyrl"]
@@ -201,8 +201,8 @@ def test_a_langsamp_model_of_fewer_languages_needs_leave_to_grow(store, start, t
     assert pretrain(*flags[:4], "--output", tmp_path / "mlm", "--method", "mlm") == 2
 
 
-# Both start processes with the same environment.
-@pytest.mark.parametrize("launcher", ["torchrun", pytest.param("accelerate", marks=pytest.mark.slow)])
+# Both launchers start processes with the environment that forked ones have.
+@pytest.mark.parametrize("launcher", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in LAUNCHERS)])
 def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tmp_path):
     flags = ["--model", start, "--store", store, "--max_steps", 2, "--use_cpu", "--learning_rate", 1e-2, "--seed", 5]
     flags += [
@@ -220,7 +220,13 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(["pretrain", *map(str, [*flags, "--per_device_train_batch_size", 4, "--output", one])]) == 0
     command = ["pretrain", *flags, "--per_device_train_batch_size", 2, "--output", two]
-    out, _ = launch(launcher, command)
+    if launcher is None:
+        ranks = forked_ranks(command)
+        said = [rank.communicate() for rank in ranks]
+        assert [rank.returncode for rank in ranks] == [0, 0], said
+        out = "".join(out for out, _ in said)
+    else:
+        out, _ = launch(launcher, command)
     assert out.count("Trained 2 steps.") == 1
     assert (two / "checkpoint-2" / "rng_state_1.pth").is_file()
     expected, found = (load_file(folder / "model.safetensors") for folder in (one, two))
@@ -228,7 +234,7 @@ def test_two_processes_give_what_one_gives_and_resume(launcher, store, start, tm
     moved = max(float((expected[name] - before[name]).abs().max()) for name in before)
     assert moved > 1e-4
     assert max(float((expected[name] - found[name]).abs().max()) for name in expected) < 1e-5 * moved + 1e-8
-    if launcher == "torchrun":
+    if launcher is None:
         # As if killed while it wrote its last checkpoint.
         (two / "checkpoint-2").rename(two / "_unfinished-checkpoint-2")
         (two / "model.safetensors").unlink()

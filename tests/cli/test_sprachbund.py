@@ -55,6 +55,7 @@ def test_vectors_and_clusters_are_written_drawn_and_told(
     assert Sprachbunds.load(tmp_path / "file").clusters == found.clusters
 
 
+@pytest.mark.slow
 def test_one_recipe_serves_both_actions(vectors_folder: Path, tmp_path: Path) -> None:
     paper = ["--config", "sprachbund-paper"]
     command = ["sprachbund", "vectors", *where(vectors_folder), "--output", str(tmp_path / "v"), *paper]

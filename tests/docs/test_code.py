@@ -131,7 +131,9 @@ def test_what_comments_say_comes_out(page: str, tmp_path: Path) -> None:
     assert run_python(ROOT / page, given(page, tmp_path)) >= 2
 
 
-@pytest.mark.parametrize("page", OPENED)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow) if "transfer" in page else page for page in OPENED]
+)
 def test_python_reads_what_the_first_commands_make(
     page: str, tmp_path: Path, tiny_tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,26 +76,39 @@ def hub(place: Path) -> Iterator[LoopbackHub]:
         yield running
 
 
+HOW: Any = {"tasks": "tatoeba", "languages": ["swh_Latn", "zho_Hans"], "data_dir": None}
+
+
+def test_a_repository_s_modules_and_prompts_are_taken_up(hub: LoopbackHub, place: Path) -> None:
+    with Client(hub, place / "home") as client:
+        remote = client("evaluate", model="somebody/nested", output=str(place / "once-there"), **HOW)
+        local = client("evaluate", model=str(place / "nested"), output=str(place / "once-here"), **HOW)
+    assert remote["rows"] == local["rows"] and remote["rows"]
+    assert remote["revision"] == hub.history("somebody/nested")[0]
+    assert remote["encoding"] == local["encoding"] and remote["encoding"]["prompt"] == "query: "
+    assert "linear 2_Dense" in str(remote["encoding"])
+
+
+@pytest.mark.slow
 def test_a_repository_is_measured_as_its_folder(hub: LoopbackHub, place: Path) -> None:
-    how: Any = {"tasks": "tatoeba", "languages": ["swh_Latn", "zho_Hans"], "data_dir": None}
     with Client(hub, place / "home") as client:
         for name in ("flat", "nested"):
-            remote = client("evaluate", model=f"somebody/{name}", output=str(place / f"there-{name}"), **how)
-            local = client("evaluate", model=str(place / name), output=str(place / f"here-{name}"), **how)
+            remote = client("evaluate", model=f"somebody/{name}", output=str(place / f"there-{name}"), **HOW)
+            local = client("evaluate", model=str(place / name), output=str(place / f"here-{name}"), **HOW)
             assert "error" not in remote and "error" not in local, (name, remote, local)
             assert remote["rows"] == local["rows"] and remote["rows"], name
             assert remote["revision"] == hub.history(f"somebody/{name}")[0] and local["revision"].startswith("xxh3:")
             assert remote["encoding"] == local["encoding"]
             assert remote["encoding"]["prompt"] == "query: " and "linear 2_Dense" in str(remote["encoding"])
         # What the modules say matters: the mean of a layer, and another prompt, are other measurements.
-        flat = client("evaluate", model="somebody/flat", output=str(place / "flat"), **how)
+        flat = client("evaluate", model="somebody/flat", output=str(place / "flat"), **HOW)
         for number, other in enumerate(({"pooling": "mean"}, {"prompt_name": "passage"})):
-            told = client("evaluate", model="somebody/flat", output=str(place / f"o{number}"), **how, **other)
+            told = client("evaluate", model="somebody/flat", output=str(place / f"o{number}"), **HOW, **other)
             assert told["rows"] != flat["rows"]
         # A Hub that stumbles over a module is told; nothing else is measured in its place.
         put(hub, "somebody/other", place / "flat")
         hub.faults[:] = [Fault(method, "modules.json", 400, times=99) for method in ("GET", "HEAD")]
-        broken = client("evaluate", model="somebody/other", output=str(place / "broken"), **how)
+        broken = client("evaluate", model="somebody/other", output=str(place / "broken"), **HOW)
         hub.faults.clear()
         assert "modules.json" in broken.get("error", ""), broken.get("encoding")
         # The command line, from the Hub alone.
@@ -104,7 +117,7 @@ def test_a_repository_is_measured_as_its_folder(hub: LoopbackHub, place: Path) -
         assert told["status"] == 0 and told["rows"] == flat["rows"]
     before = len(hub.requests)
     with Client(hub, place / "home", offline=True) as cut:
-        offline = cut("evaluate", model="somebody/nested", output=str(place / "offline"), **how)
+        offline = cut("evaluate", model="somebody/nested", output=str(place / "offline"), **HOW)
         assert "error" not in offline, offline
         assert offline["rows"] == remote["rows"] and offline["encoding"] == remote["encoding"]
         assert offline["revision"] == remote["revision"]

@@ -115,6 +115,7 @@ def test_processes_and_interruptions_change_no_byte(
     assert not (tmp_path / "three.romanizing").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(tiny_corpus: Path, tmp_path: Path) -> None:
     romanize_corpus(tiny_corpus, tmp_path / "whole", part_bytes=PART_BYTES)
     killed = tmp_path / "killed"
