@@ -158,7 +158,7 @@ def _pictures(tidy: Mapping[str, list[Any]], seen: Sequence[str]) -> dict[str, b
             values = dict(sorted(values.items(), key=lambda item: -float(np.var(item[1]))))
             unseen = [code for code in values if seen and code not in seen]
             caption = f"Spread over targets, {where}, by variance" + (
-                "; not seen by the base in red" if unseen else ""
+                "; not seen by the base in orange" if unseen else ""
             )
             pictures[caption] = transfer_plots.violins(values, ylabel="transfer score", marked=unseen)
     for (task, step), shares in _groups(tidy["recipients"], lambda row: (row["task"], row["step"])).items():
