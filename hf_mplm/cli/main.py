@@ -102,15 +102,11 @@ def _main(arguments: list[str]) -> int:
     if os.environ.get("HF_MPLM_TRACEBACK") == "1":
         return _run(verb, rest)
     try:
-        with _ended_by_schedulers():
+        with _ended_by_schedulers(verb):
             return _run(verb, rest)
     except KeyboardInterrupt:
         print(f"hf-mplm {verb}: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
-    except _EndedError as error:
-        name = signal.Signals(error.signum).name
-        print(f"hf-mplm {verb}: ended by {name}; the same command goes on from there", file=sys.stderr)
-        return 128 + error.signum
     except (ValueError, OSError, ImportError) as error:
         if isinstance(error, BrokenPipeError) and _closed():
             raise
@@ -127,27 +123,23 @@ def _main(arguments: list[str]) -> int:
         return FAULT
 
 
-class _EndedError(SystemExit):
-    """A scheduler's signal, where nothing closer to the work has a use for it as training has."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(128 + signum)
-        self.signum = signum
-
-
 @contextmanager
-def _ended_by_schedulers() -> Iterator[None]:
-    """Have SIGTERM and SIGUSR1, with which schedulers end jobs, unwind what is at work, so that it is told of."""
+def _ended_by_schedulers(verb: str) -> Iterator[None]:
+    """Say it where SIGTERM or SIGUSR1, with which schedulers end jobs, ends a verb.
+
+    It ends at once, without waiting for worker processes: what is half done is told from what is whole.
+    """
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
     before: dict[int, Any] = {}
     process = os.getpid()
 
     def end(number: int, _: object) -> None:
-        # A second one ends at once; and so does the first in a process that was forked, which has no line to print.
+        # A process that was forked has no line to print.
+        if os.getpid() == process:
+            line = f"hf-mplm {verb}: ended by {signal.Signals(number).name}; the same command goes on from there\n"
+            os.write(2, line.encode())
         signal.signal(number, signal.SIG_DFL)
-        if os.getpid() != process:
-            os.kill(os.getpid(), number)
-        raise _EndedError(number)
+        os.kill(os.getpid(), number)
 
     # A launcher of several processes tells of their end itself, and must not wait for one inside a collective.
     if threading.current_thread() is threading.main_thread() and "RANK" not in os.environ:
