@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from hf_mplm.data.batches.row_packing import pack_rows
+from hf_mplm.modeling.dropout_attention import DropoutAttention
 from hf_mplm.modeling.segment_attention import SegmentAttention, segment_layout
 
 
@@ -72,6 +73,10 @@ def test_fewer_scores_are_made() -> None:
             else:
                 attend(states_of(RAGGED), RAGGED, dropout_p=0.1)
         counts.append(counter.get_total_flops())
+    # The context of a training step, which stands inside and sees whole rows first, leaves them to this one.
+    with FlopCounterMode(display=False) as counter, SegmentAttention(RAGGED), DropoutAttention():
+        attend(states_of(RAGGED), RAGGED, dropout_p=0.1)
+    assert counter.get_total_flops() == counts[1]
     lengths = torch.bincount(RAGGED[RAGGED >= 0])
     needed = 4 * HEADS * SIZE * int((lengths**2).sum())
     assert needed <= counts[1] < 1.25 * needed < 0.75 * counts[0]
