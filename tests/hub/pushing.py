@@ -21,6 +21,12 @@ from .server import LoopbackHub
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "somebody/thing"
+# In front of a client's code: what it tries again is tested, and not how long it waits before.
+IMPATIENT = """
+import time
+wait = time.sleep
+time.sleep = lambda seconds: wait(seconds / 20)
+"""
 # Imports once, and forks a process for every push that a line asks for; tells its number first and its outcome last.
 PUSHER = """
 import json, os, sys

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .pushing import finish, kill_and_push, start
+from .pushing import IMPATIENT, finish, kill_and_push, start
 from .server import Blob, Fault, LoopbackHub
 
 
@@ -59,7 +59,7 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LoopbackH
             Fault("POST", "somebody/cut/commit", "cut"),
             Fault("POST", "somebody/unknown/commit", 401),
         ]
-        status, out, err = finish(start(hub, tmp_path_factory.mktemp("home"), "-c", CLIENT))
+        status, out, err = finish(start(hub, tmp_path_factory.mktemp("home"), "-c", IMPATIENT + CLIENT))
         assert status == 0, err[-3000:]
         yield hub, json.loads(out.splitlines()[-1])
 

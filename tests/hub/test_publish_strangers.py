@@ -10,7 +10,7 @@ import pytest
 
 from hf_mplm.hub.publish_errors import check_ref
 
-from .pushing import finish, start
+from .pushing import IMPATIENT, finish, start
 from .server import Blob, Fault, LoopbackHub, Repository
 
 
@@ -84,7 +84,7 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LoopbackHub,
             Fault("POST", "somebody/tagged/tag", 400),
             Fault("POST", "somebody/cut/tag", "cut", times=9),
         ]
-        status, out, err = finish(start(hub, tmp_path_factory.mktemp("home"), "-c", CLIENT))
+        status, out, err = finish(start(hub, tmp_path_factory.mktemp("home"), "-c", IMPATIENT + CLIENT))
         assert status == 0, err[-3000:]
         yield hub, json.loads(out.splitlines()[-1])
 

@@ -87,7 +87,7 @@ def mantel_tests(
     rest = target - basis.T @ shared
     length = np.linalg.norm(rest)
     left = _unit(rest)
-    whole = np.stack([target, *basis])
+    del rest
 
     fixed = np.zeros((len(similarities), count, count), dtype=np.float32)
     observed, partial, start = [], [], []
@@ -98,11 +98,17 @@ def mantel_tests(
         partial.append(_partial(row @ left, basis @ row))
         # Permuted, every pair of the similarities may meet a known one, so that all of them have ranks here.
         row = row if known.all() else ranking.standard(everywhere)
-        start.append(whole @ row)
+        start.append([target @ row, *(basis @ row)])
         place[upper] = row
+    # What was as long as all pairs goes before the permutations, and is not stacked: of thousands of languages one row
+    # of pairs is as large as a model's layer.
+    whole = [target, *basis]
+    del left, target, basis
     full = np.zeros((count, count, len(whole)), dtype=np.float32)
-    full[upper] = whole.T
-    full += full.transpose(1, 0, 2)
+    rows, columns = upper
+    for number, pairs in enumerate(whole):
+        full[rows, columns, number] = full[columns, rows, number] = pairs
+    del whole, rows, columns, upper
     drawn = _permuted_products(fixed, full, permutations, seed)
     begun = np.array(start)
     tests = _tests(np.array(observed), begun[:, 0], drawn[:, :, 0], int(known.sum()))
