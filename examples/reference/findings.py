@@ -22,8 +22,8 @@ RULE = (
     "not** if both lie below 0. Otherwise, or with fewer than "
     f"{FEWEST_LANGUAGES} languages or {FEWEST_SEEDS} seeds, it **cannot be told here**."
 )
-# Fractions are shown in points of a hundred.
-UNITS = {"points": 100.0, "nats": 1.0, "cosine": 1.0}
+# Scores are shown in points of a hundred, changes relative to a score in percent of it.
+UNITS = {"points": 100.0, "%": 100.0, "nats": 1.0, "cosine": 1.0}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def write_table(findings: Sequence[Finding], path: Path) -> str:
     rows = []
     for finding in findings:
         found, scale = judge(finding), UNITS[finding.unit]
-        digits = 1 if finding.unit == "points" else 4
+        digits = 1 if scale == 100 else 4
         shown = [
             None if ends is None else " to ".join(f"{scale * end:+.{digits}f}" for end in ends)
             for ends in (found.over_languages, found.over_seeds)

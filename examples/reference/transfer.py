@@ -44,7 +44,10 @@ def work(study: Study) -> Iterator[None]:
 
 
 def findings(study: Study) -> list[Finding]:
-    """What the units that are finished say, a task at a time. The seeds are the study's repeats."""
+    """What the units that are finished say, a task at a time, in percent of the base's score.
+
+    The seeds are the study's repeats.
+    """
     place = study.folder("transfer")
     place = place / "study" if (place / "study").is_dir() else place
     if not (place / "study.sqlite").is_file():
@@ -58,18 +61,19 @@ def findings(study: Study) -> list[Finding]:
             continue
         transfers = relative(scores, task)
         for step in steps:
-            text = f"{task} ({metric}), {step:,} step{'s' if step > 1 else ''}, percent of the base's score"
+            text = f"{task} ({metric}), {step:,} step{'s' if step > 1 else ''}"
             every = received(transfers, step)
             unseen = {target: values for target, values in every.items() if resource(target) == "tail"}
-            found.append(Finding(NAME, "a few steps help", f"mean over donors, {text}", every))
+            found.append(Finding(NAME, "a few steps help", f"mean over donors, {text}", every, "%"))
             claim = "languages that XLM-R did not see receive from almost any"
-            found.append(Finding(NAME, claim, f"mean over donors, {text}", unseen))
+            found.append(Finding(NAME, claim, f"mean over donors, {text}", unseen, "%"))
             found.append(
                 Finding(
                     NAME,
                     "no universal donor",
                     f"own best donor beyond the best of all, {text}",
                     own_best(transfers, step),
+                    "%",
                 )
             )
     return with_numbers(found)
