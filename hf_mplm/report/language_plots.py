@@ -69,7 +69,8 @@ def dendrogram(
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(_plain(xlabel))
     handles = [Line2D([], [], color=colour, label=_plain(name)) for name, colour in colours.items()]
-    axes.legend(handles=handles, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, 1))
+    # Above the tree, whose root would lie under it otherwise.
+    axes.legend(handles=handles, frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
     return _render(figure, file_format)
 
 
