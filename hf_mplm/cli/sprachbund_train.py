@@ -84,8 +84,6 @@ def _train(arguments: TrainArguments, args: Any, output: Path) -> int:
     collection, vectors = _plan(arguments, args)
     _take_up(collection, output)
     if vectors is not None:
-        # A collection is made to be handed on: it says by name what its vectors are of, and not where that lies.
-        vectors.config["model"] = collection.base["name"]
         vectors.save(output / VECTORS_FOLDER)
     start = arguments.model
     if arguments.delta:
@@ -137,10 +135,13 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
     from hf_mplm.sprachbund.collection.members import plan_members
     from hf_mplm.sprachbund.vectors.language_vectors import LanguageVectors
 
+    from .sprachbund_matching import check_clusters, check_vectors, label_without_place
+
     vectors = None if arguments.vectors is None else LanguageVectors.load(arguments.vectors)
-    sprachbunds = choose_arm(
-        Sprachbunds.load(arguments.clusters), arguments.arm, vectors=vectors, seed=arguments.random_seed
-    )
+    clusters = Sprachbunds.load(arguments.clusters)
+    if vectors is not None:
+        check_clusters(clusters, vectors, arguments)
+    sprachbunds = choose_arm(clusters, arguments.arm, vectors=vectors, seed=arguments.random_seed)
     if vectors is not None:
         vectors = vectors.select(views=[sprachbunds.settings.get("view") or vectors.views[0]])
     store = load_store(arguments.store)
@@ -162,6 +163,9 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
         "revision": revision,
         "tokenizer": store.info["tokenizer"]["fingerprint"],
     }
+    if vectors is not None:
+        check_vectors(vectors, base, arguments)
+        vectors.config.update(label_without_place(vectors, base))
     training = {"budget": arguments.budget, "method": arguments.method, "store": store.info["identity"]}
     if arguments.delta:
         training["delta"] = arguments.delta_rank

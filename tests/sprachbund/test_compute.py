@@ -215,6 +215,8 @@ def test_controls_need_the_architecture_alone(model_folder: Path, tmp_path: Path
     assert cosines[row("deu_Latn"), row("eng_Latn")] > cosines[row("srp_Cyrl"), row("srp_Latn")]
     again = compute_language_vectors(model_folder, CORPUS, tmp_path / "two", seed=1, **settings)  # type: ignore[arg-type]
     assert np.abs(again.matrix("random-layer1-mean") - vectors.matrix("random-layer1-mean")).max() > 1e-3
+    with pytest.raises(ValueError, match="another random_seed cannot be added: 42 and 1"):
+        LanguageVectors.merge([vectors, again])
     trained = compute_language_vectors(model_folder, CORPUS, tmp_path / "three", **{**settings, "controls": False})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="another source"):
         LanguageVectors.merge([trained, vectors])

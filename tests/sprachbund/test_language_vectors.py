@@ -63,13 +63,35 @@ def test_halves_add_up_and_what_is_of_another_model_is_refused(sentences: dict[s
     assert both.blocks().counts.tolist() == whole.blocks().counts.tolist() and both.config == MODEL
     split = LanguageVectors.merge([whole.select(["rus_Cyrl"]), whole.select(["deu_Latn", "eng_Latn", "swh_Latn"])])
     assert split.languages == CODES and split.matrix() == pytest.approx(whole.matrix())
-    for key in MODEL:
+    for key in ("source", "revision", "tokenizer"):
         other = vectors_of(sentences, {**MODEL, key: "other"})
         with pytest.raises(ValueError, match=f"another {key} cannot be added.*other"):
             LanguageVectors.merge([whole, other])
     renamed = LanguageVectors(CODES, {"layer8-mean": whole.blocks()}, MODEL)
     with pytest.raises(ValueError, match="views differ"):
         LanguageVectors.merge([whole, renamed])
+
+
+def test_a_model_is_known_by_its_revision_and_by_its_name_where_it_has_none(sentences: dict[str, np.ndarray]) -> None:
+    here, there = (vectors_of(sentences, {**MODEL, "model": f"/{place}/mini"}) for place in "ab")
+    both = LanguageVectors.merge([here, there])
+    assert (both.counts() == 80).all() and both.config == here.config
+    unknown = [vectors_of(sentences, {"source": "encoder", "model": f"/{place}/mini"}) for place in "ab"]
+    with pytest.raises(ValueError, match="another model cannot be added: '/a/mini' and '/b/mini'"):
+        LanguageVectors.merge(unknown)
+
+
+def test_weights_that_were_drawn_anew_are_another_model(sentences: dict[str, np.ndarray]) -> None:
+    sums = vectors_of(sentences).blocks()
+
+    def controls(seed: int, view: str) -> LanguageVectors:
+        return LanguageVectors(CODES, {view: sums}, {**MODEL, "source": "controls", "random_seed": seed})
+
+    with pytest.raises(ValueError, match="another random_seed cannot be added: 1 and 2"):
+        LanguageVectors.merge([controls(1, "random-layer4-mean"), controls(2, "random-layer4-mean")])
+    # Letters are the same whatever the seed was.
+    for seed, view in ((2, "characters"), (1, "random-layer4-mean")):
+        assert (LanguageVectors.merge([controls(1, view), controls(seed, view)]).counts() == 80).all()
 
 
 def test_the_standard_error_predicts_the_spread_of_means_of_gaussians() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,8 @@ from hf_mplm.cli.main import main
 from hf_mplm.data.batches.columns import language_labels
 from hf_mplm.data.batches.sampling import LanguageSampler
 from hf_mplm.data.store.token_store import load_store
+from hf_mplm.evaluation.loading import model_revision
+from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter
 from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.sprachbund.collection.arms import choose_arm
 from hf_mplm.sprachbund.collection.collection import Collection
@@ -90,6 +95,76 @@ def test_arms(folder: Path) -> None:
             assert cluster[int(np.argmax(sums))] == pivot
     with pytest.raises(ValueError, match="--vectors"):
         choose_arm(found, "all")
+
+
+@pytest.fixture
+def made_of(folder: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """A command, with vectors of a start of which something is said, and clusters of them or of others."""
+    codes = load_store(folder / "store").languages
+    own = {
+        "source": "encoder",
+        "model": str(folder / "start"),
+        "revision": model_revision(folder / "start"),
+        "tokenizer": load_store(folder / "store").info["tokenizer"]["fingerprint"],
+    }
+
+    def make(vectors: dict[str, str], clusters: dict[str, str] | None = None, arm: str = "cluster") -> list[str]:
+        made = make_vectors(codes)
+        made.config |= own | vectors
+        made.save(tmp_path / "vectors")
+        found = make_clusters(codes, tmp_path / "clusters")
+        found.settings["vectors"], found.arm = own | vectors | (clusters or {}), arm
+        found.save(tmp_path / "clusters")
+        line = words(folder, tmp_path / "out", "--max_steps", 2, "--print_commands")
+        for name in ("vectors", "clusters"):
+            line[line.index(f"--{name}") + 1] = str(tmp_path / name)
+        return line
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("vectors", "clusters", "message"),
+    [
+        ({"revision": "xxh3:0"}, {}, "--vectors .* and --model .*start are of another revision: encoder .*xxh3:0.*"),
+        ({"tokenizer": "0"}, {}, "--vectors .* and --model .*start are of another tokenizer"),
+        ({}, {"revision": "xxh3:0"}, "--clusters .* and --vectors .* are of another revision: encoder .*xxh3:0"),
+        ({"source": "static"}, {"source": "encoder"}, "--clusters .* are of another source: encoder .* and static"),
+    ],
+)
+def test_vectors_and_clusters_of_another_model_are_refused(
+    made_of, vectors, clusters, message, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(made_of(vectors, clusters)) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error) and "hf-mplm sprachbund" in error
+    assert not (tmp_path / "out" / "sprachbunds.json").exists()
+
+
+def test_vectors_of_the_start_and_of_other_sources_are_taken_by_their_own_name(
+    made_of, folder: Path, tmp_path: Path
+) -> None:
+    def label(*made: object) -> object:
+        assert main(made_of(*made)) == 0
+        return LanguageVectors.load(tmp_path / "out" / "vectors").config["model"]
+
+    # The same model, wherever it lay when its vectors were made.
+    assert label({"model": "/elsewhere/mini"}, {"model": "mini"}) == "start"
+    static = {"source": "static", "model": str(tmp_path / "words"), "revision": "xxh3:0"}
+    assert label(static) == "words"
+    shutil.rmtree(tmp_path / "out")
+    # Clusters of a file were found by no vectors.
+    assert label({}, {"revision": "xxh3:0"}, "file") == "start"
+
+
+def test_text_is_not_routed_by_vectors_of_something_else(made_of, folder: Path, tmp_path: Path) -> None:
+    assert main(made_of({"source": "static", "model": "words", "revision": "xxh3:0"})) == 0
+    router = SprachbundRouter(tmp_path / "out", base=folder / "start")
+    with pytest.raises(ValueError, match=r"under start.* static words \(xxh3:0\).*--vectors of its --model"):
+        router.route_text(["Habari za asubuhi"])
+    assert main(made_of({})) == 0
+    # The vectors are random, so that where the text goes says nothing.
+    assert router.route_text(["Habari za asubuhi"]).reason == "vector"
 
 
 def test_a_collection_from_clusters(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

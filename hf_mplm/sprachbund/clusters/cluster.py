@@ -12,6 +12,7 @@ from hf_mplm._lists import as_list
 from hf_mplm.languages import branch, family_name, parse_code
 
 from ..vectors.language_vectors import LanguageVectors
+from ..vectors.space import describe_space
 from .sprachbunds import Sprachbunds
 from .tree import (
     MOST_CLUSTERS,
@@ -84,7 +85,7 @@ def cluster_languages(
         "min_size": min_size,
         "num_bootstraps": num_bootstraps,
         "seed": seed,
-        "vectors": {key: vectors.config.get(key) for key in ("source", "model", "revision", "tokenizer")},
+        "vectors": describe_space(vectors.config, [view or vectors.views[0]]),
     }
     if by is not None or clusters is not None:
         labels, left_out = _given_labels(codes, clusters if clusters is not None else _groups(codes, by))

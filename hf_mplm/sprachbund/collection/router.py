@@ -19,6 +19,7 @@ from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
 
 from ..vectors.language_vectors import LanguageVectors
 from ..vectors.sources import EncoderSource, parse_view
+from ..vectors.space import describe_space, named_space
 from .collection import Collection
 from .files import BASE_FOLDER, VECTORS_FOLDER, download_collection, finished_digest, listed_digest
 from .members import Member
@@ -144,7 +145,8 @@ class SprachbundRouter:
             `Route`: that of the listed language with the largest cosine, in the script of the text where one is.
 
         Raises:
-            ValueError: if there is no text, the collection has no vectors, or the base has to be given.
+            ValueError: if there is no text, the collection has no vectors or vectors of something else than the base,
+                or the base has to be given.
         """
         sentences = as_list(texts, keep_spaces=True) if not isinstance(texts, str) else [texts]
         if not sentences:
@@ -231,7 +233,16 @@ class SprachbundRouter:
             raise ValueError(
                 f"{self.folder} has no vectors, by which text is routed; train the collection with --vectors VECTORS"
             )
-        return LanguageVectors.load(folder)
+        vectors = LanguageVectors.load(folder)
+        space, begun_with = describe_space(vectors.config, vectors.views), self.collection.base.get("revision")
+        of_base = space["revision"] in (None, begun_with)
+        if space["source"] not in (None, "encoder") or not of_base:
+            raise ValueError(
+                f"text is routed by its vector under {self.collection.base.get('name')}, and the vectors of "
+                f"{self.folder} are of something else, {named_space(space)}: route by the language, "
+                "router.route(CODE), or train a collection with --vectors of its --model"
+            )
+        return vectors
 
     def _base_model(self) -> tuple[str, str | None]:
         """What the vectors are of: a folder or Hub id, and its commit."""

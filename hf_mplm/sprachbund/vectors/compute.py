@@ -170,6 +170,7 @@ def compute_language_vectors(
             "revision": settings["model_revision"],
             "tokenizer": settings["tokenizer"],
             "depth": depth,
+            **({"random_seed": seed} if controls else {}),
         }
         vectors = _vectors(tally, selected, about)
         vectors.save(job.work / "vectors")

@@ -15,6 +15,7 @@ from hf_mplm.languages import parse_code
 
 from .block_sums import BlockSums
 from .projection import Projection, project
+from .space import describe_space, space_difference
 
 
 __all__ = ["FORMAT", "VECTORS_FILE", "LanguageVectors"]
@@ -22,8 +23,6 @@ __all__ = ["FORMAT", "VECTORS_FILE", "LanguageVectors"]
 FORMAT = "hf-mplm-language-vectors"
 VECTORS_FILE = "vectors.json"
 _TENSORS = "vectors.safetensors"
-# What must be the same for sums to be sums of vectors of one space.
-_SPACE = ("source", "model", "revision", "tokenizer")
 # Vectors that differ by less than this share of their length are equal but for rounding in float32.
 _EQUAL = 1e-6
 
@@ -38,7 +37,7 @@ class LanguageVectors:
         languages (`Sequence[str]`): codes such as `swh_Latn`.
         views (`Mapping[str, BlockSums]`): name of a view, such as `layer4-mean`, to the sums in the languages' order.
         config (`Mapping[str, Any]`, *optional*): what is known of their making: `source`, `model`, `revision`,
-            `tokenizer` (fingerprint), settings, and `stopped` by language.
+            `tokenizer` (fingerprint), `random_seed` of random weights, settings, and `stopped` by language.
         centres (`Mapping[str, np.ndarray]`, *optional*): the centre of each view, which stays when languages are taken
             out; by default the mean over `languages`.
 
@@ -264,12 +263,11 @@ class LanguageVectors:
             raise ValueError("there is nothing to merge")
         first = parts[0]
         for other in parts[1:]:
-            for key in _SPACE:
-                if first.config.get(key) != other.config.get(key):
-                    raise ValueError(
-                        f"vectors of another {key} cannot be added: {first.config.get(key)!r} and "
-                        f"{other.config.get(key)!r}"
-                    )
+            spaces = [describe_space(part.config, part.views) for part in (first, other)]
+            if key := space_difference(*spaces):
+                raise ValueError(
+                    f"vectors of another {key} cannot be added: {spaces[0].get(key)!r} and {spaces[1].get(key)!r}"
+                )
             shapes = [{view: part.blocks(view).sums.shape[1:] for view in part.views} for part in (first, other)]
             if shapes[0] != shapes[1]:
                 raise ValueError(f"the views differ: {shapes[0]} and {shapes[1]}")
@@ -286,7 +284,12 @@ class LanguageVectors:
                 total.counts[rows] += blocks.counts
                 total.squares[rows] += blocks.squares
         stopped = {code: why for part in parts for code, why in part.config.get("stopped", {}).items()}
-        shared = {key: value for key, value in first.config.items() if all(p.config.get(key) == value for p in parts)}
+        # One model may have been called by several names.
+        shared = {
+            key: value
+            for key, value in first.config.items()
+            if key == "model" or all(part.config.get(key) == value for part in parts)
+        }
         return cls(languages, views, {**shared, "stopped": stopped} if stopped else shared)
 
     def save(self, folder: str | Path) -> None:

@@ -13,6 +13,8 @@ from hf_mplm.evaluation.encoder import POOLINGS, TransformerEncoder, View
 from hf_mplm.evaluation.loading import load_tokenizer
 from hf_mplm.modeling.reading import load_config
 
+from .space import RANDOM
+
 
 __all__ = [
     "CHARACTERS",
@@ -107,7 +109,7 @@ class CharacterSource:
 
 def view_name(view: View, random: bool = False) -> str:
     """The name of a view of an encoder, such as `layer4-mean`, or `random-layer4-mean` of random weights."""
-    return f"{'random-' if random else ''}layer{view.layer}-{view.pooling}"
+    return f"{RANDOM if random else ''}layer{view.layer}-{view.pooling}"
 
 
 def parse_view(name: str) -> View:
