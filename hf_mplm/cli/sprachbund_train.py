@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shlex
 import sys
@@ -82,7 +83,7 @@ def _train(arguments: TrainArguments, args: Any, output: Path) -> int:
     from hf_mplm.sprachbund.collection.processes import Outcome, train_members
 
     collection, vectors = _plan(arguments, args)
-    _take_up(collection, output)
+    _take_up(collection, output, args)
     if vectors is not None:
         vectors.save(output / VECTORS_FOLDER)
     start = arguments.model
@@ -134,6 +135,7 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
     from hf_mplm.sprachbund.collection.collection import Collection
     from hf_mplm.sprachbund.collection.members import plan_members
     from hf_mplm.sprachbund.vectors.language_vectors import LanguageVectors
+    from hf_mplm.trainers.base.run_record import changed_settings
 
     from .sprachbund_matching import check_clusters, check_vectors, label_without_place
 
@@ -166,20 +168,39 @@ def _plan(arguments: TrainArguments, args: Any) -> tuple[Collection, Any]:
     if vectors is not None:
         check_vectors(vectors, base, arguments)
         vectors.config.update(label_without_place(vectors, base))
-    training = {"budget": arguments.budget, "method": arguments.method, "store": store.info["identity"]}
+    training = {
+        "budget": arguments.budget,
+        "method": arguments.method,
+        "store": store.info["identity"],
+        "settings": {name: now for name, (_, now) in changed_settings(*_plain_and_own(args)).items()},
+    }
     if arguments.delta:
         training["delta"] = arguments.delta_rank
     return Collection(sprachbunds, members, base, training), vectors
 
 
-def _take_up(collection: Collection, output: Path) -> None:
+def _plain_and_own(args: Any) -> list[dict[str, Any]]:
+    """The trainer's settings that are the defaults, and those that were told, as JSON has them."""
+    from hf_mplm.trainers import MaskedLMTrainingArguments
+
+    both = (MaskedLMTrainingArguments(output_dir=args.output_dir), args)
+    return [json.loads(one.to_json_string()) for one in both]
+
+
+def _take_up(collection: Collection, output: Path, args: Any) -> None:
     """Go on with a collection of the same clusters and settings, refuse one of others, or begin."""
     from hf_mplm.jobs.plan import plan_differences
     from hf_mplm.sprachbund.clusters.sprachbunds import SPRACHBUNDS_FILE
+    from hf_mplm.trainers.base.run_record import changed_settings
 
     if (output / SPRACHBUNDS_FILE).is_file():
         before = type(collection).load(output)
-        if lines := plan_differences({"identity": before.identity()}, {"identity": collection.identity()}):
+        lines = plan_differences({"identity": before.identity()}, {"identity": collection.identity()})
+        plain, _ = _plain_and_own(args)
+        if "settings" in before.training:  # older ones do not say
+            then, now = (plain | one.training["settings"] for one in (before, collection))
+            lines += [f"{name}: {old!r} then, {new!r} now" for name, (old, new) in changed_settings(then, now).items()]
+        if lines:
             raise ValueError(
                 f"{output} holds a collection that was begun with something else: {'; '.join(lines)[:600]}. Give "
                 "another --output, or the same settings"
@@ -207,9 +228,8 @@ def _write_settings(path: Path, args: Any) -> None:
     import yaml
 
     from hf_mplm.jobs.files import atomic_write
-    from hf_mplm.trainers import MaskedLMTrainingArguments
 
-    own, plain = (given.to_dict() for given in (args, MaskedLMTrainingArguments(output_dir=args.output_dir)))
+    plain, own = _plain_and_own(args)
     told = {
         name: value
         for name, value in own.items()

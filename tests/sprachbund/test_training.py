@@ -167,6 +167,36 @@ def test_text_is_not_routed_by_vectors_of_something_else(made_of, folder: Path, 
     assert router.route_text(["Habari za asubuhi"]).reason == "vector"
 
 
+def test_a_collection_is_gone_on_with_by_the_settings_that_it_was_begun_with(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def again(*more: object) -> int:
+        return main(words(folder, tmp_path / "out", "--max_steps", 2, "--seed", 3, "--print_commands", *more))
+
+    assert again() == 0
+    recipe = tmp_path / "out" / "pretrain.yaml"
+    before = recipe.read_bytes()
+    for flag, value, then in (
+        ("learning_rate", 0.02, 0.01),
+        ("per_device_train_batch_size", 8, 4),
+        ("seed", 4, 3),
+        ("mask_rate", 0.5, "'0.15'"),
+        ("alpha", 1, "'0.3'"),
+    ):
+        assert again(f"--{flag}", value) == 2
+        error = capsys.readouterr().err
+        assert "begun with something else" in error and f"{flag}: {then} then, " in error
+        assert recipe.read_bytes() == before
+    # What makes no difference to what is trained may change, and what is the default may be said.
+    assert again("--save_steps", 1, "--logging_steps", 1, "--mask_rate", 0.15, "--devices", 0) == 0
+    # Collections of before do not say what they were begun with.
+    listed = tmp_path / "out" / "sprachbunds.json"
+    content = json.loads(listed.read_text())
+    assert content["training"].pop("settings")
+    listed.write_text(json.dumps(content))
+    assert again("--learning_rate", 0.02) == 0
+
+
 def test_a_collection_from_clusters(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "out"
     assert main(words(folder, output, "--max_steps", 4, "--budget", "total")) == 0

@@ -28,8 +28,8 @@ class Collection:
         members (`list[Member]`): the model of each, in the same order.
         base (`dict[str, Any]`): what all of them started from: `source` (`hub`, or `folder`, of which `name` is the
             name alone and not the way to it), `name`, `revision` (commit or fingerprint), `tokenizer`.
-        training (`dict[str, Any]`): budget, method and settings, and the store by content; `delta` is the rank of
-            low-rank weights.
+        training (`dict[str, Any]`): `budget`, `method`, `store` (by content), `delta` (the rank of low-rank weights),
+            and those of the trainer's `settings` that make a difference to what is trained and are not the defaults.
     """
 
     sprachbunds: Sprachbunds
@@ -43,13 +43,13 @@ class Collection:
         return {code: member for member in self.members for code in member.languages}
 
     def identity(self) -> dict[str, Any]:
-        """What a collection that is gone on with must have in common with the one that was begun."""
+        """What a collection that is gone on with must have in common with the one that was begun, but for settings."""
         return {
             "arm": self.sprachbunds.arm,
             "clusters": self.sprachbunds.clusters,
             "steps": [member.steps for member in self.members],
             "base": self.base.get("revision"),
-            **self.training,
+            **{name: value for name, value in self.training.items() if name != "settings"},
         }
 
     def save(self, folder: str | Path) -> None:

@@ -27,7 +27,7 @@ RUN_FILE = "run.json"
 # Settings that need not be the same when a run goes on.
 _FREE: tuple[str, ...] = (
     *("dataloader_", "disable_tqdm", "eval_", "hub_", "ignore_data_skip", "log", "max_steps", "num_train_epochs"),
-    *("output_dir", "push_", "report_to", "resume_from", "run_name", "save_", "use_cpu"),
+    *("output_dir", "project", "push_", "report_to", "resume_from", "run_name", "save_", "trackio_", "use_cpu"),
 )
 # Of a configuration: where and by what it was written.
 _VOLATILE = ("_name_or_path", "transformers_version")
