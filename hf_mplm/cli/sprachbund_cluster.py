@@ -33,8 +33,12 @@ class ClusterArguments:
 
     vectors: str = field(metadata={"help": "folder of vectors that `hf-mplm sprachbund vectors` wrote"})
     output: str = field(metadata={"help": "folder for sprachbunds.json and the pictures"})
-    layer: str = field(default="third", metadata={"help": "which view: the layer, a number, third or last"})
-    pooling: Literal["mean", "cls"] = field(default="mean", metadata={"help": "which view: its pooling"})
+    layer: str | None = field(
+        default=None, metadata={"help": "which view: the layer, a number, third or last; third where there are several"}
+    )
+    pooling: Literal["mean", "cls"] | None = field(
+        default=None, metadata={"help": "which view: its pooling; mean where there are several"}
+    )
     view: str | None = field(
         default=None, metadata={"help": "which view by its name, such as characters, instead of layer and pooling"}
     )
@@ -102,7 +106,7 @@ def run(arguments: ClusterArguments) -> int:
 
 
 def choose_view(vectors: LanguageVectors, arguments: ClusterArguments) -> str:
-    """The view that the flags name; the only one where there is one.
+    """The view that the flags name; the only one where they name no other.
 
     Raises:
         ValueError: if there is no such view.
@@ -113,17 +117,22 @@ def choose_view(vectors: LanguageVectors, arguments: ClusterArguments) -> str:
         if arguments.view not in vectors.views:
             raise ValueError(f"there is no view {arguments.view!r}; there are {', '.join(vectors.views)}")
         return arguments.view
-    if len(vectors.views) == 1:
-        return vectors.views[0]
+    layer, pooling = arguments.layer or "third", arguments.pooling or "mean"
     depth = vectors.config.get("depth")
-    (layer,) = resolve_layers([arguments.layer], depth if isinstance(depth, int) else 0)
-    name = f"layer{layer}-{arguments.pooling}"
-    if name not in vectors.views:
-        raise ValueError(
-            f"there is no view {name}, which --layer {arguments.layer} --pooling {arguments.pooling} names; give "
-            f"--view with one of {', '.join(vectors.views)}"
-        )
-    return name
+    (number,) = resolve_layers([layer], depth if isinstance(depth, int) else 0)
+    name = f"layer{number}-{pooling}"
+    if name in vectors.views:
+        return name
+    if len(vectors.views) == 1:
+        # What was not given is whatever the only view has.
+        begins = "" if arguments.layer is None else f"layer{number}-"
+        ends = "" if arguments.pooling is None else f"-{pooling}"
+        if vectors.views[0].startswith(begins) and vectors.views[0].endswith(ends):
+            return vectors.views[0]
+    raise ValueError(
+        f"there is no view {name}, which --layer {layer} --pooling {pooling} names; give --view with one of "
+        f"{', '.join(vectors.views)}"
+    )
 
 
 def summary(found: Sprachbunds) -> list[str]:
