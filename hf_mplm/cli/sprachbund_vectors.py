@@ -126,7 +126,7 @@ def precision_table(vectors: LanguageVectors) -> list[str]:
 
 
 def _take(kind: str, place: list[str], arguments: VectorsArguments) -> int:
-    from hf_mplm.jobs.lock import hold_folder
+    from hf_mplm.sprachbund.vectors.compute import save_vectors
     from hf_mplm.sprachbund.vectors.other_sources import from_langsamp, from_words
 
     path = place[0] if place else arguments.model
@@ -142,10 +142,6 @@ def _take(kind: str, place: list[str], arguments: VectorsArguments) -> int:
         tables = [static.table(code) for code in arguments.languages or static.languages]
         digest = digest_file(Path(path) / "vectors.safetensors")
         vectors = from_words({table.language: (table.words, table.vectors) for table in tables}, path, digest)
-    output = Path(arguments.output)
-    if output.exists() and any(output.iterdir()) and not (output / "vectors.json").is_file():
-        raise ValueError(f"{output} exists and holds no vectors of languages, so it is not replaced; give another")
-    with hold_folder(output, "hf-mplm sprachbund vectors"):
-        vectors.save(output)
-    print(f"Vectors of {len(vectors.languages)} languages ({', '.join(vectors.views)}) are in {output}")
+    save_vectors(vectors, arguments.output, overwrite=arguments.overwrite)
+    print(f"Vectors of {len(vectors.languages)} languages ({', '.join(vectors.views)}) are in {arguments.output}")
     return 0

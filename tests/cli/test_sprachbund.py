@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,36 @@ def test_vectors_and_clusters_are_written_drawn_and_told(
     assert Sprachbunds.load(tmp_path / "file").clusters == found.clusters
 
 
+@pytest.mark.parametrize(
+    ("view", "flags", "message"),
+    [
+        ("layer1-mean", ["--config", "sprachbund-paper"], "layer2-cls, which --layer last --pooling cls names"),
+        ("layer1-mean", ["--layer", "2"], "layer2-mean, which --layer 2 --pooling mean names"),
+        ("layer1-mean", ["--pooling", "cls"], "layer1-cls, which --layer third --pooling cls names"),
+        ("layer1-mean", ["--layer", "third"], None),
+        ("layer2-cls", [], None),
+        ("layer2-cls", ["--config", "sprachbund-paper", "--num_clusters", "2"], None),
+        ("layer2-cls", ["--pooling", "cls"], None),
+        ("layer2-cls", ["--layer", "2"], None),
+    ],
+)
+def test_the_only_view_is_taken_unless_another_is_named(
+    vectors_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    view: str,
+    flags: list[str],
+    message: str | None,
+) -> None:
+    LanguageVectors.load(vectors_folder / "vectors").select(views=[view]).save(tmp_path / "vectors")
+    done = cluster(tmp_path, tmp_path / "out", "--num_clusters", "2", *flags)
+    if message is None:
+        assert done == 0 and Sprachbunds.load(tmp_path / "out").settings["view"] == view
+        return
+    assert done == 2 and not (tmp_path / "out").exists()
+    assert f"no view {message}; give --view with one of {view}\n" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_one_recipe_serves_both_actions(vectors_folder: Path, tmp_path: Path) -> None:
     paper = ["--config", "sprachbund-paper"]
@@ -97,6 +128,44 @@ def test_tables_of_langsamp_and_word_vectors_are_taken(
     means = [table.vectors.mean(axis=0) for table in tables]
     assert LanguageVectors.load(output).matrix(center=False) == pytest.approx(np.array(means), abs=1e-6)
     assert "Vectors of 4 languages (static)" in capsys.readouterr().out
+
+
+def test_vectors_of_something_else_are_replaced_on_request_alone(
+    vectors_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(vectors_folder / "vectors", output)
+    generator = np.random.default_rng(0)
+    for name in ("words", "others"):
+        tables = [
+            WordTable(code, ["a", "b"], np.ones(2, dtype=int), generator.normal(size=(2, 6)).astype("f4"))
+            for code in ("deu_Latn", "eng_Latn")
+        ]
+        StaticEmbeddings(tables).save_pretrained(tmp_path / name)
+
+    def take(name: str, *more: str) -> int:
+        words = ["--from", "static", str(tmp_path / name), "--output", str(output), *more]
+        return main(["sprachbund", "vectors", *words])
+
+    def refused(name: str, difference: str, *more: str) -> None:
+        before = (output / "vectors.safetensors").read_bytes()
+        assert take(name, *more) == 2
+        error = capsys.readouterr().err
+        assert "made from something else" in error and difference in error and "--overwrite" in error
+        assert (output / "vectors.safetensors").read_bytes() == before
+
+    refused("words", "source: 'encoder' then, 'static' now")
+    assert take("words", "--overwrite") == 0 and LanguageVectors.load(output).views == ["static"]
+    # The same once more, wherever it lies by now.
+    (tmp_path / "words").rename(tmp_path / "moved")
+    assert take("moved") == 0
+    refused("others", "revision: ")
+    refused("moved", "languages: ['deu_Latn', 'eng_Latn'] then, ['eng_Latn'] now", "--languages", "eng_Latn")
+    expected = StaticEmbeddings.from_pretrained(tmp_path / "moved").table("deu_Latn").vectors.mean(axis=0)
+    assert LanguageVectors.load(output).matrix(center=False)[0] == pytest.approx(expected, abs=1e-6)
+    (output / "vectors.safetensors").write_bytes(b"damaged")
+    assert take("moved") == 2 and "vectors.safetensors" in capsys.readouterr().err
+    assert take("moved", "--overwrite") == 0 and find_damage(output) == []
 
 
 @pytest.mark.parametrize(

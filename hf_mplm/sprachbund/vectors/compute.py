@@ -21,6 +21,7 @@ from hf_mplm.evaluation.encoder import POOLINGS
 from hf_mplm.evaluation.loading import load_tokenizer, model_revision
 from hf_mplm.jobs.files import read_json
 from hf_mplm.jobs.job import PART_BYTES, Job, finished_results, run_parts
+from hf_mplm.jobs.plan import Plan
 from hf_mplm.modeling.reading import load_config
 
 from .language_vectors import VECTORS_FILE, LanguageVectors
@@ -29,7 +30,7 @@ from .sentences import SelectedSentences, SentencePart, finished_sentences, sele
 from .sources import CharacterSource, EncoderSource, SentenceSource, check_views, resolve_layers
 
 
-__all__ = ["compute_language_vectors"]
+__all__ = ["compute_language_vectors", "save_vectors"]
 
 logger = logging.getLogger(__name__)
 
@@ -172,11 +173,38 @@ def compute_language_vectors(
             "depth": depth,
             **({"random_seed": seed} if controls else {}),
         }
-        vectors = _vectors(tally, selected, about)
-        vectors.save(job.work / "vectors")
-        info = read_json(job.work / "vectors" / VECTORS_FILE)
-        job.finish(job.work / "vectors", {**info, "identity": plan["identity"]})
+        _finish(job, _vectors(tally, selected, about), plan)
     return LanguageVectors.load(output)
+
+
+def save_vectors(vectors: LanguageVectors, output: str | Path, *, overwrite: bool = False) -> None:
+    """Save vectors that another part of the package has learned; the same ones stay as they are.
+
+    Args:
+        vectors (`LanguageVectors`): with `source` and `revision` in their `config`.
+        output (`str` or `Path`): folder of the vectors.
+        overwrite (`bool`, *optional*, defaults to `False`): replace vectors that were made from something else. A
+            folder that holds no vectors is never replaced.
+
+    Raises:
+        ValueError: if something else stands there.
+        OSError: if the disk is full, or another process works on the same output.
+    """
+    job = _job(Path(output))
+    made_from = {"source": vectors.config["source"], "model_revision": vectors.config["revision"]}
+    plan = {"identity": {**made_from, "languages": vectors.languages}}
+    with job.hold():
+        if not job.is_finished(plan, overwrite):
+            # Nothing is worth going on with.
+            job.begin(plan, overwrite=True)
+            _finish(job, vectors, plan)
+        job.clear()
+
+
+def _finish(job: Job, vectors: LanguageVectors, plan: Plan) -> None:
+    vectors.save(job.work / "vectors")
+    info = read_json(job.work / "vectors" / VECTORS_FILE)
+    job.finish(job.work / "vectors", {**info, "identity": plan["identity"]})
 
 
 def _job(output: Path) -> Job:
