@@ -9,7 +9,7 @@ from typing import Any
 from .tables import iso_scripts
 
 
-__all__ = ["detect_han_script", "detect_script"]
+__all__ = ["detect_han_script", "detect_script", "detected_as"]
 
 # Japanese prose is about half kana and Korean with Chinese characters about half Hangul; a Chinese text that quotes a
 # word of either stays far below this share of its East Asian letters.
@@ -42,6 +42,19 @@ def _script_of(char: str) -> str | None:
     if not letter.match(char):
         return None
     return next((script for script, pattern in scripts.items() if pattern.match(char)), None)
+
+
+# Scripts of codes that [`detect_script`] does not tell from another.
+_DETECTED_AS = {"Hans": "Hani", "Hant": "Hani", "Kore": "Hang", "Hira": "Jpan", "Kana": "Jpan"}
+
+
+def detected_as(script: str) -> str:
+    """What text in a script counts as where scripts are compared with those of text: `Hani` for `Hans`.
+
+    Args:
+        script (`str`): ISO 15924 code, of a language's code or of what [`detect_script`] found.
+    """
+    return _DETECTED_AS.get(script, script)
 
 
 def detect_script(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -82,8 +83,49 @@ def test_a_language_goes_to_its_own_or_to_its_relatives(folder, code, member, by
 
 
 def test_a_language_without_relatives_is_an_error_with_codes(folder):
-    with pytest.raises(ValueError, match="no cluster has kat_Geor or a language of its family.*route_text"):
+    with pytest.raises(ValueError, match="no cluster has kat_Geor or a language of its family.*route_text") as told:
         SprachbundRouter(folder).route("kat_Geor")
+    codes = set(re.findall(r"\b[a-z]{3}_[A-Z][a-z]{3}\b", str(told.value))) - {"kat_Geor"}
+    assert codes == set(sum(CLUSTERS, []))
+
+
+def test_text_of_east_asia_goes_to_the_codes_of_its_scripts(folder, tmp_path):
+    """Codes have Hans, Hant, Jpan, Hang or Kore, where text tells less, or says it by another name."""
+    texts = {
+        "zho_Hans": "人人生而自由,在尊严和权利上一律平等。",
+        "zho_Hant": "人人生而自由,在尊嚴和權利上一律平等。",
+        "jpn_Jpan": "すべての人間は、生まれながらにして自由である。",
+        "kor_Hang": "모든 인간은 태어날 때부터 자유로우며 존엄하다.",
+    }
+    # Vectors by which every text would go to English, were it not for its script.
+    base = TransformerEncoder.from_pretrained(folder / "base", layer=1, special_tokens=False)
+    codes = ["eng_Latn", "deu_Latn", *texts]
+    noise = np.random.default_rng(0).normal(size=(len(codes), 32))
+
+    def route(text, *scripts):
+        listed = [code for code in codes if code[4:] in ("Latn", *scripts)]
+        sums = BlockSums.zeros(len(listed), 32)
+        for row, code in enumerate(listed):
+            mean = base.encode([text])[0] if code == "eng_Latn" else noise[row]
+            sums.add(row, np.zeros(1, dtype=int), mean[None])
+        copy = Path(shutil.copytree(folder, tmp_path / "-".join(("copy", *scripts)), dirs_exist_ok=True))
+        LanguageVectors(listed, {VIEW: sums}).save(copy / "vectors")
+        collection = Collection.load(copy)
+        member = Member(listed, "eng_Latn", "sprachbund-1", listed, 9, 1, "x")
+        found = Sprachbunds([listed], ["eng_Latn"], settings={"view": VIEW, "center": True})
+        Collection(found, [member], collection.base).save(copy)
+        return SprachbundRouter(copy).route_text([text]).language
+
+    assert route("Habari za asubuhi", "Hans") == "eng_Latn"  # vacuity guard
+    assert route(texts["zho_Hans"], "Hans", "Hang", "Jpan") in ("zho_Hans", "jpn_Jpan")
+    assert route(texts["zho_Hans"], "Hans", "Hang") == "zho_Hans"
+    assert route(texts["zho_Hant"], "Hant", "Hang") == "zho_Hant"
+    assert route(texts["zho_Hans"], "Hans", "Hant") in ("zho_Hans", "zho_Hant")
+    assert route("東京大学", "Jpan", "Hang") == "jpn_Jpan"
+    assert route(texts["jpn_Jpan"], "Jpan", "Hans") == "jpn_Jpan"
+    assert route(texts["kor_Hang"], "Hang", "Hans") == "kor_Hang"
+    # Korean where Chinese characters prevail is told as Kore.
+    assert detect_script("大韓民國憲法前文은") == "Kore" and route("大韓民國憲法前文은", "Hang", "Hans") == "kor_Hang"
 
 
 def test_text_goes_by_its_script_and_its_vector(folder):

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 
 from hf_mplm.languages import detect_script
+from hf_mplm.languages.script_detection import detected_as
 
 from .quoting import typed
 
@@ -46,7 +47,6 @@ _EIGHT_BIT = {
     "Thai": ("cp874",),
     "Latn": ("cp1252", "cp1250", "cp1254"),
 }
-_SAME_SCRIPT = {"Hans": "Hani", "Hant": "Hani", "Kore": "Hang", "Hira": "Jpan", "Kana": "Jpan"}
 _FEWEST_LINES = 10
 _MOST_VALID = 0.1
 
@@ -147,9 +147,9 @@ def _share_of_text(text: str) -> float:
 
 def _eight_bit_encoding(sample: bytes, script: str | None) -> str | None:
     """The older encoding of a script that gives text in that script."""
-    script = _SAME_SCRIPT.get(script or "", script)
+    script = detected_as(script or "")
     found = []
-    for encoding in _EIGHT_BIT.get(script or "", ()):
+    for encoding in _EIGHT_BIT.get(script, ()):
         text = sample.decode(encoding, errors="replace")
         if _share_of_text(text) >= 0.97 and _script_of(text) == script:
             # KOI8-R read as another Cyrillic encoding has capitals for small letters.
@@ -161,7 +161,6 @@ def _script_of(text: str) -> str | None:
     # ASCII tells nothing: it is in all of these encodings, with tags and names in texts of any script.
     letters = "".join(c for c in text if ord(c) > 127)
     try:
-        found = detect_script(letters)
+        return detected_as(detect_script(letters))
     except ValueError:
         return None
-    return _SAME_SCRIPT.get(found, found)

@@ -15,7 +15,9 @@ from hf_mplm._lists import as_list
 from hf_mplm.evaluation.encoder import TransformerEncoder
 from hf_mplm.evaluation.loading import load_model, load_tokenizer, model_revision
 from hf_mplm.jobs.files import DamagedError
-from hf_mplm.languages import detect_script, lineage, nearest_codes, parse_code
+from hf_mplm.languages import detect_script, lineage, parse_code
+from hf_mplm.languages.edit_distance import edit_distance
+from hf_mplm.languages.script_detection import detected_as
 
 from ..vectors.language_vectors import LanguageVectors
 from ..vectors.sources import EncoderSource, parse_view
@@ -116,7 +118,7 @@ class SprachbundRouter:
             code (`str`): such as `swh_Latn`.
 
         Raises:
-            ValueError: if nothing is known of the language, naming the codes nearest to it.
+            ValueError: if nothing is known of the language, naming codes of the collection that are spelt like it.
         """
         member_of = self.collection.member_of
         known = parse_code(code)
@@ -128,10 +130,11 @@ class SprachbundRouter:
         shared = {other: _common(own, lineage(other)) for other in self.languages}
         best = max(self.languages, key=lambda other: (shared[other], parse_code(other).script == known.script))
         if not shared[best]:
-            listed = nearest_codes(known.code)
+            alike = sorted(self.languages, key=lambda other: edit_distance(known.code, other))[:5]
             raise ValueError(
-                f"no cluster has {known.code} or a language of its family; give another code "
-                f"({', '.join(listed)}), or let its text decide: router.route_text([...])"
+                f"no cluster has {known.code} or a language of its family; give one of the {len(self.languages)} "
+                f"codes that there are (by spelling: {', '.join(alike)}), or let its text decide: "
+                "router.route_text([...])"
             )
         return Route(member_of[best], best, "lineage")
 
@@ -154,7 +157,7 @@ class SprachbundRouter:
         vectors = self._vectors()
         script = detect_script("\n".join(sentences))
         listed = [code for code in vectors.languages if code in self.collection.member_of]
-        same_script = [code for code in listed if parse_code(code).script == script]
+        same_script = [code for code in listed if detected_as(parse_code(code).script) in _scripts_like(script)]
         chosen = vectors.select(same_script or listed)
         if len(chosen.languages) == 1:
             best = chosen.languages[0]
@@ -277,6 +280,12 @@ class SprachbundRouter:
             raise ValueError("the text has no token of its own under the base's tokenizer; give other sentences")
         mean: np.ndarray = rows[name].mean(axis=0, dtype=np.float64)
         return mean
+
+
+def _scripts_like(script: str) -> set[str]:
+    """The scripts in which text may be that was found to be in one; a heading in Japanese may have no kana."""
+    found = detected_as(script)
+    return {found, "Jpan"} if found == "Hani" else {found}
 
 
 def _common(one: Sequence[str], two: Sequence[str]) -> int:
