@@ -11,6 +11,7 @@ from .results import ResultRow
 
 __all__ = [
     "GROUPINGS",
+    "PIVOT",
     "Measurement",
     "describe",
     "group_mean",
@@ -23,6 +24,9 @@ __all__ = [
 
 # What a number is a measurement of, languages and seeds aside.
 Measurement = tuple[str, str, str, str, str, int]
+
+PIVOT = "pivot"
+"""The setting, or how it begins, of results whose source language is the pivot of a cluster of languages."""
 
 #: The papers' ways of grouping languages: (name of the group) of a row.
 GROUPINGS: dict[str, Callable[[ResultRow], str]] = {
@@ -43,8 +47,9 @@ def measurement(row: ResultRow) -> Measurement:
     Returns:
         `Measurement`: Rows with the same one differ in language, seed and model only.
     """
-    # In-language results have as many sources as languages, and yet are one measurement.
-    source = "" if row.setting == "in-language" else row.source_language
+    # In-language results have as many sources as languages, and pivots are others in other clusters.
+    is_one = row.setting == "in-language" or row.setting.partition("-")[0] == PIVOT
+    source = "" if is_one else row.source_language
     return (row.task, row.metric, row.setting, source, row.direction, row.layer)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_mplm._lists import as_list
+from hf_mplm.evaluation.summary import PIVOT
 from hf_mplm.languages import parse_code
 
 from .names import safe_name
@@ -150,7 +151,8 @@ def _reason(row: Any, limited: Collection[str]) -> str | None:
     """Tell why a row is not what MTEB measures; `None` if it is."""
     if row.task not in ("tatoeba", "flores"):
         return INCOMPARABLE.get(row.task, f"MTEB has no task like {row.task}")
-    if row.setting.removesuffix("-no-specials") != "plain":
+    # A pair of languages is the same one where one of them is the pivot of a cluster.
+    if row.setting.removeprefix(f"{PIVOT}-").removesuffix("-no-specials") != "plain":
         return f"MTEB compares plain cosines, not {row.setting}"
     if row.task in limited:
         return f"only some sentences of {row.task} were taken (--max_sentences)"

@@ -56,6 +56,17 @@ def test_a_file_holds_what_mteb_reads(tmp_path: Path) -> None:
     assert export.left_out == {}
 
 
+def test_a_pair_with_the_pivot_of_a_cluster_is_the_same_pair(tmp_path: Path) -> None:
+    changes = {"source_language": "deu_Latn", "direction": "source->target", "n": 1012}
+    paths = []
+    for setting in ("plain", "pivot-plain"):
+        rows = [row("flores", "swh_Latn", metric, 0.5, **changes, setting=setting) for metric in ("f1", "accuracy@1")]
+        (path,) = export_mteb(rows, tmp_path / setting).paths
+        paths.append(path)
+    assert list(scores_of(paths[1], "devtest")) == ["deu_Latn-swh_Latn"]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
 def test_the_scores_are_those_that_mteb_computes(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     english = generator.normal(size=(300, 8)).astype(np.float32)

@@ -19,7 +19,8 @@ from hf_mplm.evaluation.runner import evaluate
 from hf_mplm.jobs.digests import write_digests
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.languages import detect_script, parse_code
-from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter
+from hf_mplm.report import compare_runs, means_table
+from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter, evaluate_collection
 from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.sprachbund.collection import Collection
 from hf_mplm.sprachbund.collection.files import finished_digest
@@ -221,6 +222,9 @@ def test_a_collection_is_measured_as_one_model(folder, tmp_path, monkeypatch):
         for row in evaluate(folder / f"sprachbund-{member}", "sib200", data, codes, **settings):
             apart[row.language, row.metric, row.source_language] = row.value
     assert {(row.language, row.metric, row.source_language): row.value for row in rows} == apart
+    assert {row.setting for row in rows} == {"pivot-probe"}
+    told = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert told["pivots"] == {"sib200": {"sprachbund-1": "deu_Latn", "sprachbund-2": "swh_Latn"}}
     # Each language by the model of its own cluster, or the numbers would be others.
     wrong = evaluate(
         folder / "sprachbund-1",
@@ -247,8 +251,6 @@ def test_a_collection_is_measured_as_one_model(folder, tmp_path, monkeypatch):
 
 
 def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplog):
-    from hf_mplm.sprachbund import evaluate_collection
-
     data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai"))
     with caplog.at_level("INFO"):
         rows = evaluate_collection(
@@ -273,6 +275,41 @@ def test_a_task_is_missed_only_where_no_cluster_has_a_result(folder, tmp_path, c
     assert "the language tha_Thai gave no result" in told.out + told.err
 
 
+def test_pivots_are_one_measurement_whatever_they_are(folder, tmp_path):
+    """Collections of other pivots can be compared, and no pivot's own score is in a mean."""
+    data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn"))
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    collection = Collection.load(other)
+    collection.members[0].pivot = collection.sprachbunds.pivots[0] = "eng_Latn"
+    collection.save(other)
+    codes = ("eng_Latn", "swh_Latn", "tha_Thai", "deu_Latn")
+    asked = {"transfer_settings": "probe", "layer": 1, "source_languages": "pivot"}
+    one, two = (evaluate_collection(place, "flores,sib200", data, codes, **asked) for place in (folder, other))
+    assert {row.source_language for row in one} == {"deu_Latn", "swh_Latn"}
+    assert {row.source_language for row in two} == {"eng_Latn", "swh_Latn"}
+    topics = [row for row in one if (row.task, row.metric) == ("sib200", "macro_f1")]
+    targets = [row for row in topics if row.language not in ("deu_Latn", "swh_Latn")]
+    assert len(topics) == 4 and len(targets) == 2
+    (line,) = [line for line in means_table(one).splitlines() if "sib200 macro_f1" in line]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert float(cells[-3]) == pytest.approx(np.mean([row.value for row in targets]), abs=5e-4) and cells[-1] == "2"
+    # Thai alone is no pivot in either, and Swahili one in both.
+    compared = {comparison.key[:4]: comparison for comparison in compare_runs([one, two])}
+    topics = compared["sib200", "macro_f1", "pivot-probe", ""]
+    assert list(topics.languages) == ["tha_Thai"] and topics.n_dropped == 2
+    assert {group.group: group.languages for group in topics.groups}["source"] == ("swh_Latn",)
+    assert list(compared["flores", "accuracy@1", "pivot-plain", ""].languages) == ["tha_Thai"]
+    # A pivot that is named, too, is both.
+    both = evaluate_collection(folder, "sib200", data, codes, **{**asked, "source_languages": "pivot,deu_Latn"})
+    from_german = {row.setting for row in both if row.source_language == "deu_Latn" and row.language == "eng_Latn"}
+    assert from_german == {"probe", "pivot-probe"}
+    assert all(
+        row.setting.startswith("pivot") == (row.source_language == "swh_Latn")
+        for row in both
+        if row.language == "tha_Thai"
+    )
+
+
 @pytest.mark.parametrize(
     ("setting", "joint"), [("probe", "joint-probe"), pytest.param("zero-shot", "joint", marks=pytest.mark.slow)]
 )
@@ -284,7 +321,8 @@ def test_all_of_a_cluster_is_trained_on_together(setting, joint, folder, tmp_pat
     flags += ["--source_languages", "pivot,cluster", "--output", tmp_path / "run"]
     assert main(["evaluate", "--model", str(folder), *map(str, flags)]) == 0
     rows = {(row.language, row.metric, row.setting): row for row in read_results(tmp_path / "run")}
-    assert {key[2] for key in rows} == {setting, joint} and len(rows) == 16
+    pivot_setting = {"zero-shot": "pivot", "probe": "pivot-probe"}[setting]
+    assert {key[2] for key in rows} == {pivot_setting, joint} and len(rows) == 16
     assert {row.source_language for key, row in rows.items() if key[2] == joint} == {""}
     # By hand: a benchmark in which one language has the training and dev sentences of both.
     by_hand = Path(shutil.copytree(data, tmp_path / "by_hand"))
@@ -303,7 +341,7 @@ def test_all_of_a_cluster_is_trained_on_together(setting, joint, folder, tmp_pat
         settings = {"transfer_settings": setting, "source_languages": pivot, "layer": 1, "finetuning": finetuning}
         for row in evaluate(folder / f"sprachbund-{member}", "sib200", by_hand, codes, **settings):
             assert rows[row.language, row.metric, joint].value == row.value
-            differs |= rows[row.language, row.metric, setting].value != row.value
+            differs |= rows[row.language, row.metric, pivot_setting].value != row.value
     assert differs  # vacuity guard: the pivot alone gives other scores
     # The same command computes nothing again, and both kinds of rows stay.
     assert main(["evaluate", "--model", str(folder), *map(str, flags)]) == 0
@@ -332,8 +370,6 @@ def test_all_of_a_cluster_is_trained_on_together(setting, joint, folder, tmp_pat
     [("tatoeba", "zero-shot", "tatoeba trains on nothing"), ("sib200", "few-shot-3", "not in few-shot-3")],
 )
 def test_where_nothing_can_be_trained_on_together(tasks, settings, words, folder, tmp_path):
-    from hf_mplm.sprachbund import evaluate_collection
-
     data = write_sib200(tmp_path / "data", ("eng_Latn",))
     with pytest.raises(ValueError, match=words):
         evaluate_collection(folder, tasks, data, source_languages="cluster", transfer_settings=settings)

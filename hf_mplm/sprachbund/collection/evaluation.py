@@ -16,10 +16,11 @@ from hf_mplm.evaluation.fetching import fetch_benchmarks, read_origins
 from hf_mplm.evaluation.files.corpus import MissingDataError
 from hf_mplm.evaluation.files.hub_data import Wanted
 from hf_mplm.evaluation.kinds.finetuned import TransferTask
-from hf_mplm.evaluation.kinds.transfer_settings import trains_on_targets
+from hf_mplm.evaluation.kinds.transfer_settings import IN_LANGUAGE, ZERO_SHOT, trains_on_targets
 from hf_mplm.evaluation.results import ResultRow, Results, run_metadata, write_results
 from hf_mplm.evaluation.runner import evaluate, missing_results
 from hf_mplm.evaluation.settings import EvaluationSettings
+from hf_mplm.evaluation.summary import PIVOT
 from hf_mplm.evaluation.task import Task
 from hf_mplm.evaluation.tasks import find_tasks
 from hf_mplm.evaluation.vocabulary import Vocabulary
@@ -31,12 +32,9 @@ from .members import Member
 from .router import SprachbundRouter
 
 
-__all__ = ["CLUSTER", "PIVOT", "collection_revision", "evaluate_collection"]
+__all__ = ["CLUSTER", "collection_revision", "evaluate_collection"]
 
 logger = logging.getLogger(__name__)
-
-PIVOT = "pivot"
-"""Instead of a source language: that of each cluster which is nearest to its others and has training data."""
 
 CLUSTER = "cluster"
 """Instead of a source language: all languages of each cluster that have training data, trained on together."""
@@ -72,7 +70,8 @@ def evaluate_collection(
         output (`str` or `Path`, *optional*): folder for the table; each model's own stands in `members/` beneath it,
             and is gone on with.
         source_languages (`str` or `Sequence[str]`, *optional*, defaults to `("eng_Latn",)`): codes, and `pivot`: the
-            pivot of the cluster, or the next by the sum of its cosines that has training data for the task; and
+            pivot of the cluster, or the next by the sum of its cosines that has training data for the task, whose rows
+            have the setting `pivot`, or `pivot-probe` and the like, and are one measurement whatever it was; and
             `cluster`: all languages of the cluster that have some, trained on together (Table 5). The rows of these
             have no source language and the setting `joint`, or `joint-probe`.
         vocabulary (`Vocabulary`, *optional*): as for [`~hf_mplm.evaluate`].
@@ -95,6 +94,7 @@ def evaluate_collection(
     if CLUSTER in sources:
         _refuse_joint(found_tasks, EvaluationSettings().with_keywords(settings))
     joint: dict[str, dict[str, list[str]]] = {}
+    pivots: dict[str, dict[str, str]] = {}
     asked = [parse_code(code).code for code in as_list(languages)] if as_list(languages) != ["all"] else None
     rows: list[ResultRow] = []
     skipped: list[Any] = []
@@ -112,7 +112,11 @@ def evaluate_collection(
             for member, codes in _by_member(router, wanted, task.name, skipped).items():
                 name = collection.members[member].folder
                 runs: list[tuple[Task, list[str], str]] = []
-                if own := _sources(sources, collection, member, task, data_dir):
+                named = [parse_code(source).code for source in sources if source not in (PIVOT, CLUSTER)]
+                pivot = _pivot(collection, member, task, data_dir) if PIVOT in sources else None
+                if pivot is not None:
+                    pivots.setdefault(task.name, {})[name] = pivot
+                if own := list(dict.fromkeys([*named, *([] if pivot is None else [pivot])])):
                     runs.append((task, own, name))
                 if CLUSTER in sources and isinstance(task, TransferTask):
                     together = _with_training_data(collection, member, task, data_dir)
@@ -132,9 +136,11 @@ def evaluate_collection(
                         **settings,
                     )
                     for row in [row for row in found if row.task == task.name]:
+                        row = replace(row, model=str(folder), revision=revision)
                         if one is not task:
-                            row = replace(row, source_language="", setting=_JOINT[row.setting])
-                        rows.append(replace(row, model=str(folder), revision=revision))
+                            rows.append(replace(row, source_language="", setting=_JOINT[row.setting]))
+                        else:
+                            rows += _as_asked(row, named, pivot)
                     skipped += found.skipped
                     trained_on.update(own)
         # Of a member that has no target but the source, nothing is expected: the others may have what was named.
@@ -144,7 +150,7 @@ def evaluate_collection(
             origins = {name: origin._asdict() for name, origin in read_origins(data_dir).items()}
             where = None if origins else str(data_dir)
             arguments = {"model": str(folder), "data_dir": where, **told, "source_languages": sources}
-            described = {**run_metadata(arguments), "missing": missing, "trained_together": joint}
+            described = {**run_metadata(arguments), "missing": missing, "trained_together": joint, "pivots": pivots}
             write_results(place, rows, {**described, "hub_data": origins})
     return Results(rows, skipped, missing)
 
@@ -188,10 +194,12 @@ def _by_member(router: SprachbundRouter, codes: Sequence[str], task: str, skippe
     return dict(sorted(found.items()))
 
 
-def _sources(sources: Sequence[str], collection: Collection, number: int, task: Task, data_dir: Path) -> list[str]:
-    """The source languages of a cluster, with its pivot where that is asked for."""
-    single = [source for source in sources if source != CLUSTER]
-    return [_pivot(collection, number, task, data_dir) if source == PIVOT else source for source in single]
+def _as_asked(row: ResultRow, named: Sequence[str], pivot: str | None) -> list[ResultRow]:
+    """A row by the source language that was named, by the pivot, or by both."""
+    if row.source_language != pivot or row.setting == IN_LANGUAGE:
+        return [row]
+    setting = PIVOT if row.setting == ZERO_SHOT else f"{PIVOT}-{row.setting}"
+    return [*([row] if pivot in named else []), replace(row, setting=setting)]
 
 
 def _refuse_joint(tasks: Sequence[Task], settings: EvaluationSettings) -> None:
