@@ -54,9 +54,10 @@ def make_collection(folder: Path, tokenizer: Path, max_texts: int = 5) -> Path:
         moved = {name: value + 0.1 * torch.randn(value.shape, generator=generator) for name, value in weights.items()}
         save_file(moved, own / "model.safetensors", metadata={"format": "pt"})
         write_digests(own)
-        members.append(Member(languages, languages[0], own.name, languages, 9, 1, finished_digest(own)))
+        members.append(Member(languages, languages[0], own.name, languages, 9, number, finished_digest(own)))
     clusters = Sprachbunds(CLUSTERS, [own[0] for own in CLUSTERS], cosines, settings={"view": VIEW, "center": True})
-    Collection(clusters, members, {"name": str(folder / "base"), "revision": "x"}).save(folder)
+    base, training = {"name": str(folder / "base"), "revision": "x"}, {"budget": "total", "method": "mlm"}
+    Collection(clusters, members, base, training).save(folder)
     return folder
 
 
@@ -225,6 +226,9 @@ def test_a_collection_is_measured_as_one_model(folder, tmp_path, monkeypatch):
     assert {row.setting for row in rows} == {"pivot-probe"}
     told = json.loads((tmp_path / "run" / "results.json").read_text())
     assert told["pivots"] == {"sib200": {"sprachbund-1": "deu_Latn", "sprachbund-2": "swh_Latn"}}
+    # By which a table is told from one of other clusters or steps.
+    own = {"arm": "cluster", "budget": "total", "method": "mlm", "clusters": 2, "steps": [1, 2]}
+    assert told["collection"] == own
     # Each language by the model of its own cluster, or the numbers would be others.
     wrong = evaluate(
         folder / "sprachbund-1",

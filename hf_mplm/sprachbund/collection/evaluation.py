@@ -151,7 +151,7 @@ def evaluate_collection(
             where = None if origins else str(data_dir)
             arguments = {"model": str(folder), "data_dir": where, **told, "source_languages": sources}
             described = {**run_metadata(arguments), "missing": missing, "trained_together": joint, "pivots": pivots}
-            write_results(place, rows, {**described, "hub_data": origins})
+            write_results(place, rows, {**described, "collection": _told(collection), "hub_data": origins})
     return Results(rows, skipped, missing)
 
 
@@ -177,6 +177,13 @@ def collection_revision(folder: str | Path) -> str:
     collection = Collection.load(folder)
     parts = [f"{','.join(member.languages)}\0{member.digest}" for member in collection.members]
     return f"xxh3:{xxhash.xxh3_128_hexdigest(chr(10).join(parts).encode())[:12]}"
+
+
+def _told(collection: Collection) -> dict[str, Any]:
+    """By what a table is told from those of the same collection's controls."""
+    training = {key: collection.training.get(key) for key in ("budget", "method")}
+    steps = [member.steps for member in collection.members]
+    return {"arm": collection.sprachbunds.arm, **training, "clusters": len(steps), "steps": steps}
 
 
 def _by_member(router: SprachbundRouter, codes: Sequence[str], task: str, skipped: list[Any]) -> dict[int, list[str]]:
