@@ -254,6 +254,38 @@ def test_a_collection_is_measured_as_one_model(folder, tmp_path, monkeypatch):
     assert asked[0].languages is None and {*asked[0].sources} == {code for codes in CLUSTERS for code in codes}
 
 
+def test_both_sides_of_a_pair_are_read_by_the_model_of_the_language_that_is_not_the_source(folder, tmp_path):
+    codes = ("deu_Latn", "eng_Latn", "swh_Latn", "tha_Thai")
+    texts = {code: [text for _, text in corpus_lines(code)][:12] for code in codes}
+    sentences = tmp_path / "data" / "flores" / "devtest"
+    sentences.mkdir(parents=True)
+    for code, lines in texts.items():
+        (sentences / f"{code}.devtest").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def by_hand(member, language, direction):
+        encoder = TransformerEncoder.from_pretrained(folder / f"sprachbund-{member}", layer=1)
+        english, other = (encoder.encode(texts[code]).astype(float) for code in ("eng_Latn", language))
+        asking, answering = (english, other) if direction == "source->target" else (other, english)
+        cosines = (asking / np.linalg.norm(asking, axis=1)[:, None]) @ (
+            answering / np.linalg.norm(answering, axis=1)[:, None]
+        ).T
+        ranks = (cosines > np.diag(cosines)[:, None]).sum(axis=1)
+        return {f"accuracy@{k}": np.mean(ranks < k) for k in (1, 5, 10)}
+
+    rows = evaluate_collection(folder, "flores", tmp_path / "data", codes, source_languages="eng_Latn", layer=1)
+    found = {(row.language, row.direction, row.metric): row.value for row in rows if row.metric != "f1"}
+    member_of = {"deu_Latn": 1, "swh_Latn": 2, "tha_Thai": 2}
+    assert {language for language, _, _ in found} == set(member_of)
+    expected, wrong = {}, {}
+    for language, direction in {key[:2] for key in found}:
+        for values, member in ((expected, member_of[language]), (wrong, 3 - member_of[language])):
+            for metric, value in by_hand(member, language, direction).items():
+                values[language, direction, metric] = value
+    assert found == pytest.approx(expected)
+    # Vacuity guard: English by its own model would give something else in both languages of the other cluster.
+    assert all(any(wrong[key] != found[key] for key in found if key[0] == language) for language in member_of)
+
+
 def test_a_pivot_without_training_data_falls_to_the_next(folder, tmp_path, caplog):
     data = write_sib200(tmp_path / "data", ("eng_Latn", "swh_Latn", "tha_Thai"))
     with caplog.at_level("INFO"):

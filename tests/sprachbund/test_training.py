@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -17,20 +18,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from hf_mplm.cli.main import main
 from hf_mplm.data.batches.columns import language_labels
 from hf_mplm.data.batches.sampling import LanguageSampler
 from hf_mplm.data.store.token_store import load_store
 from hf_mplm.evaluation.loading import model_revision
+from hf_mplm.jobs.lock import LOCK_FILES, hold_folder
 from hf_mplm.sprachbund import LanguageVectors, SprachbundRouter
 from hf_mplm.sprachbund.clusters.sprachbunds import Sprachbunds
 from hf_mplm.sprachbund.collection.arms import choose_arm
 from hf_mplm.sprachbund.collection.collection import Collection
 from hf_mplm.sprachbund.collection.members import plan_members
 
-from .collections import make_clusters, make_start, make_store, make_vectors
+from .collections import VIEW, make_clusters, make_start, make_store, make_vectors
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +197,59 @@ def test_a_collection_is_gone_on_with_by_the_settings_that_it_was_begun_with(
     assert content["training"].pop("settings")
     listed.write_text(json.dumps(content))
     assert again("--learning_rate", 0.02) == 0
+
+
+def test_a_folder_of_another_collection_is_refused(
+    folder: Path, tmp_path: Path, tiny_tokenizer_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(*more: object, **places: Path) -> int:
+        line = words(folder, tmp_path / "out", "--max_steps", 2, "--print_commands", *more)
+        for name, place in places.items():
+            line[line.index(f"--{name}") + 1] = str(place)
+        return main(line)
+
+    codes = load_store(folder / "store").languages
+    other = Sprachbunds([codes[1:], codes[:1]], [codes[1], codes[0]], settings={"view": VIEW})
+    (tmp_path / "clusters").mkdir()
+    other.save(tmp_path / "clusters")
+    make_store(tmp_path / "store", tiny_tokenizer_folder, languages=6)
+    start = Path(shutil.copytree(folder / "start", tmp_path / "start"))
+    weights = load_file(start / "model.safetensors")
+    save_file({name: weight + 1 for name, weight in weights.items()}, start / "model.safetensors", {"format": "pt"})
+
+    assert train() == 0
+    before = (tmp_path / "out" / "sprachbunds.json").read_bytes()
+
+    def refused(difference: str, *more: object, **places: Path) -> None:
+        capsys.readouterr()
+        assert train(*more, **places) == 2
+        error = capsys.readouterr().err
+        assert "begun with something else" in error and difference in error
+
+    refused("arm: 'cluster' then, 'all' now; clusters: ", "--arm", "all")
+    refused("arm: 'cluster' then, 'random' now", "--arm", "random", "--random_seed", 3)
+    refused("something else: clusters: ", clusters=tmp_path / "clusters")
+    refused("something else: store: ", store=tmp_path / "store")
+    refused("something else: base: ", model=start)
+    refused("method: 'mlm' then, 'langsamp' now", "--method", "langsamp")
+    refused("steps: [2, 2] then, [3, 3] now", "--max_steps", 3)
+    assert (tmp_path / "out" / "sprachbunds.json").read_bytes() == before
+    # The same start and store at another place are the same.
+    moved = {name: Path(shutil.copytree(folder / name, tmp_path / f"moved_{name}")) for name in ("start", "store")}
+    assert train(model=moved["start"], store=moved["store"]) == 0
+
+
+def test_a_second_run_on_one_collection_is_told_of_the_first(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = words(folder, tmp_path / "out", "--max_steps", 2, "--print_commands")
+    with hold_folder(tmp_path / "out", "hf-mplm sprachbund train"):
+        assert main(line) == 2
+        error = capsys.readouterr().err
+        assert "is in use: hf-mplm sprachbund train" in error
+        assert f"host {platform.node()}, process {os.getpid()}" in error
+        assert {path.name for path in (tmp_path / "out").iterdir()} == set(LOCK_FILES)
+    assert main(line) == 0
 
 
 def test_a_collection_from_clusters(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
