@@ -110,11 +110,10 @@
 
   function draw() {
     const box = bounds(), spots = data.codes.map((_, i) => spot(i, box));
-    const order = [];
+    const visible = spots.map((place, i) => place !== null && !state.hidden.has(shownAs(i))), order = [];
     for (let i = 0; i < count; i++) {
-      const visible = spots[i] !== null && !state.hidden.has(shownAs(i));
-      circles[i].style.display = visible ? "" : "none";
-      if (!visible) continue;
+      circles[i].style.display = visible[i] ? "" : "none";
+      if (!visible[i]) continue;
       circles[i].setAttribute("cx", spots[i][0].toFixed(1));
       circles[i].setAttribute("cy", spots[i][1].toFixed(1));
       circles[i].setAttribute("fill", colours.get(groupOf(i)) || GREY);
@@ -124,10 +123,10 @@
     }
     links.replaceChildren();
     const near = new Set();
-    if (state.chosen >= 0 && spots[state.chosen]) {
+    if (state.chosen >= 0 && visible[state.chosen]) {
       for (const [j, cosine] of data.nearest[state.chosen]) {
         near.add(j);
-        if (!spots[j]) continue;
+        if (!visible[j]) continue;
         const [a, b] = [spots[state.chosen], spots[j]];
         make("line", { x1: a[0].toFixed(1), y1: a[1].toFixed(1), x2: b[0].toFixed(1), y2: b[1].toFixed(1), "stroke-width": (0.6 + 2 * Math.max(0, cosine)).toFixed(2) }, "", links);
       }

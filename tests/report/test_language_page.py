@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ from tests.report.browser import run_in_browser
 
 
 NASTY = "</script><b>\"&'<!--"
+
+
+def clusters_of(count: int) -> list[str]:
+    return [f"c{row % 12}" for row in range(count)]
 
 
 def make_page(count: int = 30) -> Page:
@@ -31,7 +36,7 @@ def make_page(count: int = 30) -> Page:
         codes,
         [NASTY, "=1+1", *(f"Name {row}" for row in range(2, count))],
         groups={
-            "cluster": [f"c{row % 12}" for row in range(count)],
+            "cluster": clusters_of(count),
             "family": [None if row == 0 else NASTY for row in range(count)],
         },
         layouts={"t-SNE": places, "globe": globe},
@@ -108,6 +113,14 @@ legend()[0].click();
 out.afterFilter = visible().length;
 out.pressed = legend()[0].getAttribute("aria-pressed");
 legend()[0].click();
+press(document.activeElement, "Escape");
+circles[9].dispatchEvent(new MouseEvent("click", { bubbles: true }));
+out.linesWithout = {};
+for (const entry of legend()) {
+  entry.click();
+  out.linesWithout[entry.textContent.split(" ")[0]] = root.querySelectorAll("line").length;
+  entry.click();
+}
 const fill = circles[3].getAttribute("fill");
 set(colour, "family");
 out.recoloured = circles[3].getAttribute("fill") !== fill;
@@ -148,6 +161,13 @@ def test_it_works_in_a_browser(tmp_path: Path) -> None:
     assert found["clicked"].startswith(f"Name 9 ({codes[9]})") and found["clickedLines"] == 10
     assert found["moved"] and found["entered"]
     assert found["afterFilter"] == 27 and found["pressed"] == "false"
+    # No line goes to or from a language that is hidden; languages of the rare groups are hidden as one.
+    sizes = Counter(clusters_of(30))
+    coloured = sorted(sizes, key=lambda name: (-sizes[name], name))[:8]
+    shown = [name if name in coloured else "other" for name in clusters_of(30)]
+    nearest = [shown[row] for row, _ in data_of(text)["nearest"][9]]
+    expected = {name: 0 if name == shown[9] else 10 - nearest.count(name) for name in set(shown)}
+    assert found["linesWithout"] == expected and len(set(expected.values())) > 2
     assert found["recoloured"] and found["families"] == [f"{NASTY} (29)", "other (1)"]
     assert found["zoomed"] and found["back"] and found["onGlobe"] == 29
     assert found["names"] == ["languages.csv", "languages.svg"]
