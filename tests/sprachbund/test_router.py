@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
 from hf_mplm.cli.main import main
 from hf_mplm.evaluation.encoder import TransformerEncoder
@@ -169,6 +171,25 @@ def test_models_are_loaded_when_needed_and_no_more_than_allowed(folder, monkeypa
     assert not np.allclose(vectors, other.encode(["Habari"]))
     with pytest.raises(ValueError, match="max_loaded is 0"):
         SprachbundRouter(folder, max_loaded=0)
+
+
+def test_the_model_by_which_text_is_routed_is_one_of_those_allowed(folder):
+    def models():
+        gc.collect()
+        return {id(one) for one in gc.get_objects() if issubclass(type(one), PreTrainedModel)}
+
+    text = [text for _, text in corpus_lines("swh_Latn")]
+    before = models()
+    router = SprachbundRouter(folder, max_loaded=1)
+    for _ in range(2):
+        assert router.route_text(text).reason == "vector" and len(models() - before) == 1
+        router.model_for("deu_Latn")
+        assert len(models() - before) == 1
+    router = SprachbundRouter(folder, max_loaded=2)
+    router.route_text(text)
+    model = router.model_for("deu_Latn")
+    router.route_text(text)
+    assert router.model_for("deu_Latn") is model and len(models() - before) == 2
 
 
 def test_bytes_are_read_once_and_again_where_they_were_written_again(folder, tmp_path, monkeypatch):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +53,8 @@ class SprachbundRouter:
 
     Args:
         folder (`str` or `Path`): what `hf-mplm sprachbund train` wrote.
-        max_loaded (`int`, *optional*, defaults to 2): models in memory at most; the one used longest ago goes.
+        max_loaded (`int`, *optional*, defaults to 2): models in memory at most, the base by which text is routed among
+            them; the one used longest ago goes.
         base (`str` or `Path`, *optional*): the model that all started from, by which text is routed, where it is not
             on the Hub and no part of the collection.
 
@@ -77,7 +79,7 @@ class SprachbundRouter:
         self.folder = Path(folder)
         self.collection = Collection.load(self.folder)
         self.max_loaded = max_loaded
-        self._loaded: OrderedDict[tuple[str, Any], PreTrainedModel] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, Any], Any] = OrderedDict()
         self._whole: set[str] = set()
         self._base = base if base is None else self._checked(Path(base))
 
@@ -220,14 +222,17 @@ class SprachbundRouter:
 
     def _load(self, member: Member, auto_class: Any) -> PreTrainedModel:
         key = (member.folder, auto_class)
-        if key in self._loaded:
-            self._loaded.move_to_end(key)
-            return self._loaded[key]
-        folder = self.folder_of(member)
-        # Room is made first, so that there are never more models than allowed, not even while one is read.
-        while len(self._loaded) >= self.max_loaded:
-            self._loaded.popitem(last=False)
-        self._loaded[key] = load_model(folder, auto_class)
+        folder = self.folder / member.folder if key in self._loaded else self.folder_of(member)
+        model: PreTrainedModel = self._held(key, lambda: load_model(folder, auto_class))
+        return model
+
+    def _held(self, key: tuple[str, Any], load: Callable[[], Any]) -> Any:
+        if key not in self._loaded:
+            # Room is made first, so that there are never more models than allowed, not even while one is read.
+            while len(self._loaded) >= self.max_loaded:
+                self._loaded.popitem(last=False)
+            self._loaded[key] = load()
+        self._loaded.move_to_end(key)
         return self._loaded[key]
 
     def _vectors(self) -> LanguageVectors:
@@ -274,11 +279,12 @@ class SprachbundRouter:
     def _mean_vector(self, sentences: Sequence[str], vectors: LanguageVectors) -> np.ndarray:
         (name,) = vectors.views
         model, revision = self._base_model()
-        source = EncoderSource(model, (parse_view(name),), revision)
-        kept, rows = source.encode(sentences)
+        view = parse_view(name)
+        base: TransformerEncoder = self._held((BASE_FOLDER, None), EncoderSource(model, (view,), revision).load)
+        kept, rows = base.encode_views(sentences, [view])
         if not kept.any():
             raise ValueError("the text has no token of its own under the base's tokenizer; give other sentences")
-        mean: np.ndarray = rows[name].mean(axis=0, dtype=np.float64)
+        mean: np.ndarray = rows[view].mean(axis=0, dtype=np.float64)
         return mean
 
 
@@ -290,9 +296,4 @@ def _scripts_like(script: str) -> set[str]:
 
 def _common(one: Sequence[str], two: Sequence[str]) -> int:
     """How many groups of the tree of languages two lineages share, from its root."""
-    count = 0
-    for first, second in zip(one, two):
-        if first != second:
-            break
-        count += 1
-    return count
+    return len(commonprefix([list(one), list(two)]))

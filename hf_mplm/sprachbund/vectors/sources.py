@@ -70,8 +70,29 @@ class EncoderSource:
     tokens_per_batch: int | None = None
     device: str | None = None
 
+    def load(self) -> TransformerEncoder:
+        """The encoder, read anew."""
+        settings: dict[str, Any] = {
+            "tokens_per_batch": self.tokens_per_batch,
+            "device": self.device,
+            "special_tokens": False,
+        }
+        if self.random_seed is None:
+            return TransformerEncoder.from_pretrained(
+                self.model, hub_revision=self.revision, trust_remote_code=self.trust_remote_code, **settings
+            )
+        import torch
+        from transformers import AutoModel
+
+        config = load_config(self.model, revision=self.revision, trust_remote_code=self.trust_remote_code)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.random_seed)
+            model = AutoModel.from_config(config, trust_remote_code=self.trust_remote_code)
+        tokenizer = load_tokenizer(self.model, revision=self.revision, trust_remote_code=self.trust_remote_code)
+        return TransformerEncoder(model.float(), tokenizer, name=self.model, **settings)
+
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Encode sentences; the mean is over the tokens that are not special."""
+        """Encode sentences; the mean is over the tokens that are not special. The encoder stays in memory."""
         kept, vectors = _load(self).encode_views(texts, self.views)
         return kept, {view_name(view, self.random_seed is not None): rows for view, rows in vectors.items()}
 
@@ -175,21 +196,4 @@ def check_views(layers: Sequence[int], poolings: Sequence[str]) -> tuple[tuple[V
 
 @lru_cache(maxsize=2)
 def _load(source: EncoderSource) -> TransformerEncoder:
-    settings: dict[str, Any] = {
-        "tokens_per_batch": source.tokens_per_batch,
-        "device": source.device,
-        "special_tokens": False,
-    }
-    if source.random_seed is None:
-        return TransformerEncoder.from_pretrained(
-            source.model, hub_revision=source.revision, trust_remote_code=source.trust_remote_code, **settings
-        )
-    import torch
-    from transformers import AutoModel
-
-    config = load_config(source.model, revision=source.revision, trust_remote_code=source.trust_remote_code)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(source.random_seed)
-        model = AutoModel.from_config(config, trust_remote_code=source.trust_remote_code)
-    tokenizer = load_tokenizer(source.model, revision=source.revision, trust_remote_code=source.trust_remote_code)
-    return TransformerEncoder(model.float(), tokenizer, name=source.model, **settings)
+    return source.load()
