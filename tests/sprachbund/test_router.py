@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import re
@@ -286,6 +287,7 @@ def test_both_sides_of_a_pair_are_read_by_the_model_of_the_language_that_is_not_
     for code, lines in texts.items():
         (sentences / f"{code}.devtest").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
+    @functools.cache
     def read(member, code):
         encoder = TransformerEncoder.from_pretrained(folder / f"sprachbund-{member}", layer=1)
         return encoder.encode(texts[code]).astype(float)
