@@ -34,10 +34,10 @@ class ClusterArguments:
     vectors: str = field(metadata={"help": "folder of vectors that `hf-mplm sprachbund vectors` wrote"})
     output: str = field(metadata={"help": "folder for sprachbunds.json and the pictures"})
     layer: str | None = field(
-        default=None, metadata={"help": "which view: the layer, a number, third or last; third where there are several"}
+        default=None, metadata={"help": "which view: the layer, a number, third or last; third among several"}
     )
     pooling: Literal["mean", "cls"] | None = field(
-        default=None, metadata={"help": "which view: its pooling; mean where there are several"}
+        default=None, metadata={"help": "which view: its pooling; mean among several"}
     )
     view: str | None = field(
         default=None, metadata={"help": "which view by its name, such as characters, instead of layer and pooling"}
