@@ -16,12 +16,13 @@ class LexiconArguments:
     parallel: list[str] = field(
         metadata={
             "help": "two files, each named by its language: CODE.txt (one sentence a line, lines aligned) or CODE.tsv "
-            "(id, tab, sentence)"
+            "(id, tab, sentence; or a first line that names the columns, as index_id, category, text)"
         }
     )
     output: str = field(metadata={"help": "folder for CODE-CODE.tsv: source word, target word, score, sentence pairs"})
     languages: list[str] | None = field(
-        default=None, metadata={"help": "the two codes, where the files' names do not say them"}
+        default=None,
+        metadata={"help": "the two codes, where the names (swh_Latn.tsv, tatoeba.ell-eng.ell) do not say them"},
     )
     min_count: int = field(default=3, metadata={"help": "sentence pairs in which both words must stand"})
 
@@ -44,6 +45,6 @@ def run(arguments: LexiconArguments) -> int:
     with hold_folder(output, "hf-mplm static lexicon"):
         path = output / f"{first}-{second}.tsv"
         write_pairs(path, [(pair.source, pair.target, f"{pair.score:.2f}", pair.together) for pair in lexicon])
-    left_out = f"; {unpaired:,} sentences have no partner or are blank" if unpaired else ""
+    left_out = f"; {unpaired:,} sentences have no partner, are blank or repeat an id" if unpaired else ""
     print(f"{len(lexicon):,} pairs of words from {len(pairs):,} pairs of sentences{left_out} are in {path}")
     return 0

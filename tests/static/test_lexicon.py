@@ -90,3 +90,37 @@ def test_text_without_blanks_is_split_by_icus_dictionaries(text: str, language: 
     words = segment_words(text, language)
     assert len(words) > 2 and "".join(words) == text
     assert segmenter_name(language).startswith("icu:")
+
+
+def test_a_table_with_named_columns_is_read_by_its_text(tmp_path: Path) -> None:
+    for side, code in enumerate(("eng_Latn", "swh_Latn")):
+        rows = [f"{i}\tscience/technology\t{pair[side]}\n" for i, pair in enumerate(SENTENCES)]
+        if code == "swh_Latn":
+            rows = [*rows[::-1], "3\ttravel\tMara ya pili\n", "9\ttravel\t \n"]
+        (tmp_path / f"{code}.tsv").write_text("index_id\tcategory\ttext\n" + "".join(rows), encoding="utf-8")
+    files = [tmp_path / "eng_Latn.tsv", tmp_path / "swh_Latn.tsv"]
+    pairs, _, _, unpaired = read_parallel(files)
+    assert pairs == SENTENCES and unpaired == 2  # an id that repeats, and a blank sentence
+    for text, told in (
+        ("1\tscience\tThe house\n", "eng_Latn.tsv:1 has 3 columns, and the first line names none; needed are an id"),
+        ("1\tThe house\n2 The dog\n", "eng_Latn.tsv:2 has 1 columns"),
+        ("index_id\tcategory\n1\tscience\n", "names the columns index_id, category; needed .* text or sentence"),
+        ("category\ttext\nscience\tThe house\n", "names the columns category, text; needed .* index_id or id"),
+        ("id\ttext\n1\tThe house\t2\n", "eng_Latn.tsv:2 has 3 fields instead of 2"),
+    ):
+        files[0].write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=told):
+            read_parallel(files)
+    (tmp_path / "eng_Latn.txt").write_text("The house\n", encoding="utf-8")
+    with pytest.raises(DataError, match="give two .tsv files, or none"):
+        read_parallel([tmp_path / "eng_Latn.txt", files[1]])
+
+
+def test_names_that_say_both_languages_say_the_one_of_the_file(tmp_path: Path) -> None:
+    files = [tmp_path / f"tatoeba.ell-eng.{code}" for code in ("ell", "eng")]
+    for file in files:
+        file.write_text("ena\n", encoding="utf-8")
+    assert read_parallel(files)[1:3] == ("ell_Grek", "eng_Latn")
+    files[0].rename(tmp_path / "bible.ell")
+    with pytest.raises(ValueError, match="--languages CODE CODE"):
+        read_parallel([tmp_path / "bible.ell", files[1]])
