@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -21,6 +22,8 @@ __all__ = ["ReadReport", "read_word2vec", "write_word2vec"]
 logger = logging.getLogger(__name__)
 
 _LONGEST_WORD = 1 << 12
+# Rows by which a first line is judged.
+_HEAD = 100
 
 
 class ReadReport(NamedTuple):
@@ -65,7 +68,7 @@ def read_word2vec(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        DataError: if the file is of another form, naming the line.
+        DataError: if the file is of another form, or its first line does not fit its rows, naming the line.
     """
     path = Path(path)
     if not path.is_file():
@@ -107,21 +110,49 @@ def read_word2vec(
 
 def _read_text(handle: IO[bytes], path: Path) -> Iterator[tuple[bytes, np.ndarray]]:
     first = handle.readline().rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
-    if not first.strip():
+    fields = first.split()
+    if not fields:
         raise DataError(f"{path} is empty, or its first line is; needed are a word and its numbers on each line")
-    fields = first.split(b" ")
     header = len(fields) == 2 and all(field.isdigit() for field in fields)
     width = int(fields[1]) if header else len(first.rstrip(b" ").split(b" ")) - 1
-    number = 1
+    number, entries = 1, 0
     if not header:
         yield _text_entry(first, width, path, number)
-    for line in handle:
+    head = list(islice(handle, _HEAD))
+    if header:
+        _refuse_more_numbers(head, width, path)
+    for line in chain(head, handle):
         number += 1
         line = line.rstrip(b"\r\n")
         if line:
+            entries += 1
             yield _text_entry(line, width, path, number)
-    if header and number - 1 < int(fields[0]):
-        raise DataError(f"{path} has {number - 1:,} vectors, {int(fields[0]):,} by its first line: it is cut short")
+    if header and entries < int(fields[0]):
+        raise DataError(f"{path} has {entries:,} vectors, {int(fields[0]):,} by its first line: it is cut short")
+    if header and entries > int(fields[0]):
+        logger.warning("%s has %s vectors, %s by its first line; all are read", path, entries, int(fields[0]))
+
+
+def _refuse_more_numbers(head: Sequence[bytes], width: int, path: Path) -> None:
+    """Refuse a first line of fewer numbers than the rows have, whose first ones would be taken for parts of words."""
+    longer = []
+    for number, line in enumerate(head, start=2):
+        fields = line.split()
+        surplus = fields[1 : len(fields) - width]
+        if surplus and all(_is_number(field) for field in surplus):
+            longer.append((number, len(fields) - 1))
+    # One such row is a word with blanks, as fastText keeps them.
+    if longer and 2 * len(longer) > sum(bool(line.strip()) for line in head):
+        number, found = longer[0]
+        raise DataError(f"{path}:{number} has {found} numbers, {width} by the first line; correct the first line")
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _text_entry(line: bytes, width: int, path: Path, number: int) -> tuple[bytes, np.ndarray]:
@@ -156,6 +187,11 @@ def _read_binary(handle: IO[bytes], path: Path) -> Iterator[tuple[bytes, np.ndar
             raise DataError(f"{path}: vector {number + 1:,} of {size:,} is cut short or damaged")
         # Some writers end an entry by a line break, others do not.
         yield bytes(word).lstrip(b"\n"), np.frombuffer(data, dtype="<f4").copy()
+    if handle.read(_LONGEST_WORD).strip():
+        raise DataError(
+            f"{path} goes on after the {size:,} vectors of {width} numbers that its first line says; correct the "
+            "first line"
+        )
 
 
 def write_word2vec(table: WordTable, path: str | Path, *, binary: bool = False) -> None:

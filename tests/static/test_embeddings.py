@@ -127,7 +127,7 @@ def test_word2vec_files_give_back_every_bit(tmp_path: Path, binary: bool) -> Non
 
 
 def test_what_fasttext_and_others_write_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    lines = ["8 2", "a 1 2 ", "b c 3 4", "a 5 6", "zero 0 0", "nan nan 1", "d 1e-3 -2", "\u00a0 1 1"]
+    lines = ["8 2 ", "a 1 2 ", "b c 3 4", "a 5 6", "zero 0 0", "nan nan 1", "d 1e-3 -2", "\u00a0 1 1"]
     path = tmp_path / "wiki.vec"
     path.write_bytes("\n".join(lines).encode() + b"\n\xff 1 1\n")
     table, report = read_word2vec(path, "eng_Latn")
@@ -142,6 +142,9 @@ def test_what_fasttext_and_others_write_is_read(tmp_path: Path, caplog: pytest.L
     [
         (b"", "is empty"),
         (b"3 2\na 1 2\n", "has 1 vectors, 3 by its first line: it is cut short"),
+        (b"3 4\na 1 2 3\nb 4 5 6\nc 7 8 9\n", r"vec:2 is no word with 4 numbers \(3 numbers\)"),
+        (b"3 4 \na 1 2 3\nb 4 5 6\nc 7 8 9\n", r"vec:2 is no word with 4 numbers \(3 numbers\)"),
+        (b"3 2\na 1 2 3 4\nb 1 2 3 4\nnew york 1 2 3 4\n", "vec:2 has 4 numbers, 2 by the first line"),
         (b"1 2\na 1 x\n", r"vec:2 is no word with 2 numbers"),
         (b"a 1 2\nb 1\n", r"vec:2 is no word with 2 numbers"),
         (b"1 1\nzero 0\n", "no word vector that can be used"),
@@ -152,6 +155,21 @@ def test_other_files_are_told_with_the_line(tmp_path: Path, data: bytes, what: s
     (tmp_path / "a.vec").write_bytes(data)
     with pytest.raises(DataError, match=what):
         read_word2vec(tmp_path / "a.vec", "eng_Latn")
+
+
+def test_a_first_line_of_fewer_words_than_there_are_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.vec").write_text("2 2\na 1 2\nb 3 4\n1 2 5 6\n")
+    table, _ = read_word2vec(tmp_path / "a.vec", "eng_Latn")
+    # One row with a number before its numbers is a word with a blank.
+    assert table.words == ["a", "b", "1 2"] and "a.vec has 3 vectors, 2 by its first line" in caplog.text
+    vectors = [word + struct.pack("<4f", 1, 2, 3, 4) for word in (b"a ", b"b ", b"c ")]
+    for first in (b"2 4\n", b"3 3\n", b"1 2\n"):
+        (tmp_path / "a.bin").write_bytes(first + b"\n".join(vectors))
+        with pytest.raises(DataError, match=r"a\.bin"):
+            read_word2vec(tmp_path / "a.bin", "eng_Latn")
+    (tmp_path / "a.bin").write_bytes(b"3 4\n" + b"\n".join(vectors) + b"\n")
+    assert len(read_word2vec(tmp_path / "a.bin", "eng_Latn")[0]) == 3
+    assert len(read_word2vec(tmp_path / "a.bin", "eng_Latn", limit=2)[0]) == 2
 
 
 @pytest.mark.parametrize(
