@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .dictionaries import Coverage, identical_pairs, locate_pairs, numeral_pairs
-from .self_learning import SelfLearning, initial_pairs
 from .word_table import WordTable
 
 
-__all__ = ["FROM_DICTIONARY", "MODES", "FirstDictionary", "first_dictionary"]
+__all__ = ["FROM_DICTIONARY", "MODES", "FirstDictionary", "first_dictionaries", "first_dictionary", "say_rest"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,27 +42,56 @@ class FirstDictionary(NamedTuple):
     further: Sequence[tuple[Tensor, Tensor]] = ()
 
 
-def first_dictionary(
-    table: WordTable,
+def first_dictionaries(
+    tables: Sequence[WordTable],
     hub: WordTable,
-    vectors: tuple[Tensor, Tensor],
-    given: Sequence[tuple[str, str]],
+    given: Mapping[str, Sequence[tuple[str, str]]],
     mode: str,
     held_out: float,
-    settings: SelfLearning,
+) -> list[FirstDictionary]:
+    """Find the pairs to begin with of all languages, so that one without any is told before hours of computing.
+
+    Args:
+        tables (`Sequence[WordTable]`): the languages to be mapped.
+        hub (`WordTable`): the hub.
+        given (`Mapping[str, Sequence[tuple[str, str]]]`): dictionaries by language, see [`first_dictionary`].
+        mode (`str`): one of `MODES`.
+        held_out (`float`): share of a dictionary that judges.
+
+    Raises:
+        ValueError: if a language has no pair to begin with, with the line that maps the others.
+    """
+    found, reasons = [], {}
+    for table in tables:
+        try:
+            found.append(first_dictionary(table, hub, given.get(table.language, ()), mode, held_out))
+        except ValueError as error:
+            reasons[table.language] = str(error)
+    if reasons:
+        rest = say_rest(tables, list(reasons))
+        raise ValueError("; ".join(reasons.values()) + (f"; or leave out what has none{rest}" if rest else ""))
+    return found
+
+
+def say_rest(tables: Sequence[WordTable], without: Sequence[str]) -> str:
+    """The line to type that maps the languages that are not in `without`; empty where there is none."""
+    rest = [table.language for table in tables if table.language not in without]
+    return f": --languages {' '.join(rest)}" if rest else ""
+
+
+def first_dictionary(
+    table: WordTable, hub: WordTable, given: Sequence[tuple[str, str]], mode: str, held_out: float
 ) -> FirstDictionary:
-    """Find the pairs to begin with.
+    """Find the pairs to begin with; those of `"unsupervised"`, which words do not tell, are left to its vectors.
 
     A dictionary that is given where the mode needs none (`"identical"`, `"numerals"`, `"unsupervised"`) only judges.
 
     Args:
         table (`WordTable`): the language to be mapped.
         hub (`WordTable`): the hub.
-        vectors (`tuple[Tensor, Tensor]`): normalised vectors of both.
         given (`Sequence[tuple[str, str]]`): a dictionary: words of the language and of the hub; may be empty.
         mode (`str`): one of `MODES`.
         held_out (`float`): share of the dictionary that judges.
-        settings (`SelfLearning`): of `"unsupervised"`.
 
     Raises:
         ValueError: if there is no pair to begin with, naming words of both sides.
@@ -84,7 +112,7 @@ def first_dictionary(
         (pairs, judges), *further = _hold_out(located, held_out, _ENOUGH_WORDS if mode == "supervised" else 1)
         return FirstDictionary(pairs, judges, coverage, further)
     if mode == "unsupervised":
-        return FirstDictionary(initial_pairs(*vectors, settings), located, coverage)
+        return FirstDictionary(located[:0], located, coverage)
     pairs = identical_pairs(table, hub) if mode == "identical" else numeral_pairs(table, hub)
     if not len(pairs):
         what = "word" if mode == "identical" else "numeral"
@@ -99,7 +127,8 @@ def _explain_nothing_shared(coverage: Coverage, table: WordTable, hub: WordTable
     return (
         f"none of the {coverage.pairs:,} pairs of {table.language} and {hub.language} has both its words among the "
         f"vectors: the dictionary has {_shown(coverage.unknown_source)} and {_shown(coverage.unknown_target)}, the "
-        f"vectors {_shown(table.words)} and {_shown(hub.words)}. Is it the case, the script, or the direction?"
+        f"vectors {_shown(table.words)} and {_shown(hub.words)}; see whether it is the "
+        "case, the script or the direction"
     )
 
 

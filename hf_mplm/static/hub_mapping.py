@@ -16,10 +16,10 @@ from hf_mplm.jobs.digests import listed_files, write_digests
 from hf_mplm.jobs.files import write_json
 
 from .embeddings import StaticEmbeddings
-from .first_dictionary import FROM_DICTIONARY, MODES, FirstDictionary, first_dictionary
+from .first_dictionary import FROM_DICTIONARY, MODES, FirstDictionary, first_dictionaries, say_rest
 from .judging import held_out_precision, mutual_csls, mutual_neighbours
 from .mapping import METHODS, Mapping, apply_map, choose_device, fit_mapping, normalise_vectors
-from .self_learning import SelfLearning, self_learn
+from .self_learning import SelfLearning, initial_pairs, self_learn
 from .word_table import WordTable
 
 
@@ -147,22 +147,21 @@ def map_to_hub(
 
     Raises:
         ValueError: if there are no vectors of the hub or of any other language, or a language has no pair to begin
-            with, naming words of both sides.
+            with, naming words of both sides. Nothing has been computed by then.
     """
     settings, dictionaries = settings or MappingSettings(), dictionaries or {}
     place = choose_device(device)
     hub = hub_table(static, hub_language)
     others = [table for table in static.tables.values() if table is not hub]
     _refuse(hub, others, dictionaries, settings)
+    firsts = first_dictionaries(others, hub, dictionaries, settings.mode, settings.held_out)
     target = _normalised(hub, place, overwrite)
     tables, results = [hub.with_vectors(target.cpu().numpy())], []
-    for number, table in enumerate(others, start=1):
+    for number, (table, first) in enumerate(zip(others, firsts), start=1):
         logger.info("mapping %s onto %s (%d of %d)", table.language, hub.language, number, len(others))
         source = _normalised(table, place, overwrite)
-        given = dictionaries.get(table.language, ())
-        first = first_dictionary(
-            table, hub, (source, target), given, settings.mode, settings.held_out, settings.self_learning
-        )
+        if settings.mode == "unsupervised":
+            first = first._replace(pairs=initial_pairs(source, target, settings.self_learning))
         result, mapping = _map_language(table.language, source, target, first, settings)
         results.append(result)
         if result.mapped and mapping.source is not None:
@@ -240,14 +239,8 @@ def _refuse(
     if settings.mode in FROM_DICTIONARY and without:
         raise ValueError(
             f"there is no dictionary of {', '.join(without)} and {hub.language}, which --mode {settings.mode} needs; "
-            f"give one with --dictionary, choose another --mode, or leave out what has none{_choice(others, without)}"
+            f"give one with --dictionary, choose another --mode, or leave out what has none{say_rest(others, without)}"
         )
-
-
-def _choice(others: Sequence[WordTable], without: Sequence[str]) -> str:
-    """The line to type that maps the rest, where there is any."""
-    rest = [table.language for table in others if table.language not in without]
-    return f": --languages {' '.join(rest)}" if rest else ""
 
 
 def _normalised(table: WordTable, device: torch.device, overwrite: bool) -> Tensor:

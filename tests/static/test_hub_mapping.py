@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hf_mplm.cli.main import main
 from hf_mplm.evaluation.files.records import DataError
 from hf_mplm.jobs.digests import find_damage
 from hf_mplm.jobs.files import DamagedError
+from hf_mplm.static import hub_mapping
 from hf_mplm.static.dictionaries import languages_of, locate_pairs, read_pairs, seed_overlap
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.first_dictionary import _hold_out
@@ -200,6 +202,23 @@ def test_what_cannot_be_mapped_is_told_with_both_sides_words(static: StaticEmbed
         MappingSettings(ridge=-1)
     with pytest.raises(ValueError, match="choose of supervised"):
         MappingSettings(mode="magic")
+
+
+@pytest.mark.parametrize("mode", ["supervised", "identical", "numerals"])
+def test_a_language_without_a_pair_is_told_before_anything_is_computed(
+    static: StaticEmbeddings, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Thai, the last one, shares a word and a numeral with English; German, the first, nothing.
+    thai = static.table("tha_Thai")
+    tables = [static.table("deu_Latn"), replace(thai, words=["e1", "7", *thai.words[2:]])]
+    tables.append(replace(static.table("eng_Latn"), words=["7", *static.table("eng_Latn").words[1:]]))
+    computed: list[str] = []
+    monkeypatch.setattr(hub_mapping, "_normalised", lambda *given: computed.append("normalised"))
+    given = {"deu_Latn": [("дом", "e0")], "tha_Thai": pairs("t")} if mode == "supervised" else {}
+    told = "deu_Latn and eng_Latn .*; or leave out what has none: --languages tha_Thai$"
+    with pytest.raises(ValueError, match=told):
+        map_to_hub(StaticEmbeddings(tables), "eng_Latn", given, MappingSettings(mode=mode))
+    assert not computed
 
 
 def test_dictionaries_are_read_as_they_come(tmp_path: Path) -> None:
