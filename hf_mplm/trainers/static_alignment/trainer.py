@@ -22,7 +22,7 @@ from ..masked_lm.trainer import MaskedLMTrainer
 from .alignment import StaticAlignment
 from .arguments import StaticAlignmentArguments
 from .collator import DataCollatorWithWords
-from .settings import check_settings
+from .settings import check_settings, check_words
 from .word_rows import WordRows, word_rows
 from .words import EncodedWords
 
@@ -130,6 +130,7 @@ class StaticAlignmentTrainer(MaskedLMTrainer):
             components=args.components if args.loss == "dcca" else None,
             pool_special_tokens=args.pool_special_tokens,
         )
+        check_words(model, args, words)
         pack = ("apart" if self._is_cached else "together") if self._encoding.packs else None
         return {
             **found,

@@ -3,7 +3,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -371,6 +373,13 @@ def test_what_does_not_fit_is_refused(tiny_tokenizer, tmp_path, caplog):
     with pytest.raises(ValueError, match="give --words_per_step 40 or more"):
         make_static_trainer(model, tiny_tokenizer, tmp_path, words_per_step=32)
     make_static_trainer(model, tiny_tokenizer, tmp_path, words_per_step=40)
+    # A step of 64 that draws the same few words again and again has no more of them.
+    few = make_words(limit=36)
+    blank = replace(few, vectors=np.where(np.arange(len(few))[:, None] < len(few) - 39, 0, few.vectors))
+    assert len(few) > 40
+    with pytest.raises(ValueError, match="39 words correlate whatever they are, .* the vectors of 40 words or more"):
+        make_static_trainer(model, tiny_tokenizer, tmp_path, words=blank)
+    make_static_trainer(model, tiny_tokenizer, tmp_path, words=blank, components=7)
     with pytest.raises(ValueError, match="layer 3 does not exist"):
         make_static_trainer(model, tiny_tokenizer, tmp_path, layer=3)
     arguments = StaticAlignmentArguments(output_dir=str(tmp_path), max_steps=1, use_cpu=True)
