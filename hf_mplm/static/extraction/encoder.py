@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from hf_mplm.evaluation.loading import load_model, load_tokenizer, position_limi
 from hf_mplm.modeling.pooling import truncated_encoder
 
 
-__all__ = ["EncoderSpec", "LayerEncoder", "load_encoder", "one_thread"]
+__all__ = ["EncoderSpec", "LayerEncoder", "forget_encoder", "load_encoder", "one_thread"]
 
 
 @dataclass(frozen=True)
@@ -106,14 +105,29 @@ class LayerEncoder:
                 yield rows, outputs.last_hidden_state.float()
 
 
-@lru_cache(maxsize=1)
+_loaded: dict[EncoderSpec, LayerEncoder] = {}
+
+
 def load_encoder(spec: EncoderSpec, place: int = 0) -> LayerEncoder:
     """The encoder of this process, loaded when it is first asked for.
 
     Args:
         spec (`EncoderSpec`): which.
-        place (`int`, *optional*, defaults to 0): which of several GPUs.
+        place (`int`, *optional*, defaults to 0): which of several GPUs, when it is first asked for. A process stays
+            there: parts come to it in any order, and would have it load once more for each.
     """
+    if spec not in _loaded:
+        _loaded.clear()
+        _loaded[spec] = _load(spec, place)
+    return _loaded[spec]
+
+
+def forget_encoder() -> None:
+    """Let go of what [`load_encoder`] has loaded."""
+    _loaded.clear()
+
+
+def _load(spec: EncoderSpec, place: int) -> LayerEncoder:
     options = {"trust_remote_code": spec.trust_remote_code, "revision": spec.revision}
     model = load_model(spec.model, **options).to(getattr(torch, spec.dtype))  # type: ignore[arg-type]
     device = default_device()

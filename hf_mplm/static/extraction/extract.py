@@ -27,7 +27,7 @@ from ..words import segmenter_name
 from .assembly import make_vocabularies, put_together
 from .context_parts import ContextPart, encode_part, encoded_part
 from .disk_space import bytes_needed, refuse_small_disk, tell_what_is_drawn
-from .encoder import EncoderSpec, load_encoder
+from .encoder import EncoderSpec, forget_encoder
 from .selection import HashedPart, Selection, hash_part, hashed_part, make_selection
 from .settings import ExtractionSettings
 from .vector_parts import VectorPart, finished_vectors, make_vectors
@@ -205,14 +205,13 @@ class _Work(NamedTuple):
 @contextmanager
 def _fresh_caches() -> Iterator[None]:
     """Forget what this process has loaded: another encoder may stand under the same name by now."""
-    caches = (load_encoder, load_vocabulary)
-    for cache in caches:
-        cache.cache_clear()
+    forget_encoder()
+    load_vocabulary.cache_clear()
     try:
         yield
     finally:
-        for cache in caches:
-            cache.cache_clear()
+        forget_encoder()
+        load_vocabulary.cache_clear()
 
 
 def _context_parts(

@@ -18,7 +18,7 @@ from hf_mplm.data.corpus.options import ReadOptions
 from hf_mplm.data.corpus.plan import group_segments
 from hf_mplm.jobs import job as jobs
 from hf_mplm.static.embeddings import StaticEmbeddings
-from hf_mplm.static.extraction import disk_space, extract, vector_parts
+from hf_mplm.static.extraction import disk_space, encoder, extract, vector_parts
 from hf_mplm.static.extraction.context_parts import open_section
 from hf_mplm.static.extraction.extract import EXTRACTION_FILE, extract_static
 from hf_mplm.static.extraction.settings import ExtractionSettings
@@ -413,3 +413,23 @@ def test_a_cap_above_the_text_changes_nothing_and_copies_stay_together(
     assert (static.table("deu_Latn").counts % 3 == 0).all()
     with pytest.raises(ValueError, match="max_sentences is 0"):
         ExtractionSettings(max_sentences=0)
+
+
+@pytest.mark.parametrize("method", ["x2static", "alone"])
+def test_a_process_loads_the_encoder_once(
+    tiny_encoder_folder: Path, corpus: Path, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, load = [], encoder.load_model
+
+    def counting(*given: object, **named: object) -> object:
+        loads.append(given)
+        return load(*given, **named)
+
+    monkeypatch.setattr(encoder, "load_model", counting)
+    made = extract_static(
+        tiny_encoder_folder, corpus, tmp_path / "out", replace(SMALL, method=method), part_bytes=PART_BYTES
+    )
+    assert len(made.languages) == 3 and len(loads) == 1
+    # What stands under the same name by the next extraction is read anew.
+    extract_static(tiny_encoder_folder, corpus, tmp_path / "again", replace(SMALL, method=method))
+    assert len(loads) == 2
