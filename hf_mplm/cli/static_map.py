@@ -19,7 +19,7 @@ class MapArguments:
     static: str | None = field(default=None, metadata={"help": "folder with static embeddings"})
     word2vec: list[str] | None = field(
         default=None,
-        metadata={"help": "instead of --static: CODE=FILE for each language, in word2vec's formats (fastText's .vec)"},
+        metadata={"help": "instead of --static: CODE=FILE for each language, in word2vec's formats (.vec.gz, .bin)"},
     )
     hub_language: str = field(default="eng_Latn", metadata={"help": "the language into whose space all others go"})
     languages: list[str] | None = field(

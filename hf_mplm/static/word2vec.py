@@ -10,6 +10,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from hf_mplm.data.corpus.formats import compression_of
+from hf_mplm.data.corpus.openers import name_damage, open_binary
 from hf_mplm.evaluation.files.records import DataError
 from hf_mplm.jobs.files import atomic_write
 from hf_mplm.languages import parse_code
@@ -58,29 +60,30 @@ def read_word2vec(
 
     Args:
         path (`str` or `Path`): a file of word2vec's text format (with its first line or, as GloVe writes it, without)
-            or binary format.
+            or binary format, perhaps compressed (`.vec.gz`, also bzip2, xz and zstd).
         language (`str`): the language's code.
         limit (`int`, *optional*): the first so many entries, which are the most frequent words.
-        binary (`bool`, *optional*): which format; `.bin` is binary by default, everything else text.
+        binary (`bool`, *optional*): which format; `.bin` (`.bin.gz`) is binary by default, everything else text.
 
     Returns:
         `tuple[WordTable, ReadReport]`: the words in the order of the file, and what was left out.
 
     Raises:
         FileNotFoundError: if there is no such file.
+        DamagedError: if a compressed file is not whole.
         DataError: if the file is of another form, or its first line does not fit its rows, naming the line.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there are no word vectors {path}")
     if binary is None:
-        binary = path.suffix == ".bin"
+        binary = Path(path.stem if compression_of(path.name) else path.name).suffix == ".bin"
     code = parse_code(language).code
     words: list[str] = []
     vectors: list[np.ndarray] = []
     seen: set[str] = set()
     left_out = dict.fromkeys(ReadReport._fields, 0)
-    with open(path, "rb") as handle:
+    with name_damage(str(path)), open_binary(path) as handle:
         for number, (raw, vector) in enumerate(_read_binary(handle, path) if binary else _read_text(handle, path)):
             if limit is not None and number >= limit:
                 break

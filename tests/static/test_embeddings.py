@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import struct
 import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from safetensors.numpy import save
 
@@ -155,6 +159,26 @@ def test_other_files_are_told_with_the_line(tmp_path: Path, data: bytes, what: s
     (tmp_path / "a.vec").write_bytes(data)
     with pytest.raises(DataError, match=what):
         read_word2vec(tmp_path / "a.vec", "eng_Latn")
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])
+@pytest.mark.parametrize("binary", [False, True])
+def test_compressed_files_are_read_as_the_files_within(tmp_path: Path, suffix: str, binary: bool) -> None:
+    table = make_table("tur_Latn", ["ev", "ağaç", "ISTANBUL"], width=300)
+    plain = tmp_path / ("a.bin" if binary else "a.vec")
+    write_word2vec(table, plain, binary=binary)
+    packed = plain.with_name(f"{plain.name}.{suffix}")
+    if suffix == "zst":
+        data = pa.compress(plain.read_bytes(), "zstd", asbytes=True)
+    else:
+        data = {"gz": gzip, "bz2": bz2, "xz": lzma}[suffix].compress(plain.read_bytes())
+    packed.write_bytes(data)
+    again, _ = read_word2vec(packed, "tr")
+    assert again.words == table.words and (again.vectors == table.vectors).all()
+    assert read_word2vec(packed, "tr", limit=1)[0].words == ["ev"]
+    packed.write_bytes(data[: len(data) // 2])
+    with pytest.raises(DamagedError, match=f"{packed.name}: it cannot be read to its end"):
+        read_word2vec(packed, "tr")
 
 
 def test_a_first_line_of_fewer_words_than_there_are_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
