@@ -91,8 +91,9 @@ def seed_overlap(config: Mapping[str, Any], language: str, pairs: Iterable[tuple
     Returns:
         `list[tuple[str, str]]`: those of the pairs that were in its dictionary.
     """
-    digests = frozenset(((config.get("mapping") or {}).get("seed_pairs") or {}).get(language, "").split())
-    return [pair for pair in pairs if pair_digest(*pair) in digests]
+    mapping = config.get("mapping") or {}
+    digests = frozenset((mapping.get("seed_pairs") or {}).get(language, "").split())
+    return [pair for pair in pairs if digests and pair_digest(*pair, language, mapping["hub"]) in digests]
 
 
 def dictionary_path(path: str | Path, language: str, hub: str) -> Path:

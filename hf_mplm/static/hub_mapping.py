@@ -173,7 +173,8 @@ def map_to_hub(
     described = {"hub": hub.language, **asdict(settings), "languages": [asdict(result) for result in results]}
     # Digests, by which lexicon induction refuses to be judged by these pairs, and no copy of the dictionary.
     described["seed_pairs"] = {
-        code: " ".join(sorted({pair_digest(*pair) for pair in pairs})) for code, pairs in dictionaries.items()
+        code: " ".join(sorted({pair_digest(*pair, code, hub.language) for pair in pairs}))
+        for code, pairs in dictionaries.items()
     }
     return StaticEmbeddings(tables, {**static.config, "mapping": described}), results
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from hf_mplm._imports import require
 from hf_mplm.languages import parse_code
+from hf_mplm.languages.casing import DOTTED_LANGUAGES, lower_case
 
 
 __all__ = [
@@ -21,9 +22,6 @@ __all__ = [
 
 # Languages that are written without blanks between words, by the locale of the dictionary in ICU.
 DICTIONARY_LANGUAGES = {"tha": "th", "lao": "lo", "khm": "km", "mya": "my", "zho": "zh", "yue": "zh", "jpn": "ja"}
-# Turkish and Azerbaijani tell i from dotless i, which `str.lower` does not.
-DOTTED_LANGUAGES = {"tur", "aze", "azj", "crh", "kaz", "tat"}
-_DOTTED_LATIN = str.maketrans({"İ": "i", "I": "ı"})
 
 
 def segmenter_name(language: str) -> str:
@@ -71,15 +69,6 @@ def word_spans(text: str, language: str) -> list[tuple[int, int]]:
             spans.append((start, stop))
         start = stop
     return spans
-
-
-def lower_case(text: str, language: str) -> str:
-    """Lower case as the language has it: of Turkish, I becomes dotless."""
-    code = parse_code(language) if "_" not in language else None
-    name = code.language if code else language.partition("_")[0]
-    if name in DOTTED_LANGUAGES and (language.endswith("Latn") or code):
-        text = text.translate(_DOTTED_LATIN)
-    return text.lower()
 
 
 @functools.lru_cache(maxsize=4096)

@@ -310,7 +310,11 @@ class LexiconInductionTask(UntunedTask):
     def _refuse_overlap(self, context: Context, pairs: Pairs, source: str, target: str) -> None:
         vocabulary = self._vocabulary(context)
         seeds, reverse = vocabulary.seed_pairs(source, target), vocabulary.seed_pairs(target, source)
-        shared = [pair for pair in pairs if pair_digest(*pair) in seeds or pair_digest(pair[1], pair[0]) in reverse]
+        shared = [
+            (word, other)
+            for word, other in pairs
+            if pair_digest(word, other, source, target) in seeds or pair_digest(other, word, target, source) in reverse
+        ]
         if shared and not context.settings.words.allow_overlap:
             raise ValueError(
                 f"{len(shared):,} of the {len(pairs):,} test pairs of {source} and {target} stand in the dictionary "

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from hf_mplm.languages.casing import lower_case
+
 from .opening import DataError, plain_name, read_lines
 
 
@@ -59,15 +61,19 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pairs))
 
 
-def pair_digest(word: str, other: str) -> str:
+def pair_digest(word: str, other: str, language: str, other_language: str) -> str:
     """A short digest of a pair of words, the same in any case, by which dictionaries are compared and not copied.
 
     Args:
         word (`str`): The one word.
         other (`str`): The other.
+        language (`str`): Code of the one word's language, whose own lower case counts.
+        other_language (`str`): Code of the other's.
 
     Returns:
         `str`: 16 hexadecimal digits.
     """
-    text = "\t".join(unicodedata.normalize("NFC", side).lower() for side in (word, other))
+    sides = ((word, language), (other, other_language))
+    # Folders hold digests of any age: what they were mapped by in lower case must go on giving the same ones.
+    text = "\t".join(lower_case(unicodedata.normalize("NFC", side), code) for side, code in sides)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

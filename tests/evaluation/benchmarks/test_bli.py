@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from hf_mplm.evaluation.results import write_results
 from hf_mplm.evaluation.runner import evaluate
 from hf_mplm.evaluation.vocabulary import Vocabulary
 from hf_mplm.report.compare import compare_runs
+from hf_mplm.static.dictionaries import seed_overlap
 from hf_mplm.static.embeddings import StaticEmbeddings
+from hf_mplm.static.hub_mapping import map_to_hub
 from hf_mplm.static.word_table import WordTable
 
 
@@ -144,14 +147,37 @@ def test_files_of_each_kind_are_found(tmp_path) -> None:
 
 def test_pairs_that_were_mapped_with_are_refused(static, pairs, tmp_path) -> None:
     data = write(tmp_path, "en-de.5000-6500.txt", pairs)
-    seeds = {"hub": "eng_Latn", "seed_pairs": {"deu_Latn": " ".join([pair_digest("d1", "other"), "0" * 16])}}
+    codes = ("deu_Latn", "eng_Latn")
+    seeds = {"hub": "eng_Latn", "seed_pairs": {"deu_Latn": " ".join([pair_digest("d1", "other", *codes), "0" * 16])}}
     innocent = StaticEmbeddings(list(static.tables.values()), {"mapping": seeds})
     assert evaluate(innocent, "bli", data)
-    seeds["seed_pairs"]["deu_Latn"] += " " + pair_digest(pairs[0][1].upper(), pairs[0][0])
+    seeds["seed_pairs"]["deu_Latn"] += " " + pair_digest(pairs[0][1].upper(), pairs[0][0], *codes)
     mapped = StaticEmbeddings(list(static.tables.values()), {"mapping": seeds})
     with pytest.raises(ValueError, match="1 of the .. test pairs of eng_Latn and deu_Latn .*--allow_overlap"):
         evaluate(mapped, "bli", data)
     assert evaluate(mapped, "bli", data, allow_overlap=True)
+
+
+@pytest.mark.parametrize("seed, asked", [("IŞIK", "ışık"), ("ışık", "IŞIK"), ("İstanbul", "istanbul"), ("ısı", "ISI")])
+def test_a_pair_is_the_same_in_the_case_of_its_language(seed: str, asked: str, tmp_path: Path) -> None:
+    vectors = np.eye(3, 4) + 0.1
+    tables = [
+        table("eng_Latn", ["light", "house", "sea"], vectors),
+        table("tur_Latn", ["ışık", "istanbul", "ısı"], vectors),
+    ]
+    mapped, _ = map_to_hub(StaticEmbeddings(tables), "eng_Latn", {"tur_Latn": [(seed, "light"), ("ışık", "house")]})
+    data = write(tmp_path, "tr-en.5000-6500.txt", [(asked, "Light"), ("ısı", "sea")])
+    with pytest.raises(ValueError, match="1 of the 2 test pairs of .* stand in the dictionary"):
+        evaluate(mapped, "bli", data)
+    assert seed_overlap(mapped.config, "tur_Latn", [(asked, "light"), ("ev", "house")]) == [(asked, "light")]
+
+
+def test_digests_in_folders_stay_what_they_were() -> None:
+    def before(word: str, other: str) -> str:
+        return hashlib.blake2b(f"{word}\t{other}".encode(), digest_size=8).hexdigest()
+
+    assert pair_digest("ışık", "light", "tur_Latn", "eng_Latn") == before("ışık", "light")
+    assert pair_digest("Haus", "HOUSE", "deu_Latn", "eng_Latn") == before("haus", "house")
 
 
 def test_an_encoder_reads_the_words_of_a_vocabulary_one_by_one(
