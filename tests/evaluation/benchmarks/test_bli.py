@@ -145,7 +145,7 @@ def test_files_of_each_kind_are_found(tmp_path) -> None:
     assert reasons["en-de.txt"] == "en-de.5000-6500.txt is read" and "notes.txt" in reasons
 
 
-def test_pairs_that_were_mapped_with_are_refused(static, pairs, tmp_path) -> None:
+def test_pairs_that_were_mapped_with_are_refused(static, pairs, tmp_path, tiny_encoder_folder) -> None:
     data = write(tmp_path, "en-de.5000-6500.txt", pairs)
     codes = ("deu_Latn", "eng_Latn")
     seeds = {"hub": "eng_Latn", "seed_pairs": {"deu_Latn": " ".join([pair_digest("d1", "other", *codes), "0" * 16])}}
@@ -156,6 +156,12 @@ def test_pairs_that_were_mapped_with_are_refused(static, pairs, tmp_path) -> Non
     with pytest.raises(ValueError, match="1 of the .. test pairs of eng_Latn and deu_Latn .*--allow_overlap"):
         evaluate(mapped, "bli", data)
     assert evaluate(mapped, "bli", data, allow_overlap=True)
+    # An encoder takes the words alone from there, whose mapped vectors are not what is judged.
+    values = [
+        [row.value for row in evaluate(tiny_encoder_folder, "bli", data, vocabulary=words)]
+        for words in (mapped, innocent)
+    ]
+    assert values[0] and values[0] == values[1]
 
 
 @pytest.mark.parametrize("seed, asked", [("IŞIK", "ışık"), ("ışık", "IŞIK"), ("İstanbul", "istanbul"), ("ısı", "ISI")])
