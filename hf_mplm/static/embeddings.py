@@ -351,7 +351,10 @@ class StaticEmbeddings:
         tables = []
         for language in sorted(set(languages)):
             rows = np.flatnonzero(languages == language)
-            tables.append(WordTable(language, [spelled[row] for row in rows], counts[rows], vectors[rows]))
+            # A slice, as save_pretrained leaves them, is a view: the vectors do not stand in memory twice.
+            together = rows[-1] - rows[0] + 1 == len(rows)
+            of_language = vectors[rows[0] : rows[-1] + 1] if together else vectors[rows]
+            tables.append(WordTable(language, [spelled[row] for row in rows], counts[rows], of_language))
         known = ("model_type", "dimension", "languages")
         static = cls(tables, {key: value for key, value in config.items() if key not in known}, name=name)
         static._folder = folder

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import load_file, save
 
 from hf_mplm.cli.main import main
 from hf_mplm.evaluation.files.records import DataError
+from hf_mplm.jobs.digests import write_digests
 from hf_mplm.jobs.files import DamagedError
 from hf_mplm.static import vector_file
 from hf_mplm.static.embeddings import StaticEmbeddings
@@ -84,6 +86,38 @@ def test_writing_a_folder_takes_no_second_copy_of_the_vectors(tmp_path: Path) ->
         tracemalloc.stop()
     assert peak < vectors.nbytes / 2
     assert (tmp_path / "vectors.safetensors").stat().st_size > vectors.nbytes
+
+
+def test_reading_a_folder_takes_no_second_copy_of_the_vectors(tmp_path: Path) -> None:
+    rows, width = 8_000, 300
+    words = [f"w{row}" for row in range(rows)]
+    made = [make_table(code, words, width, seed) for seed, code in enumerate(("deu_Latn", "eng_Latn", "swh_Latn"))]
+    StaticEmbeddings(made).save_pretrained(tmp_path)
+    tracemalloc.start()
+    try:
+        static = StaticEmbeddings.from_pretrained(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.6 * 3 * rows * width * 4
+    for table in made:
+        vectors = static.matrix(table.language)
+        assert (vectors == table.vectors).all()
+        # What maps them in place writes into them.
+        assert vectors.flags.writeable and vectors.flags.c_contiguous and vectors.dtype == np.float32
+
+
+def test_a_folder_whose_languages_are_mixed_is_read_by_rows(static: StaticEmbeddings, tmp_path: Path) -> None:
+    static.save_pretrained(tmp_path)
+    order = [0, 3, 1, 4, 2]
+    path = tmp_path / "words.parquet"
+    pq.write_table(pq.read_table(path).take(order), path)
+    vectors = load_file(tmp_path / "vectors.safetensors")["vectors"]
+    (tmp_path / "vectors.safetensors").write_bytes(save({"vectors": vectors[order]}))
+    write_digests(tmp_path, ["config.json", "vectors.safetensors", "words.parquet"])
+    again = StaticEmbeddings.from_pretrained(tmp_path)
+    for table in static.tables.values():
+        assert again.words(table.language) == table.words and (again.matrix(table.language) == table.vectors).all()
 
 
 def test_nearest_equals_a_plain_loop(static: StaticEmbeddings) -> None:
