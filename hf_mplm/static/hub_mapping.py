@@ -72,6 +72,11 @@ class MappingSettings:
             raise ValueError(f"there is no method {self.method!r}; choose of {', '.join(METHODS)}")
         if self.ridge < 0:
             raise ValueError(f"ridge is {self.ridge}; needed is a share of the mean eigenvalue, from 0 up")
+        for name, value in (("ridge", self.ridge or None), ("dimensions", self.dimensions)):
+            if value is not None and self.method != "multi-step":
+                raise ValueError(
+                    f"{name} is {value}, which --method {self.method} does not have; it needs --method multi-step"
+                )
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; needed is a share from 0 up to, not including, 1")
 

@@ -200,6 +200,10 @@ def test_what_cannot_be_mapped_is_told_with_both_sides_words(static: StaticEmbed
             map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d"), "tha_Thai": pairs("t")}, device=device)
     with pytest.raises(ValueError, match="ridge is -1"):
         MappingSettings(ridge=-1)
+    for flag in ({"ridge": 0.01}, {"dimensions": 8}):
+        with pytest.raises(ValueError, match=f"{next(iter(flag))} is .* needs --method multi-step"):
+            MappingSettings(**flag)
+        assert MappingSettings(method="multi-step", **flag)
     with pytest.raises(ValueError, match="choose of supervised"):
         MappingSettings(mode="magic")
 
