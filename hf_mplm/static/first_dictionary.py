@@ -14,7 +14,15 @@ from .dictionaries import Coverage, identical_pairs, locate_pairs, numeral_pairs
 from .word_table import WordTable
 
 
-__all__ = ["FROM_DICTIONARY", "MODES", "FirstDictionary", "first_dictionaries", "first_dictionary", "say_rest"]
+__all__ = [
+    "FROM_DICTIONARY",
+    "MODES",
+    "FirstDictionary",
+    "first_dictionaries",
+    "first_dictionary",
+    "refuse_held_out",
+    "say_rest",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +79,26 @@ def first_dictionaries(
         rest = say_rest(tables, list(reasons))
         raise ValueError("; ".join(reasons.values()) + (f"; or leave out what has none{rest}" if rest else ""))
     return found
+
+
+def refuse_held_out(first: FirstDictionary, language: str, width: int) -> None:
+    """Say so where pairs that judge are missing for whitening, which needs as many as there are dimensions.
+
+    Args:
+        first (`FirstDictionary`): the pairs of a supervised mapping.
+        language (`str`): its code.
+        width (`int`): dimensions.
+
+    Raises:
+        ValueError: if there are enough pairs, and not without those that are held out.
+    """
+    fewest = min(map(len, (first.pairs, *(fitted_on for fitted_on, _ in first.further))))
+    pairs = len(first.pairs) + len(first.held_out)
+    if fewest < width <= pairs:
+        raise ValueError(
+            f"whitening {width} dimensions needs at least as many pairs, and of the {pairs:,} pairs of {language} as "
+            f"many as {pairs - fewest} are held out to judge the map; give more pairs, --held_out 0, or --ridge 0.01"
+        )
 
 
 def say_rest(tables: Sequence[WordTable], without: Sequence[str]) -> str:

@@ -16,7 +16,14 @@ from hf_mplm.jobs.digests import listed_files, write_digests
 from hf_mplm.jobs.files import write_json
 
 from .embeddings import StaticEmbeddings
-from .first_dictionary import FROM_DICTIONARY, MODES, FirstDictionary, first_dictionaries, say_rest
+from .first_dictionary import (
+    FROM_DICTIONARY,
+    MODES,
+    FirstDictionary,
+    first_dictionaries,
+    refuse_held_out,
+    say_rest,
+)
 from .judging import held_out_precision, mutual_csls, mutual_neighbours
 from .mapping import METHODS, Mapping, apply_map, choose_device, fit_mapping, normalise_vectors
 from .self_learning import SelfLearning, initial_pairs, self_learn
@@ -160,6 +167,8 @@ def map_to_hub(
     others = [table for table in static.tables.values() if table is not hub]
     _refuse(hub, others, dictionaries, settings)
     firsts = first_dictionaries(others, hub, dictionaries, settings.mode, settings.held_out)
+    if settings.method == "multi-step" and settings.mode == "supervised" and not settings.ridge:
+        refuse_held_out(firsts[0], others[0].language, static.dimension)
     target = _normalised(hub, place, overwrite)
     tables, results = [hub.with_vectors(target.cpu().numpy())], []
     for number, (table, first) in enumerate(zip(others, firsts), start=1):

@@ -225,6 +225,21 @@ def test_a_language_without_a_pair_is_told_before_anything_is_computed(
     assert not computed
 
 
+def test_pairs_that_are_held_out_are_named_where_they_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    english = make_words(N, 40)
+    static = StaticEmbeddings([table("eng_Latn", "e", english), table("deu_Latn", "d", english @ rotation(40))])
+    given, settings = {"deu_Latn": pairs("d", 42)}, MappingSettings(method="multi-step")
+    _, (result,) = map_to_hub(static, "eng_Latn", given, replace(settings, held_out=0))
+    assert result.pairs == 42
+    assert map_to_hub(static, "eng_Latn", given, replace(settings, ridge=0.01))[1][0].judged_on == 42
+    with pytest.raises(ValueError, match="needs at least as many pairs, and there are 30; give more"):
+        map_to_hub(static, "eng_Latn", {"deu_Latn": pairs("d", 30)}, replace(settings, held_out=0))
+    monkeypatch.setattr(hub_mapping, "_normalised", None)
+    told = r"of the 42 pairs of deu_Latn as many as 8 are held out to judge .*; give more pairs, --held_out 0"
+    with pytest.raises(ValueError, match=told):
+        map_to_hub(static, "eng_Latn", given, settings)
+
+
 def test_dictionaries_are_read_as_they_come(tmp_path: Path) -> None:
     (tmp_path / "en-de.0-5000.txt").write_text("house haus\nhouse heim\nhouse haus\n\n", encoding="utf-8")
     assert languages_of(tmp_path / "en-de.0-5000.txt") == ("eng", "deu")
