@@ -92,6 +92,9 @@ def run(arguments: MapArguments) -> int:
         print(hub_mapping.describe(result, hub))
     for path, number in written:
         print(f"{number:,} pairs of words that are each other's best are in {path}")
+    unmapped = [result.language for result in results if not result.mapped]
+    if arguments.write_dictionary is not None and unmapped:
+        print(f"not mapped, and therefore without a dictionary: {', '.join(unmapped)}")
     words = sum(len(table) for table in mapped.tables.values())
     gained = sum(result.mapped for result in results)
     print(

@@ -240,6 +240,21 @@ def test_pairs_that_are_held_out_are_named_where_they_are_missing(monkeypatch: p
         map_to_hub(static, "eng_Latn", given, settings)
 
 
+def test_a_dictionary_that_is_not_written_is_told(static: StaticEmbeddings, tmp_path: Path, capsys) -> None:
+    static.save_pretrained(tmp_path / "static")
+    files = []
+    for code, prefix in (("deu_Latn", "d"), ("tha_Thai", "t")):
+        files.append(tmp_path / f"{code}-eng_Latn.tsv")
+        files[-1].write_text("".join(f"{one}\t{e}\n" for one, e in pairs(prefix)), encoding="utf-8")
+    command = ["static", "map", "--static", str(tmp_path / "static"), "--dictionary", *map(str, files)]
+    command += ["--output", str(tmp_path / "mapped")]
+    assert main(command) == 0
+    assert "without a dictionary" not in capsys.readouterr().out
+    assert main([*command, "--write_dictionary", str(tmp_path / "seed.tsv")]) == 0
+    assert "not mapped, and therefore without a dictionary: tha_Thai\n" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.glob("seed*")] == ["seed.deu_Latn-eng_Latn.tsv"]
+
+
 def test_dictionaries_are_read_as_they_come(tmp_path: Path) -> None:
     (tmp_path / "en-de.0-5000.txt").write_text("house haus\nhouse heim\nhouse haus\n\n", encoding="utf-8")
     assert languages_of(tmp_path / "en-de.0-5000.txt") == ("eng", "deu")
