@@ -27,6 +27,10 @@ class ExportArguments:
         default=False,
         metadata={"help": "of model2vec: a byte a number, a quarter of the memory; what it costs is printed"},
     )
+    skip_words_with_blanks: bool = field(
+        default=False,
+        metadata={"help": "of word2vec: leave out, and count, words with white space, which its readers would cut"},
+    )
     languages: list[str] | None = field(default=None, metadata={"help": "codes to write; all by default"})
 
 
@@ -35,16 +39,26 @@ def run(arguments: ExportArguments) -> int:
     from hf_mplm.jobs.files import explain_full_disk
     from hf_mplm.jobs.lock import hold_folder
     from hf_mplm.static.embeddings import StaticEmbeddings
+    from hf_mplm.static.word2vec import refuse_blanks
 
     if arguments.int8 and arguments.format != "model2vec":
         raise ValueError(f"--int8 goes with --format model2vec; {arguments.format} holds no bytes")
+    plain = arguments.format.startswith("word2vec")
+    if arguments.skip_words_with_blanks and not plain:
+        raise ValueError(
+            f"--skip_words_with_blanks goes with --format word2vec or word2vec-binary; {arguments.format} keeps words "
+            "whole"
+        )
     static = StaticEmbeddings.from_pretrained(arguments.static)
     tables = list(static.select(arguments.languages or static.languages).tables.values())
+    if plain and not arguments.skip_words_with_blanks:
+        for table in tables:
+            refuse_blanks(table)  # before the first file of any
     output = Path(arguments.output)
     with explain_full_disk(output.parent, "Free some space and repeat the same command."):
         with hold_folder(output, "hf-mplm static export"):
             for table in tables:
-                if arguments.format.startswith("word2vec"):
+                if plain:
                     _word2vec(table, output, binary=arguments.format == "word2vec-binary")
                 else:
                     _folder(static, table, output, arguments)
@@ -52,11 +66,16 @@ def run(arguments: ExportArguments) -> int:
 
 
 def _word2vec(table: Any, output: Path, *, binary: bool) -> None:
-    from hf_mplm.static.word2vec import write_word2vec
+    from hf_mplm.static.word2vec import words_with_blanks, write_word2vec
 
+    cut = words_with_blanks(table)
+    shown = ", ".join(repr(table.words[row]) for row in cut[:3])
+    table = table.without(cut) if cut else table
     path = output / f"{table.language}{'.bin' if binary else '.vec'}"
     write_word2vec(table, path, binary=binary)
     print(f"{len(table):,} vectors of {table.language} are in {path}")
+    if cut:
+        print(f"  {len(cut):,} words with white space are left out ({shown})")
 
 
 def _folder(static: Any, table: Any, output: Path, arguments: ExportArguments) -> None:

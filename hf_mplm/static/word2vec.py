@@ -19,7 +19,7 @@ from hf_mplm.languages import parse_code
 from .word_table import WordTable
 
 
-__all__ = ["ReadReport", "read_word2vec", "write_word2vec"]
+__all__ = ["ReadReport", "read_word2vec", "refuse_blanks", "words_with_blanks", "write_word2vec"]
 
 logger = logging.getLogger(__name__)
 
@@ -197,6 +197,22 @@ def _read_binary(handle: IO[bytes], path: Path) -> Iterator[tuple[bytes, np.ndar
         )
 
 
+def words_with_blanks(table: WordTable) -> list[int]:
+    """Where words stand that hold white space, at which readers of either format cut them."""
+    return [row for row, word in enumerate(table.words) if any(char.isspace() for char in word)]
+
+
+def refuse_blanks(table: WordTable) -> None:
+    """Raise `ValueError` if a word of the table holds white space."""
+    cut = words_with_blanks(table)
+    if cut:
+        raise ValueError(
+            f"{table.language}: the word {table.words[cut[0]]!r} holds white space, one of {len(cut):,}, at which "
+            "readers of word2vec's formats cut it; leave such words out with --skip_words_with_blanks, or choose "
+            "another --format"
+        )
+
+
 def write_word2vec(table: WordTable, path: str | Path, *, binary: bool = False) -> None:
     """Write word vectors as gensim and fastText read them.
 
@@ -208,12 +224,7 @@ def write_word2vec(table: WordTable, path: str | Path, *, binary: bool = False) 
     Raises:
         ValueError: if a word holds white space, at which readers of either format cut it.
     """
-    cut = next((word for word in table.words if any(char.isspace() for char in word)), None)
-    if cut is not None:
-        raise ValueError(
-            f"{table.language}: the word {cut!r} holds white space, at which readers of word2vec's formats cut it; "
-            "leave it out, or choose another format"
-        )
+    refuse_blanks(table)
     with atomic_write(Path(path)) as handle:
         handle.write(f"{len(table)} {table.vectors.shape[1]}\n".encode())
         for word, vector in zip(table.words, table.vectors.astype("<f4")):

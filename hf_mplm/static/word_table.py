@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -55,6 +56,11 @@ class WordTable:
     def with_vectors(self, vectors: np.ndarray) -> WordTable:
         """The same words with other vectors."""
         return replace(self, vectors=np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def without(self, rows: Collection[int]) -> WordTable:
+        """The words that do not stand in these places."""
+        kept = np.setdiff1d(np.arange(len(self)), np.fromiter(rows, np.int64))
+        return WordTable(self.language, [self.words[row] for row in kept], self.counts[kept], self.vectors[kept])
 
     def most_frequent(self, number: int) -> WordTable:
         """The first `number` words."""

@@ -15,6 +15,7 @@ from hf_mplm.jobs.digests import refuse_damage
 from hf_mplm.static.embeddings import StaticEmbeddings
 from hf_mplm.static.export import export_table
 from hf_mplm.static.quantizing import quantize, retrieval_cost
+from hf_mplm.static.word2vec import read_word2vec
 from hf_mplm.static.word_table import WordTable
 from hf_mplm.static.word_tokenizer import make_word_tokenizer
 from hf_mplm.static.words import segment_words
@@ -169,3 +170,24 @@ def test_the_verb_says_what_bytes_cost_and_what_it_cannot_reach(tmp_path: Path, 
     assert "--int8 goes with --format model2vec" in capsys.readouterr().err
     with pytest.raises(ValueError, match="no format 'gguf'"):
         export_table(tables[0], tmp_path, "gguf")
+
+
+@pytest.mark.parametrize("form", ["word2vec", "word2vec-binary"])
+def test_words_with_blanks_are_left_out_where_that_is_asked(form: str, tmp_path: Path, capsys) -> None:
+    english = make_table("eng_Latn", ["new york", "a", "b\u00a0c", "d"])
+    StaticEmbeddings([make_table("deu_Latn", ["haus", "see"]), english]).save_pretrained(tmp_path / "static")
+    command = ["static", "export", "--static", str(tmp_path / "static"), "--format", form]
+    command += ["--output", str(tmp_path / "out")]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "eng_Latn: the word 'new york'" in told and "--skip_words_with_blanks" in told
+    # Nor are the languages before it left half an export.
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("*.[vb]*"))
+    assert main([*command, "--skip_words_with_blanks"]) == 0
+    shown = capsys.readouterr().out
+    assert "2 vectors of eng_Latn" in shown
+    assert "2 words with white space are left out ('new york', 'b\\xa0c')" in shown
+    again, _ = read_word2vec(tmp_path / "out" / f"eng_Latn.{'bin' if 'binary' in form else 'vec'}", "eng_Latn")
+    assert again.words == ["a", "d"] and (again.vectors == english.vectors[[1, 3]]).all()
+    assert main([*command, "--skip_words_with_blanks", "--format", "model2vec"]) == 2
+    assert "--skip_words_with_blanks goes with --format word2vec" in capsys.readouterr().err
