@@ -29,6 +29,7 @@ class LexiconArguments:
 
 def run(arguments: LexiconArguments) -> int:
     """Make one dictionary, and say how large it is."""
+    from hf_mplm.jobs.files import explain_full_disk
     from hf_mplm.jobs.lock import hold_folder
     from hf_mplm.static.dictionaries import write_pairs
     from hf_mplm.static.lexicon import extract_lexicon
@@ -42,8 +43,11 @@ def run(arguments: LexiconArguments) -> int:
             "with a translation of its own; give more text, or a smaller --min_count"
         )
     output = Path(arguments.output)
-    with hold_folder(output, "hf-mplm static lexicon"):
-        path = output / f"{first}-{second}.tsv"
+    path = output / f"{first}-{second}.tsv"
+    with (
+        explain_full_disk(output.parent, "Free some space and repeat the same command."),
+        hold_folder(output, "hf-mplm static lexicon"),
+    ):
         write_pairs(path, [(pair.source, pair.target, f"{pair.score:.2f}", pair.together) for pair in lexicon])
     left_out = f"; {unpaired:,} sentences have no partner, are blank or repeat an id" if unpaired else ""
     print(f"{len(lexicon):,} pairs of words from {len(pairs):,} pairs of sentences{left_out} are in {path}")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from scipy.stats import chi2_contingency
 
 from hf_mplm.cli.main import main
 from hf_mplm.evaluation.files.records import DataError
+from hf_mplm.static import dictionaries
 from hf_mplm.static.lexicon import extract_lexicon, log_likelihood_ratio
 from hf_mplm.static.parallel import read_parallel
 from hf_mplm.static.words import segment_words, segmenter_name
@@ -124,3 +127,16 @@ def test_names_that_say_both_languages_say_the_one_of_the_file(tmp_path: Path) -
     files[0].rename(tmp_path / "bible.ell")
     with pytest.raises(ValueError, match="--languages CODE CODE"):
         read_parallel([tmp_path / "bible.ell", files[1]])
+
+
+def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    for side, code in enumerate(("eng_Latn", "swh_Latn")):
+        (tmp_path / f"{code}.txt").write_text("".join(f"{pair[side]}\n" for pair in SENTENCES), encoding="utf-8")
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(dictionaries, "write_pairs", full)
+    files = [str(tmp_path / f"{code}.txt") for code in ("eng_Latn", "swh_Latn")]
+    assert main(["static", "lexicon", "--parallel", *files, "--output", str(tmp_path / "out")]) != 0
+    assert "Free some space and repeat the same command." in capsys.readouterr().err
