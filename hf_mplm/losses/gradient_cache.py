@@ -11,22 +11,24 @@ import torch
 __all__ = ["RandomState", "representation_gradients", "surrogate_loss"]
 
 
+# Kinds of devices whose random numbers can be drawn again.
+_REPEATABLE = ("cpu", "cuda")
+
+
 class RandomState:
     """The random state before a forward pass, so that a second pass drops out what the first one did.
 
     Args:
         device (`torch.device`): where the pass runs, CPU or CUDA; its generator is kept beside the CPU's.
+        instead (`str`): what a user types to do without, for the error.
 
     Raises:
         ValueError: on a device of another kind, whose generator is not kept.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        if device.type not in ("cpu", "cuda"):
-            raise ValueError(
-                f"gradient caching repeats dropout on CPU and CUDA, not on {device.type}; leave "
-                "cache_mini_batch_size out"
-            )
+    def __init__(self, device: torch.device, instead: str) -> None:
+        if device.type not in _REPEATABLE:
+            raise ValueError(f"gradient caching repeats dropout on CPU and CUDA, not on {device.type}; {instead}")
         self._device = device
         self._cpu = torch.get_rng_state()
         self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None

@@ -157,5 +157,5 @@ def test_the_module_carries_its_settings_and_its_source():
 
 
 def test_devices_whose_dropout_cannot_be_repeated_are_refused():
-    with pytest.raises(ValueError, match="not on mps"):
-        RandomState(torch.device("mps"))
+    with pytest.raises(ValueError, match="not on mps; give one piece"):
+        RandomState(torch.device("mps"), "give one piece")

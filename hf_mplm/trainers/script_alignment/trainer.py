@@ -247,7 +247,7 @@ class ScriptAlignmentTrainer(MaskedLMTrainer):
         encoder = self.accelerator.unwrap_model(self.model)
         with torch.no_grad(), self.accelerator.autocast(), truncated_encoder(encoder, self._layer) as lower:
             for piece in pieces:
-                states.append(RandomState(piece.input_ids.device))
+                states.append(RandomState(piece.input_ids.device, "leave --cache_mini_batch_size out"))
                 with self._encoding.attention(piece):
                     hidden = lower(**self._encoding(piece), return_dict=True).last_hidden_state
                 for name, vectors in self._representations(hidden, piece, inputs).items():

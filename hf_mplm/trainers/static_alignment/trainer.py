@@ -240,7 +240,8 @@ class StaticAlignmentTrainer(MaskedLMTrainer):
             for part in range(parts):
                 first = draw + part * self.draws_per_step // parts
                 words: Any = self._prepare_inputs(self.data_collator.words_of(first, size))
-                random_states.append(RandomState(words["word_input_ids"].device))
+                device = words["word_input_ids"].device
+                random_states.append(RandomState(device, "give --gradient_accumulation_steps 1"))
                 states.append(self._encode_apart(words))
                 targets.append(words["word_targets"])
         chance = {}

@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM
 import tests.fixtures as fixtures
 from hf_mplm.data.batches.held_out import HeldOutDataset
 from hf_mplm.data.batches.transliteration_collator import STREAMS
+from hf_mplm.losses import gradient_cache
 from hf_mplm.losses.gradient_cache import RandomState
 from hf_mplm.losses.sequence_contrast import sequence_contrast_loss
 from hf_mplm.losses.token_alignment import token_alignment_loss
@@ -485,3 +486,12 @@ def test_one_language_is_trained_with_a_warning(tiny_tokenizer, tmp_path, caplog
             fixtures.tiny_xlm_roberta(len(tiny_tokenizer)), tiny_tokenizer, tmp_path, rows=rows
         ).train()
     assert "all pairs are deu_Latn" in caplog.text and "Latin script already" in caplog.text
+
+
+def test_a_device_whose_dropout_cannot_be_repeated_is_told_with_what_to_type(tiny_tokenizer, tmp_path, monkeypatch):
+    trainer = make_alignment_trainer(
+        fixtures.tiny_xlm_roberta(len(tiny_tokenizer)), tiny_tokenizer, tmp_path, max_steps=1, cache_mini_batch_size=3
+    )
+    monkeypatch.setattr(gradient_cache, "_REPEATABLE", ("cuda",))
+    with pytest.raises(ValueError, match="not on cpu; .*leave --cache_mini_batch_size out"):
+        trainer.train()

@@ -14,6 +14,7 @@ from transformers import AutoModelForMaskedLM
 
 import tests.fixtures as fixtures
 from hf_mplm.data.batches.held_out import HeldOutDataset
+from hf_mplm.losses import gradient_cache
 from hf_mplm.losses.canonical_correlation import canonical_correlation_loss
 from hf_mplm.losses.gradient_cache import RandomState
 from hf_mplm.losses.subspace_alignment import subspace_alignment_loss
@@ -409,3 +410,11 @@ def test_a_model_with_language_embeddings_is_trained(tiny_tokenizer, tmp_path):
         _, logs[align], _ = gradients_of(model, tiny_tokenizer, tmp_path / "out", align_weight=align)
     # Packed, each text has its own language still.
     assert logs[1.0]["mlm_loss"] == pytest.approx(logs[0.0]["mlm_loss"], rel=1e-5)
+
+
+def test_a_device_whose_dropout_cannot_be_repeated_is_told_with_what_to_type(tiny_tokenizer, tmp_path, monkeypatch):
+    model, settings = fixtures.tiny_xlm_roberta(len(tiny_tokenizer)), {"gradient_accumulation_steps": 4}
+    trainer = make_static_trainer(model, tiny_tokenizer, tmp_path, per_device_train_batch_size=2, **settings)
+    monkeypatch.setattr(gradient_cache, "_REPEATABLE", ("cuda",))
+    with pytest.raises(ValueError, match="not on cpu; .*--gradient_accumulation_steps 1"):
+        trainer.train()
