@@ -28,12 +28,14 @@ class LanguageIds:
     script_ids: torch.Tensor | None = None
 
     @classmethod
-    def of(cls, model: PreTrainedModel, codes: Sequence[str]) -> LanguageIds:
+    def of(cls, model: PreTrainedModel, codes: Sequence[str], *, may_lack: bool = False) -> LanguageIds:
         """Look every code up in `config.languages` and `config.scripts`, where these tables are on.
 
         Args:
             model (`transformers.PreTrainedModel`): any model.
             codes (`Sequence[str]`): codes such as `srp_Cyrl`, in the order of the store's labels.
+            may_lack (`bool`, *optional*, defaults to `False`): whether the tables may lack some, for which nothing is
+                added.
 
         Raises:
             ValueError: when the model has tables and lacks some of the languages or scripts; names the line to type.
@@ -50,7 +52,7 @@ class LanguageIds:
             for code in parsed
             if (languages and code.language not in languages) or (scripts and code.script not in scripts)
         ]
-        if missing:
+        if missing and not may_lack:
             raise ValueError(
                 f"the model has no embedding for {len(missing)} of {len(codes)} languages of the store: "
                 f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}. Add them with "
@@ -58,8 +60,8 @@ class LanguageIds:
                 "`hf-mplm pretrain --add_languages`"
             )
         return cls(
-            torch.tensor([languages.index(code.language) for code in parsed]) if languages else None,
-            torch.tensor([scripts.index(code.script) for code in parsed]) if scripts else None,
+            _positions(languages, [code.language for code in parsed]) if languages else None,
+            _positions(scripts, [code.script for code in parsed]) if scripts else None,
         )
 
     def add_to(self, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -77,3 +79,9 @@ class LanguageIds:
             if table is not None and key not in batch:
                 batch[key] = table.to(inputs["language"].device)[inputs["language"]]
         return batch
+
+
+def _positions(table: Sequence[str], names: Sequence[str]) -> torch.Tensor:
+    """The row of each name, -1 for one without a row, which adds nothing."""
+    rows = {name: row for row, name in enumerate(table)}
+    return torch.tensor([rows.get(name, -1) for name in names])

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hf_mplm.losses.distillation import DistillationLoss
+from hf_mplm.modeling.langscript import LangScriptLM
 from hf_mplm.modeling.masked_only_lm import MaskedOnlyLM
 from hf_mplm.modeling.new_head import transform_parts
 from hf_mplm.modeling.pooling import without_peft
@@ -68,7 +69,8 @@ class Teacher:
         Args:
             model (`torch.nn.Module`): the model, without a wrapper.
             states (`torch.Tensor`): what its decoder was given. Shapes: (masked, hidden).
-            inputs (`dict`): the batch, with `labels`. Shapes: (batch, sequence).
+            inputs (`dict`): the batch, with `labels`. Shapes: (batch, sequence). For a teacher with tables of
+                languages and scripts its own `language_ids` and `script_ids`, too. Shapes: (batch,).
 
         Returns:
             `torch.Tensor`: Shape: ().
@@ -78,6 +80,10 @@ class Teacher:
         with torch.no_grad():
             given = {name: inputs[name] for name in ("input_ids", "attention_mask") if name in inputs}
             hidden = teacher.base_model(**given, return_dict=True).last_hidden_state[masked]
+            if isinstance(teacher, LangScriptLM):
+                ids = (inputs.get("language_ids"), inputs.get("script_ids"))
+                added = teacher._addend(masked.shape, masked.flatten().nonzero().squeeze(-1), *ids)
+                hidden = hidden if added is None else hidden + added
             wanted = teacher._transform(hidden)
         decoder: Any = teacher.get_output_embeddings()
         bias = None if decoder.bias is None else decoder.bias[: self.num_tokens]

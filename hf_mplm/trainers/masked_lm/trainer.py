@@ -181,6 +181,8 @@ class MaskedLMTrainer(MplmTrainer):
         rows = train_dataset if train_dataset is not None else _first(eval_dataset)
         self.languages = self.languages or list(rows.features["language"].names)
         self._ids = LanguageIds.of(model, self.languages)
+        if self._teacher is not None:
+            self._teacher_ids = LanguageIds.of(self._teacher.teacher, self.languages, may_lack=True)
         self._head_warmup = HeadWarmup(model, args.head_warmup_steps)
         self.add_callback(self._head_warmup)
         if args.stop_gain:
@@ -239,7 +241,7 @@ class MaskedLMTrainer(MplmTrainer):
         bare = self.accelerator.unwrap_model(model)
         with self._teacher.watching(bare) as states:
             mean = self._forward(model, self._ids.add_to(inputs), counts["labels"])
-        divergence = self._teacher.divergence(bare, states[0], inputs)
+        divergence = self._teacher.divergence(bare, states[0], self._teacher_ids.add_to(inputs))
         return {
             "mlm": mean * self.accelerator.num_processes,
             "distillation": self.per_item(divergence, counts["labels"]) * self.args.distill_weight,

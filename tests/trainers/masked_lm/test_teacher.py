@@ -8,13 +8,13 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from hf_mplm.modeling import load_masked_lm, masked_only
+from hf_mplm.modeling import XLMRobertaForLangScriptMLM, load_masked_lm, masked_only
 from hf_mplm.trainers import MaskedLMTrainer
 from hf_mplm.trainers.base.predicted_stop import PredictedStopCallback
 from hf_mplm.trainers.masked_lm.teacher import Teacher
 from tests import fixtures
 
-from ..helpers import largest_difference, make_args, make_rows, make_trainer, weights
+from ..helpers import CODES, largest_difference, make_args, make_rows, make_trainer, weights
 
 
 @pytest.mark.parametrize("build", [fixtures.tiny_xlm_roberta, fixtures.tiny_bert, fixtures.tiny_modernbert])
@@ -65,6 +65,48 @@ def test_what_is_distilled_forgets_less(tiny_tokenizer: PreTrainedTokenizerBase,
     # Cut into micro-batches, the step is the same.
     _, cut = forgotten(5.0, per_device_train_batch_size=2, gradient_accumulation_steps=2)
     assert largest_difference(whole, cut) < 1e-4
+
+
+def langsamp(folder: Path, vocabulary: int, languages: list[str]) -> XLMRobertaForLangScriptMLM:
+    """With tables that change what is predicted."""
+    fixtures.tiny_xlm_roberta(vocabulary).save_pretrained(folder)
+    model = XLMRobertaForLangScriptMLM.from_encoder(folder, languages=languages)
+    with torch.no_grad():
+        for table in (model.language_embeddings, model.script_embeddings):
+            table.weight.normal_(generator=torch.Generator().manual_seed(len(table.weight)))
+    return model
+
+
+def first_divergence(model, teacher, tokenizer: PreTrainedTokenizerBase, folder: Path) -> float:
+    """Of one step in all languages, before anything has been learned."""
+    trainer = MaskedLMTrainer(
+        model,
+        make_args(folder, max_steps=1, per_device_train_batch_size=30, learning_rate=0.0, distill_weight=1.0),
+        train_dataset=make_rows(tokenizer),
+        processing_class=tokenizer,
+        teacher=Teacher(copy.deepcopy(teacher)),
+    )
+    trainer.train()
+    return next(entry["distillation_loss"] for entry in trainer.state.log_history if "distillation_loss" in entry)
+
+
+def test_the_teacher_has_the_tables_of_its_languages(tiny_tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    """A start diverges from itself by nothing, in whatever order its tables are, and for languages that it lacks."""
+    model = langsamp(tmp_path / "start", len(tiny_tokenizer), ["eng_Latn", *CODES[::-1]])
+    assert abs(first_divergence(copy.deepcopy(model), model, tiny_tokenizer, tmp_path / "itself")) < 1e-5
+    # Without its tables it is another model.
+    bare = copy.deepcopy(model)
+    for table in (bare.language_embeddings, bare.script_embeddings):
+        torch.nn.init.zeros_(table.weight)
+    assert first_divergence(copy.deepcopy(model), bare, tiny_tokenizer, tmp_path / "bare") > 1e-3
+    # For a language that it lacks it adds nothing, and neither do new rows of zeros.
+    few = langsamp(tmp_path / "few", len(tiny_tokenizer), CODES[1:])
+    grown = copy.deepcopy(few)
+    grown.add_languages(CODES)
+    with torch.no_grad():
+        for name in ("language_embeddings", "script_embeddings"):
+            getattr(grown, name).weight[len(getattr(few, name).weight) :] = 0.0
+    assert abs(first_divergence(grown, few, tiny_tokenizer, tmp_path / "grown")) < 1e-5
 
 
 def test_a_teacher_is_needed(tiny_tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
