@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,11 @@ from hf_mplm.hub.cards.checkpoint import loss_picture
 from hf_mplm.jobs.files import explain_full_disk, read_json, write_json
 from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.jobs.lock import hold_folder
+from hf_mplm.jobs.plan import is_plan, plan_differences
 from hf_mplm.trainers.base.sources import model_digest
 from hf_mplm.trainers.vocabulary.extension import extend_encoder
 
+from .bound import ALIGNMENT, REPORT, TRAINING, begun_stages, keep_settings, refuse_changes
 from .costs import Costs, estimate_costs
 from .diagnosis import diagnose
 from .diagnosis_page import diagnosis_page, plan_lines
@@ -39,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 _CARD = "README.md"
 _LOST = 0.5
-# Settings that change how the work is done, and not what comes of it.
-_FREE = ("num_proc", "use_cpu", "trust_remote_code")
 
 
 class AdaptJob:
@@ -71,6 +70,7 @@ class AdaptJob:
         advice = f"What is finished is kept in {self.output}: free some space and repeat the same command."
         with explain_full_disk(self.output.parent, advice), hold_folder(self.output, "hf-mplm adapt"):
             self._refuse_something_else()
+            keep_settings(self.settings, self.output)
             found = self.diagnose()
             logger.info("%s", "\n".join(plan_lines(found, self.plan(found))))
             start = self._grow(found)
@@ -79,7 +79,7 @@ class AdaptJob:
             return self._report(found, start, store, model)
 
     def dry_run(self) -> list[str]:
-        """The first stage alone, and the plan in lines."""
+        """The first stage alone, and the plan in lines; any setting may be another one afterwards."""
         with hold_folder(self.output, "hf-mplm adapt"):
             self._refuse_something_else()
             found = self.diagnose()
@@ -101,17 +101,23 @@ class AdaptJob:
         """The first stage: `diagnosis/diagnosis.json`, and the same for people."""
         settings = self.settings
         told = ("model", "data_dir", "tasks", "batch_size", "chunk_length", "new_lm_head", "seed")
-        plan = self._plan_of_text({name: getattr(settings, name) for name in told} | {"model": self._digest()})
+        given = {name: getattr(settings, name) for name in told} | {"model": self._digest()}
+        if settings.data_dir is not None and settings.replay_corpus is not None:
+            # Test sentences are looked for in it, too.
+            replayed = ReadOptions(languages=settings.replay_languages)
+            given["replay_corpus"] = self._plan_of_text(settings.replay_corpus, replayed, {})["identity"]
+        plan = self._plan_of_text(settings.corpus, self._reading, given)
         folder = self.output / "diagnosis"
+        if not (self.output / "store").is_dir():
+            self._refuse_old_languages()
 
         def build(made: Path) -> None:
-            self._refuse_old_languages()
             logger.info("Looking at the text ...")
             found = diagnose(settings, self.encoder(), self.output)
             write_json(made / "diagnosis.json", found)
             (made / "diagnosis.md").write_text(diagnosis_page(found), encoding="utf-8")
 
-        self._make(folder, "diagnosis", plan, build)
+        self._make(folder, "diagnosis", plan, build, replaces=self._may_look_again(folder, plan))
         found: dict[str, Any] = read_json(folder / "diagnosis.json")
         for line in found["warnings"]:
             logger.warning("%s", line)
@@ -191,7 +197,8 @@ class AdaptJob:
             if lost > _LOST:
                 raise ValueError(
                     f"{code}: no byte or subword of the vocabulary covers {lost:.0%} of its characters, so that "
-                    "nothing can be learned from it. Give more text and --new_pieces 2000, or another encoder"
+                    "nothing can be learned from it. Give more text and --new_pieces 2000, with --overwrite, or "
+                    "another encoder"
                 )
         return store
 
@@ -203,21 +210,8 @@ class AdaptJob:
         steps = self._steps(found)
         old = load_tokenizer(settings.model, trust_remote_code=trust)
         num_old = shared_tokens(old, load_tokenizer(start, trust_remote_code=trust))
-        told = (
-            *(
-                "method",
-                "replay_share",
-                "stop_gain",
-                "evaluations",
-                "batch_size",
-                "learning_rate",
-                "mask_rate",
-                "distill_weight",
-            ),
-            *("new_lm_head", "head_warmup_steps", "seed"),
-        )
         identity = {
-            **{name: getattr(settings, name) for name in told},
+            **{name: getattr(settings, name) for name in TRAINING},
             "start": model_digest(start),
             "store": store.info["identity"],
             "max_steps": steps,
@@ -243,9 +237,8 @@ class AdaptJob:
             num_proc=settings.num_proc,
             overwrite=self.overwrite,
         )
-        told = ("align_steps", "batch_size", "learning_rate", "mask_rate", "seed")
         identity = {
-            **{name: getattr(settings, name) for name in told},
+            **{name: getattr(settings, name) for name in ALIGNMENT},
             "start": model_digest(trained),
             "store": pairs.info["identity"],
         }
@@ -272,9 +265,8 @@ class AdaptJob:
             before.append(
                 after[-1] if same else self._prepare(settings.model, self.output / "watched" / "store-before", text)
             )
-        told = {name: getattr(settings, name) for name in ("data_dir", "seed", "new_lm_head")}
         identity = {
-            **told,
+            **{name: getattr(settings, name) for name in REPORT},
             "tasks": list(settings.tasks),
             "start": self._digest(),
             "model": model_digest(model),
@@ -336,24 +328,23 @@ class AdaptJob:
     def _digest(self) -> str:
         return model_digest(self.settings.model)
 
-    def _plan_of_text(self, settings: dict[str, Any]) -> dict[str, Any]:
-        files = find_files(list(self.settings.corpus), self._reading)
+    def _may_look_again(self, diagnosis: Path, plan: dict[str, Any]) -> bool:
+        """Whether a diagnosis of other settings may be replaced: it is quickly made, and of other text or another
+        encoder refused where something was made of these already."""
+        before = read_json(diagnosis / "made_of.json", "To look again, repeat the command with --overwrite.")
+        if not is_plan(before) or not plan_differences(before, plan):
+            return False
+        same = all(before["identity"].get(name) == plan["identity"][name] for name in ("corpus", "model"))
+        return same or not begun_stages(self.output)
+
+    def _plan_of_text(self, corpus: tuple[str, ...], reading: ReadOptions, settings: dict[str, Any]) -> dict[str, Any]:
+        files = find_files(list(corpus), reading)
         told = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-        return make_plan(files, self._reading, told)
+        return make_plan(files, reading, told)
 
     def _refuse_something_else(self) -> None:
-        path = self.output / "adapt.json"
-        told = {name: value for name, value in asdict(self.settings).items() if name not in _FREE}
-        told = {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
-        before = read_json(path, "To start anew, repeat the command with --overwrite.")
-        if before is not None and not self.overwrite:
-            changed = sorted(name for name in {*told, *before} if told.get(name) != before.get(name))
-            if changed:
-                raise ValueError(
-                    f"{self.output} holds an adaptation with other values of {', '.join(changed)}; give another "
-                    "--output, or --overwrite to make anew what depends on them"
-                )
-        write_json(path, told)
+        if not self.overwrite:
+            refuse_changes(self.settings, self.output)
 
     def _make(
         self,
@@ -363,6 +354,7 @@ class AdaptJob:
         build: Callable[[Path], None],
         *,
         goes_on: bool = False,
+        replaces: bool = False,
     ) -> None:
         job = Job(
             folder,
@@ -373,4 +365,7 @@ class AdaptJob:
             foreign="is nothing that an adaptation made, so it is not replaced",
             inputs="text, encoder and settings",
         )
-        make_folder(job, plan, build, overwrite=self.overwrite, goes_on=goes_on, undigested=(_CARD,))
+        # What stopped before its first checkpoint loses nothing by other settings.
+        unbegun = goes_on and not folder.exists() and f"{folder.name}.making" not in begun_stages(self.output)
+        overwrite = self.overwrite or replaces or unbegun
+        make_folder(job, plan, build, overwrite=overwrite, goes_on=goes_on, undigested=(_CARD,))
