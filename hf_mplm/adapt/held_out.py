@@ -19,7 +19,7 @@ from hf_mplm.trainers.masked_lm.trainer import MaskedLMTrainer, MaskedLMTraining
 from .settings import AdaptSettings
 
 
-__all__ = ["HeldOut", "compare_bits", "measure_held_out"]
+__all__ = ["HeldOut", "compare_bits", "complete_tables", "measure_held_out"]
 
 _RESAMPLES = 2000
 _DRAWS = 2
@@ -79,7 +79,7 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
         `dict[str, HeldOut]`: by code, of the languages that have held-out text.
     """
     loaded = load_masked_lm(model, trust_remote_code=settings.trust_remote_code)
-    _complete_tables(loaded, store.languages)
+    complete_tables(loaded, store.languages)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = MaskedLMTrainingArguments(
             output_dir=scratch,
@@ -105,15 +105,27 @@ def measure_held_out(model: str | Path, store: TokenStore, settings: AdaptSettin
     }
 
 
-def _complete_tables(model: Any, codes: Sequence[str]) -> None:
-    """Rows of zeros for the languages and scripts that a LangSAMP checkpoint lacks: nothing is added for them."""
-    tables = [getattr(model, name, None) for name in ("language_embeddings", "script_embeddings")]
-    known = [(table, table.num_embeddings) for table in tables if table is not None]
-    if known:
-        model.add_languages(codes)
+def complete_tables(model: Any, codes: Sequence[str]) -> bool:
+    """Rows of zeros for the languages and scripts that a LangSAMP checkpoint lacks: nothing is added for them.
+
+    Args:
+        model (`transformers.PreTrainedModel`): any masked-LM model.
+        codes (`Sequence[str]`): codes such as `srp_Cyrl`.
+
+    Returns:
+        `bool`: whether it has tables, and so a row of each code.
+    """
+    names = ("language_embeddings", "script_embeddings")
+    known = {name: table.num_embeddings for name in names if (table := getattr(model, name, None)) is not None}
+    if not known:
+        return False
+    model.add_languages(codes)
     with torch.no_grad():
-        for table, rows in known:
-            table.weight[rows:] = 0.0
+        for name in names:
+            table = getattr(model, name)
+            if table is not None:
+                table.weight[known.get(name, 0) :] = 0.0
+    return True
 
 
 def compare_bits(before: HeldOut, after: HeldOut, seed: int = 0) -> tuple[float, float, float]:

@@ -18,7 +18,7 @@ from hf_mplm.hub.cards import add_results_to_card
 from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.report.compare import bootstrap_interval
 
-from .held_out import HeldOut, compare_bits, measure_held_out
+from .held_out import HeldOut, compare_bits, complete_tables, measure_held_out
 from .settings import AdaptSettings
 
 
@@ -186,8 +186,9 @@ def _examples(
     for side, name in models.items():
         loaded: Any = load_masked_lm(name, trust_remote_code=settings.trust_remote_code)
         own = load_tokenizer(name, trust_remote_code=settings.trust_remote_code)
+        has_tables = complete_tables(loaded, list(texts))
         for code, sentences in texts.items():
-            if hasattr(loaded, "set_language") and code.partition("_")[0] in loaded.config.languages:
+            if has_tables:
                 loaded.set_language(code)
             for place, words in enumerate(sentences):
                 middle = len(words) // 2

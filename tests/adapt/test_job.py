@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from hf_mplm import prepare_store
-from hf_mplm.adapt import AdaptJob, AdaptSettings, job, training
+from hf_mplm.adapt import AdaptJob, AdaptSettings, job, outcome, training
 from hf_mplm.adapt.held_out import measure_held_out
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
 from hf_mplm.modeling import XLMRobertaForLangScriptMLM
@@ -67,8 +67,8 @@ def test_a_folder_of_text_becomes_an_encoder_with_its_report(place: Path, whole:
     assert set(model.config.languages) == {"wol", "swh", "ell"}
     _, report = AutoModel.from_pretrained(whole / "model", output_loading_info=True)
     assert not report["missing_keys"]
-    outcome = json.loads((whole / "report" / "outcome.json").read_text(encoding="utf-8"))
-    held_out = outcome["held_out"]
+    told = json.loads((whole / "report" / "outcome.json").read_text(encoding="utf-8"))
+    held_out = told["held_out"]
     standing = {code: about["standing"] for code, about in held_out.items()}
     watched = [code for code in standing if standing[code] == "watched"]
     assert {code: standing[code] for code in standing if code not in watched} == {
@@ -178,9 +178,9 @@ def test_the_same_line_adapts_other_architectures_without_text_to_replay(
     """Distilled from the start, which is the term beside masked LM in the log."""
     encoder, name = encoder_of_another_kind(kind, tmp_path)
     settings = make_settings(encoder, place / "new", method="mlm", new_pieces="100", max_steps="3")
-    outcome = AdaptJob(settings, tmp_path / "out").run()
-    assert outcome["changes"]["replayed"] is None and outcome["changes"]["watched"] is not None
-    assert outcome["held_out"]["wol_Latn"]["change"] is not None
+    told = AdaptJob(settings, tmp_path / "out").run()
+    assert told["changes"]["replayed"] is None and told["changes"]["watched"] is not None
+    assert told["held_out"]["wol_Latn"]["change"] is not None
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out" / "model")
     assert type(model).__name__ == name
     tokenizer = load_tokenizer(tmp_path / "out" / "model")
@@ -210,6 +210,31 @@ def test_tables_that_lack_a_language_add_nothing_for_it(place: Path, tmp_path: P
     assert abs(told - plain_loss) > 1e-3
 
 
+def test_masked_words_are_asked_for_in_their_own_language(place: Path, tmp_path: Path, tiny_tokenizer) -> None:
+    """What a table lacks adds nothing, and not what the language before had; a new script takes no language off."""
+    plain = save_encoder(tmp_path / "plain", fixtures.tiny_xlm_roberta(len(tiny_tokenizer)), tiny_tokenizer)
+    tables = XLMRobertaForLangScriptMLM.from_encoder(plain, languages=["eng_Latn"])
+    with torch.no_grad():
+        for table, std in ((tables.language_embeddings, 5.0), (tables.script_embeddings, 50.0)):
+            table.weight.normal_(std=std, generator=torch.Generator().manual_seed(int(std)))
+    start = save_encoder(tmp_path / "start", tables, tiny_tokenizer)
+    codes = ("eng_Cyrl", "eng_Latn", "wol_Grek")
+    corpus = write_text(tmp_path / "text", {code: sample_lines("eng_Latn", 40) for code in codes})
+    store = prepare_store(corpus, start, tmp_path / "store", chunk_length=32, holdout=4)
+    found = {"languages": dict.fromkeys(codes)}
+
+    def guesses(model: Path) -> dict[str, list[list[str]]]:
+        shown = outcome._examples(make_settings(model, corpus), found, store, model)
+        assert set(shown) == set(codes) and all(shown.values())
+        assert all(one["before"] == one["after"] for examples in shown.values() for one in examples)
+        return {code: [one["before"] for one in examples] for code, examples in shown.items()}
+
+    with_tables, without = guesses(start), guesses(plain)
+    assert with_tables["wol_Grek"] == without["wol_Grek"]
+    assert with_tables["eng_Latn"] != without["eng_Latn"]
+    assert with_tables["eng_Cyrl"] not in (without["eng_Cyrl"], with_tables["eng_Latn"])
+
+
 @pytest.mark.slow
 def test_scripts_are_aligned_after_pretraining(place: Path, tmp_path: Path) -> None:
     pytest.importorskip("uroman")
@@ -233,8 +258,8 @@ def test_an_encoder_without_its_head_is_adapted(place: Path, tmp_path: Path, tin
     settings = make_settings(
         encoder, place / "new", new_pieces="200", max_steps="2", new_lm_head=True, head_warmup_steps=1
     )
-    outcome = AdaptJob(settings, tmp_path / "out").run()
-    assert outcome["held_out"]["wol_Latn"]["before"] is None
+    told = AdaptJob(settings, tmp_path / "out").run()
+    assert told["held_out"]["wol_Latn"]["before"] is None
     grown = AutoModel.from_pretrained(tmp_path / "out" / "vocabulary")
     assert type(grown).__name__ == "BertModel" and len(grown.get_input_embeddings().weight) == 1000
     assert "LM head: new" in (tmp_path / "out" / "model" / "README.md").read_text(encoding="utf-8")
