@@ -19,13 +19,13 @@ from hf_mplm.sample import iter_sample, sample_languages
 from hf_mplm.sprachbund.vectors.compute import compute_language_vectors
 
 from .encoder_facts import EncoderFacts, fertility
-from .letter_models import nearest_by_letters
+from .letter_models import Lookalike, nearest_by_letters
 from .recommendation import advise, hope
 from .settings import AdaptSettings
 from .text_facts import TextFacts, read_facts
 
 
-__all__ = ["diagnose", "reference_texts", "write_reference"]
+__all__ = ["diagnose", "is_mostly", "reference_texts", "write_reference"]
 
 _NEAREST = 5
 _OF_VECTORS = 64
@@ -34,8 +34,7 @@ _SCRIPT_LOOKED_AT = 200
 _CUT = 200
 # Beyond these, text is said to be of another language than its name.
 _OTHER_SCRIPT = 0.5
-_OTHER_LANGUAGE = 0.5
-_SURPRISE = 1.15
+_SURPRISE = 1.015
 _COVERED = 0.5
 
 
@@ -66,6 +65,15 @@ def write_reference(texts: Mapping[str, Sequence[str]], folder: Path) -> Path:
         lines = "".join(f"{' '.join(text.split())}\n" for text in sentences)
         (folder / f"{code}.txt").write_text(lines, encoding="utf-8", newline="\n")
     return folder
+
+
+def is_mostly(alike: Lookalike) -> bool:
+    """Whether half of a text or more may be in the language that it looks like.
+
+    Args:
+        alike ([`~hf_mplm.adapt.letter_models.Lookalike`]): of the text.
+    """
+    return alike.surprise < _SURPRISE
 
 
 def diagnose(settings: AdaptSettings, encoder: EncoderFacts, output: Path) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def _language(code: str, text: TextFacts, spec: EncoderSpec, reference: Mapping[
         "script_covered": cut["unknown"] < _COVERED,
         "other_script": round(sum(one != script for one in scripts) / max(1, len(scripts)), 4),
         "script_seen": max(sorted(set(scripts)), key=scripts.count, default=""),
-        "looks_like": None if alike is None else [alike.language, round(alike.share, 4), round(alike.surprise, 4)],
+        "looks_like": alike and [alike.language, round(alike.share, 4), round(alike.surprise, 4)],
         "hope": hope(text.sentences),
     }
 
@@ -221,11 +229,12 @@ def _warnings(
                 f"{about['script_seen']}; is its name right?"
             )
         if about["looks_like"] is not None:
-            other, share, surprise = about["looks_like"]
-            if share > _OTHER_LANGUAGE and surprise < _SURPRISE:
+            alike = Lookalike(*about["looks_like"])
+            if is_mostly(alike):
                 lines.append(
-                    f"{code}: by its letters {share:.0%} of the sentences looked at might be {other} "
-                    f"({language_name(other)}); is its name right?"
+                    f"{code}: by its letters half of the text looked at, or more, might be {alike.language} "
+                    f"({language_name(alike.language)}; {alike.share:.0%} of the sentences are taken for it); is its "
+                    "name right?"
                 )
         if about["repeated"] > 0.2:
             lines.append(f"{code}: {about['repeated']:.0%} of the sentences repeat the letters of one before")

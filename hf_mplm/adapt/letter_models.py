@@ -25,7 +25,9 @@ class Lookalike(NamedTuple):
     Attributes:
         language (`str`): its code.
         share (`float`): share of the sentences that are no stranger to it than nine in ten of its own are.
-        surprise (`float`): mean surprise of the text by its trigrams, in bits a character, over that of its own.
+        surprise (`float`): surprise by its trigrams, in bits a character, of the half of the text that it explains
+            best, in whole sentences, over that of all its own text. Where less than half is in the language, there are
+            strangers in that half.
     """
 
     language: str
@@ -76,21 +78,33 @@ def nearest_by_letters(texts: Sequence[str], samples: Mapping[str, Sequence[str]
         [`Lookalike`]: of the language of the least surprise; `None` where there is nothing to compare.
     """
     found: list[Lookalike] = []
+    sizes = _sizes(texts)
     for code, sentences in sorted(samples.items()):
         if len(sentences) < 2 * _HELD_OUT or not texts:
             continue
-        model, own = _learn(tuple(sentences))
+        model, own, usual = _learn(tuple(sentences))
         given = np.array([model.surprise(text) for text in texts])
-        usual = float(np.percentile(own, _USUAL))
-        found.append(Lookalike(code, float((given <= usual).mean()), float(given.mean() / own.mean())))
+        # By letters and not by lines: headings are many, little text, and like those of any language.
+        order = np.argsort(given, kind="stable")
+        reached = np.cumsum(sizes[order])
+        half = order[: 1 + int(np.searchsorted(reached, reached[-1] / 2))]
+        surprise = float(np.average(given[half], weights=sizes[half]))
+        found.append(Lookalike(code, float((given <= usual).mean()), surprise / own))
     return min(found, key=lambda one: (one.surprise, one.language), default=None)
 
 
 @lru_cache(maxsize=64)
-def _learn(sentences: tuple[str, ...]) -> tuple[_Trigrams, np.ndarray]:
-    """A language's model, and how surprising its own other sentences are; each new language is held against it."""
+def _learn(sentences: tuple[str, ...]) -> tuple[_Trigrams, float, float]:
+    """A language's model, how surprising its own other text is, and the most that nine in ten of these sentences are;
+    each new language is held against it."""
     model = _Trigrams([text for place, text in enumerate(sentences) if place % _HELD_OUT])
-    return model, np.array([model.surprise(text) for text in sentences[::_HELD_OUT]])
+    others = sentences[::_HELD_OUT]
+    own = np.array([model.surprise(text) for text in others])
+    return model, float(np.average(own, weights=_sizes(others))), float(np.percentile(own, _USUAL))
+
+
+def _sizes(texts: Sequence[str]) -> np.ndarray:
+    return np.array([max(1, len(text)) for text in texts])
 
 
 def _padded(text: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hf_mplm.adapt.recommendation import advise, hope
 from hf_mplm.adapt.text_facts import MOST_SAMPLED, read_facts
 from hf_mplm.cli.main import main
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
+from hf_mplm.sample import sample_languages
 from tests import fixtures
 
 from .helpers import make_settings, sample_lines, save_encoder, write_text
@@ -65,6 +67,41 @@ def test_a_language_is_told_by_its_letters() -> None:
     stranger = nearest_by_letters(sample_lines("wol_Latn", 60), samples)
     assert stranger.share < 0.2 and stranger.surprise > 1.2
     assert nearest_by_letters(["text"], {"eng_Latn": ["few"]}) is None
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.35, False), (0.6, True), (0.8, True), (1.0, True)])
+def test_text_of_which_more_than_half_is_in_another_language_is_told(share: float, told: bool) -> None:
+    """English among Wolof, shuffled, whatever the sentences' order is."""
+    samples = {code: sample_lines(code, 300) for code in ("eng_Latn", "spa_Latn", "swh_Latn")}
+    english, wolof = sample_lines("eng_Latn", 100, "test"), sample_lines("wol_Latn", 100)
+    lines = english[: round(100 * share)] + wolof[: round(100 * (1 - share))]
+    random.Random(0).shuffle(lines)
+    found = nearest_by_letters(lines, samples)
+    assert diagnosis.is_mostly(found) == told
+    if told:
+        assert found.language == "eng_Latn"
+    assert nearest_by_letters(lines[::-1], samples) == pytest.approx(found)
+
+
+def test_short_lines_that_look_like_another_language_are_not_the_text() -> None:
+    """Headings of another language make up most of the lines here, and little of the text."""
+    samples = {"eng_Latn": sample_lines("eng_Latn", 300)}
+    headings = [f"Article {number} of the rights of man" for number in range(60)]
+    assert not diagnosis.is_mostly(nearest_by_letters(headings + sample_lines("wol_Latn", 40), samples))
+
+
+@pytest.mark.slow
+def test_close_relatives_and_all_others_of_the_sample_are_not_taken_for_each_other() -> None:
+    """Each language's own text against all others; Arabic and its dialects aside, which letters do not tell apart."""
+    codes = sample_languages()
+    samples = {code: sample_lines(code, 300) for code in codes}
+    taken = {}
+    for code in codes:
+        others = {other: samples[other] for other in codes if other[3:] == code[3:] and other[:3] != code[:3]}
+        found = nearest_by_letters(sample_lines(code, 60, "test"), others)
+        if found is not None and diagnosis.is_mostly(found):
+            taken[code] = found.language
+    assert {*taken, *taken.values()} <= {"arb_Arab", "ary_Arab", "arz_Arab"}
 
 
 # ---- Advice ----
