@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 _FILE = "adapt.json"
 # Settings that change how the work is done, and not what comes of it.
 _FREE = ("num_proc", "use_cpu", "trust_remote_code")
-_VOCABULARY = ("model", "corpus", "languages", "new_pieces", "initialization", "new_lm_head", "seed")
+_READING = ("corpus", "languages", "text_column", "language_column", "fold_han", "split", "corpus_revision")
+_VOCABULARY = ("model", *_READING, "new_pieces", "initialization", "new_lm_head", "seed")
 _STORE = (*_VOCABULARY, "replay_corpus", "replay_languages", "chunk_length", "holdout")
 #: What training depends on beside its text and its start.
 TRAINING = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hf_mplm.sprachbund.vectors.compute import compute_language_vectors
 
 from .encoder_facts import EncoderFacts, fertility
 from .letter_models import Lookalike, nearest_by_letters
+from .reading import read_keywords, read_options
 from .recommendation import advise, hope
 from .settings import AdaptSettings
 from .text_facts import TextFacts, read_facts
@@ -91,8 +93,8 @@ def diagnose(settings: AdaptSettings, encoder: EncoderFacts, output: Path) -> di
     Raises:
         ValueError: if the corpus is empty, or new languages stand among those that are replayed.
     """
-    languages = None if settings.languages is None else list(settings.languages)
-    facts = read_facts(iter_corpus(list(settings.corpus), languages=languages), settings.seed)
+    rows = iter_corpus(list(settings.corpus), **asdict(read_options(settings, settings.languages)))
+    facts = read_facts(rows, settings.seed)
     if not facts:
         raise ValueError(f"{', '.join(settings.corpus)}: no text was read")
     reference = reference_texts(encoder, list(facts))
@@ -201,7 +203,13 @@ def _overlap(settings: AdaptSettings, output: Path) -> list[dict[str, Any]] | No
     if settings.data_dir is None:
         return None
     sources = [*settings.corpus, *(settings.replay_corpus or ())]
-    report = audit(settings.data_dir, corpus=sources, tasks=list(settings.tasks), output=output / "overlap")
+    report = audit(
+        settings.data_dir,
+        corpus=sources,
+        tasks=list(settings.tasks),
+        output=output / "overlap",
+        **read_keywords(settings),
+    )
     return [row._asdict() for row in report.rows if row.any]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hf_mplm.data.corpus.corpora import find_files, list_languages
+from hf_mplm.data.corpus.corpora import find_files
 from hf_mplm.data.corpus.options import ReadOptions
 from hf_mplm.data.corpus.plan import make_plan
 from hf_mplm.data.store.pair_store import prepare_pair_store
@@ -29,6 +30,7 @@ from .diagnosis_page import diagnosis_page, plan_lines
 from .encoder_facts import EncoderFacts, describe_encoder
 from .outcome import measure_outcome, update_card
 from .outcome_page import bits_picture, outcome_page
+from .reading import list_codes, read_options
 from .settings import AUTO, AdaptSettings
 from .training import align_model, shared_tokens, train_model
 from .watched import watched_languages, write_watched_text
@@ -55,7 +57,7 @@ class AdaptJob:
         self.settings = settings
         self.output = Path(output)
         self.overwrite = overwrite
-        self._reading = ReadOptions(languages=settings.languages)
+        self._reading = read_options(settings, settings.languages)
 
     def run(self) -> dict[str, Any]:
         """Do all four stages, or those that are left.
@@ -104,7 +106,7 @@ class AdaptJob:
         given = {name: getattr(settings, name) for name in told} | {"model": self._digest()}
         if settings.data_dir is not None and settings.replay_corpus is not None:
             # Test sentences are looked for in it, too.
-            replayed = ReadOptions(languages=settings.replay_languages)
+            replayed = read_options(settings, settings.replay_languages)
             given["replay_corpus"] = self._plan_of_text(settings.replay_corpus, replayed, {})["identity"]
         plan = self._plan_of_text(settings.corpus, self._reading, given)
         folder = self.output / "diagnosis"
@@ -177,6 +179,7 @@ class AdaptJob:
         """The text that is trained on, or that of the watched languages, in the tokens of `start`."""
         settings = self.settings
         corpus = [watched] if watched else [*settings.corpus, *(settings.replay_corpus or ())]
+        reading = ReadOptions() if watched else read_options(settings, self._all_languages())
         return prepare_store(
             corpus,
             start,
@@ -185,7 +188,7 @@ class AdaptJob:
             holdout=settings.holdout,
             num_proc=settings.num_proc,
             seed=settings.seed,
-            languages=None if watched else self._all_languages(),
+            **asdict(reading),
             trust_remote_code=settings.trust_remote_code,
             overwrite=self.overwrite,
         )
@@ -233,7 +236,7 @@ class AdaptJob:
             load_tokenizer(trained),
             self.output / "pairs",
             chunk_length=settings.chunk_length,
-            languages=self._all_languages(),
+            **asdict(read_options(settings, self._all_languages())),
             num_proc=settings.num_proc,
             overwrite=self.overwrite,
         )
@@ -300,23 +303,23 @@ class AdaptJob:
         wanted = self.settings.max_steps
         return int(found["advice"]["max_steps"]) if wanted == AUTO else int(wanted)
 
-    def _all_languages(self) -> list[str] | None:
+    def _all_languages(self) -> tuple[str, ...] | None:
         """What is read of both corpora together; `None` for everything."""
         settings = self.settings
         if settings.languages is None and settings.replay_languages is None:
             return None
-        new = settings.languages or list_languages(list(settings.corpus))
+        new = settings.languages or list_codes(settings, settings.corpus)
         old = settings.replay_languages
         if old is None:
-            old = () if settings.replay_corpus is None else tuple(list_languages(list(settings.replay_corpus)))
-        return [*new, *old]
+            old = () if settings.replay_corpus is None else tuple(list_codes(settings, settings.replay_corpus))
+        return (*new, *old)
 
     def _refuse_old_languages(self) -> None:
         settings = self.settings
         if settings.replay_corpus is None:
             return
-        new = set(settings.languages or list_languages(list(settings.corpus)))
-        old = set(settings.replay_languages or list_languages(list(settings.replay_corpus)))
+        new = set(settings.languages or list_codes(settings, settings.corpus))
+        old = set(settings.replay_languages or list_codes(settings, settings.replay_corpus))
         if both := sorted(new & old):
             raise ValueError(
                 f"{', '.join(both)} would be new and replayed at once; say which languages are which by --languages "

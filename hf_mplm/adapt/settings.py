@@ -20,6 +20,11 @@ class AdaptSettings:
         model (`str`): the encoder, a folder or a Hub id.
         corpus (`tuple[str, ...]`): text in the new languages, as `hf-mplm prepare` reads it.
         languages (`tuple[str, ...]`, *optional*): the new languages; all of the corpus by default.
+        text_column (`str`): of this and the next, see [`~hf_mplm.data.corpus.options.ReadOptions`].
+        language_column (`str`): likewise of both corpora.
+        fold_han (`bool`): likewise.
+        split (`str`): likewise.
+        corpus_revision (`str`, *optional*): likewise, `revision` there.
         replay_corpus (`tuple[str, ...]`, *optional*): text in languages that the encoder knows.
         replay_languages (`tuple[str, ...]`, *optional*): which of its languages; all by default.
         replay_share (`float`): share of the draws that they have together.
@@ -50,6 +55,11 @@ class AdaptSettings:
     model: str
     corpus: tuple[str, ...]
     languages: tuple[str, ...] | None = None
+    text_column: str = "text"
+    language_column: str = "language"
+    fold_han: bool = False
+    split: str = "train"
+    corpus_revision: str | None = None
     replay_corpus: tuple[str, ...] | None = None
     replay_languages: tuple[str, ...] | None = None
     replay_share: float = 0.3

@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .parser import MplmArgumentParser
+from .reading import RENAMED, ReadingArguments
 
 
 @dataclass
-class AdaptArguments:
-    """Flags of `hf-mplm adapt`."""
+class AdaptArguments(ReadingArguments):
+    """Flags of `hf-mplm adapt`; those that say how text is read hold for `--corpus` and `--replay_corpus`."""
 
     model: str = field(metadata={"help": "the encoder (XLM-R, BERT, ModernBERT): a folder or an id on the Hub"})
     corpus: list[str] = field(metadata={"help": "text in the new languages, as for `hf-mplm prepare`"})
     output: str = field(metadata={"help": "folder for everything; the same command goes on where it stopped"})
-    languages: list[str] | None = field(default=None, metadata={"help": "the new languages; all of --corpus"})
+    languages: list[str] | None = field(
+        default=None, kw_only=True, metadata={"help": "the new languages; all of --corpus"}
+    )
     dry_run: bool = field(
         default=False, metadata={"help": "diagnose and print the plan, with hours and gigabytes, and stop there"}
     )
@@ -75,6 +78,7 @@ def make_parser() -> MplmArgumentParser:
     return MplmArgumentParser(
         [AdaptArguments],
         prog="hf-mplm adapt",
+        renamed=RENAMED,
         description="Give an encoder new languages: look at the text, grow the vocabulary where that helps, continue "
         "the pretraining without forgetting, and report what was won and lost. Interrupted, the same command goes on "
         "where it stopped.",
