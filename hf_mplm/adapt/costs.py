@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from .encoder_facts import EncoderFacts
+from .keeping import distils
 from .settings import AdaptSettings
 
 
@@ -62,8 +63,8 @@ def estimate_costs(
     added = new_pieces * encoder.hidden_size * tables
     layers = encoder.parameters - encoder.embedding_parameters
     decoder = (encoder.rows + new_pieces) * encoder.hidden_size
-    distils = bool(settings.distill_weight) and settings.replay_corpus is None
-    a_token = (6 + 2 * distils) * layers + (6 + 8 * distils) * decoder * settings.mask_rate
+    taught = distils(settings)
+    a_token = (6 + 2 * taught) * layers + (6 + 8 * taught) * decoder * settings.mask_rate
     in_step = settings.batch_size * settings.chunk_length
     parameters = encoder.parameters + added
     checkpoints = 2 * 3 + 1 + bool(settings.align_scripts) + bool(new_pieces)
@@ -72,7 +73,7 @@ def estimate_costs(
     return Costs(
         hours=steps * in_step * a_token / speed / 3600,
         disk=(checkpoints * _FLOAT * parameters + stores) / _GB,
-        memory=(4 + distils) * _FLOAT * parameters / _GB,
+        memory=(4 + taught) * _FLOAT * parameters / _GB,
     )
 
 

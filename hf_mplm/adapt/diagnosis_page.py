@@ -84,6 +84,7 @@ def plan_lines(found: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
         *(f"   {line}" for line in found["advice"]["reasons"]),
         f"2. vocabulary: {plan['new_pieces']:,} new subwords" if plan["new_pieces"] else "2. vocabulary: as it is",
         f"3. training: {plan['max_steps']:,} steps at most, about {plan['hours']:.2g} hours on this machine",
+        f"   {plan['keeping']}",
         "4. report: the start and the result side by side",
         f"disk {plan['disk']:.2g} GB while it runs; memory {plan['memory']:.2g} GB, activations aside",
     ]

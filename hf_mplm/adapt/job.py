@@ -28,6 +28,7 @@ from .costs import Costs, estimate_costs
 from .diagnosis import diagnose
 from .diagnosis_page import diagnosis_page, plan_lines
 from .encoder_facts import EncoderFacts, describe_encoder
+from .keeping import is_unguarded, keeping_line
 from .outcome import measure_outcome, update_card
 from .outcome_page import bits_picture, outcome_page
 from .reading import list_codes, read_options
@@ -75,6 +76,8 @@ class AdaptJob:
             keep_settings(self.settings, self.output)
             found = self.diagnose()
             logger.info("%s", "\n".join(plan_lines(found, self.plan(found))))
+            if is_unguarded(self.settings):
+                logger.warning("%s", keeping_line(self.settings))
             start = self._grow(found)
             store = self._prepare_training(start)
             model = self._train(found, start, store)
@@ -137,7 +140,13 @@ class AdaptJob:
         encoder = EncoderFacts(**{**found["encoder"], "languages": ()})
         tokens = sum(about["tokens"] for about in found["languages"].values())
         costs: Costs = estimate_costs(settings, encoder, new_pieces=pieces, steps=steps, tokens=tokens)
-        return {"new_pieces": pieces, "max_steps": steps, "replay": advice["replay"], **costs._asdict()}
+        return {
+            "new_pieces": pieces,
+            "max_steps": steps,
+            "replay": advice["replay"],
+            "keeping": keeping_line(settings),
+            **costs._asdict(),
+        }
 
     def _grow(self, found: dict[str, Any]) -> str | Path:
         """The second stage: the encoder to start from."""

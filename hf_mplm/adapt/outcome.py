@@ -19,6 +19,7 @@ from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.report.compare import bootstrap_interval
 
 from .held_out import HeldOut, compare_bits, complete_tables, measure_held_out
+from .keeping import keeping_line
 from .settings import AdaptSettings
 
 
@@ -56,7 +57,7 @@ def measure_outcome(
 
     Returns:
         `dict`: `held_out` by language, the mean `changes` of each of `STANDINGS` with their intervals over languages,
-            `left_out` and `examples`.
+            `left_out`, `keeping` and `examples`.
     """
     # An encoder without its LM head predicts nothing.
     start = None if settings.new_lm_head else _measure_all(settings.model, before, settings)
@@ -74,6 +75,7 @@ def measure_outcome(
         "held_out": held_out,
         "changes": {standing: _mean_change(held_out, standing) for standing in STANDINGS},
         "left_out": sorted(set(left_out)),
+        "keeping": keeping_line(settings),
         "examples": _examples(settings, found, after[0], model),
     }
 

@@ -103,9 +103,11 @@ def outcome_lines(outcome: Mapping[str, Any]) -> list[str]:
         for standing, change in outcome["changes"].items()
         if change is not None
     }
-    if not told:
-        return ["the start has no LM head, so that there is nothing to compare bits a character with"]
-    return [f"{_CALLED[standing]} languages: {line}" for standing, line in told.items()]
+    lines = [f"{_CALLED[standing]} languages: {line}" for standing, line in told.items()]
+    return [
+        *(lines or ["the start has no LM head, so that there is nothing to compare bits a character with"]),
+        outcome["keeping"],
+    ]
 
 
 def _benchmark_table(outcome: Mapping[str, Any], before: Iterable[ResultRow], after: Iterable[ResultRow]) -> str:

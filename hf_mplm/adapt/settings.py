@@ -40,7 +40,8 @@ class AdaptSettings:
         chunk_length (`int`): tokens of a chunk.
         learning_rate (`float`): the peak.
         mask_rate (`float`): share of the tokens that are predicted.
-        distill_weight (`float`): of the divergence from the start, where nothing is replayed.
+        distill_weight (`float`): of the divergence from the start, where nothing is replayed and its LM head is not
+            made anew.
         align_scripts (`bool`): align scripts after pretraining.
         align_steps (`int`): steps of that.
         new_lm_head (`bool`): make the LM head of an encoder saved without one.

@@ -21,6 +21,7 @@ from hf_mplm.trainers.masked_lm.trainer import MaskedLMTrainer, MaskedLMTraining
 from hf_mplm.trainers.script_alignment.arguments import ScriptAlignmentArguments
 from hf_mplm.trainers.script_alignment.trainer import ScriptAlignmentTrainer
 
+from .keeping import distils, keeping_line
 from .settings import AdaptSettings
 
 
@@ -44,19 +45,19 @@ def train_model(
         settings ([`AdaptSettings`]): what the adaptation is told.
         start (`str` or `Path`): the encoder, its vocabulary grown where it is to grow.
         store ([`~hf_mplm.TokenStore`]): the text, new and replayed.
-        replayed (`list[str]`): the codes of the store that are replayed; without any the start is distilled.
+        replayed (`list[str]`): the codes of the store that are replayed.
         steps (`int`): most steps.
         num_old_tokens (`int`): ids below it are those that the start knows.
         folder (`Path`): an empty folder; checkpoints stand beside it in `run`.
     """
     every = max(1, steps // settings.evaluations)
-    distils = not replayed and settings.distill_weight > 0 and not settings.new_lm_head
+    taught = distils(settings)
     arguments = MaskedLMTrainingArguments(
         **_common(settings, folder.parent / "run", steps, every),
         mask_rate=str(settings.mask_rate),
         replay_languages=replayed or None,
         replay_share=settings.replay_share,
-        distill_weight=settings.distill_weight if distils else 0.0,
+        distill_weight=settings.distill_weight if taught else 0.0,
         stop_gain=settings.stop_gain,
         head_warmup_steps=settings.head_warmup_steps,
         eval_strategy="steps",
@@ -75,10 +76,11 @@ def train_model(
         trust_remote_code=settings.trust_remote_code,
     )
     teacher = None
-    if distils:
+    if taught:
         before = load_masked_lm(start, trust_remote_code=settings.trust_remote_code)
         teacher = Teacher(before, num_old_tokens)
     trainer = MaskedLMTrainer(model, arguments, store=store, teacher=teacher)
+    trainer.facts["old_languages"] = keeping_line(settings)
     _train(trainer, folder, settings)
 
 

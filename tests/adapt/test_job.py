@@ -249,7 +249,9 @@ def test_scripts_are_aligned_after_pretraining(place: Path, tmp_path: Path) -> N
     assert any(not torch.equal(trained[key], model[key]) for key in model)
 
 
-def test_an_encoder_without_its_head_is_adapted(place: Path, tmp_path: Path, tiny_tokenizer) -> None:
+def test_an_encoder_without_its_head_is_adapted(
+    place: Path, tmp_path: Path, tiny_tokenizer, caplog: pytest.LogCaptureFixture
+) -> None:
     encoder = tmp_path / "encoder"
     save_encoder(encoder, fixtures.tiny_bert(len(tiny_tokenizer)).base_model, tiny_tokenizer)
     settings = make_settings(encoder, place / "new", new_pieces="200", max_steps="2")
@@ -258,8 +260,14 @@ def test_an_encoder_without_its_head_is_adapted(place: Path, tmp_path: Path, tin
     settings = make_settings(
         encoder, place / "new", new_pieces="200", max_steps="2", new_lm_head=True, head_warmup_steps=1
     )
+    caplog.clear()
     told = AdaptJob(settings, tmp_path / "out").run()
     assert told["held_out"]["wol_Latn"]["before"] is None
     grown = AutoModel.from_pretrained(tmp_path / "out" / "vocabulary")
     assert type(grown).__name__ == "BertModel" and len(grown.get_input_embeddings().weight) == 1000
-    assert "LM head: new" in (tmp_path / "out" / "model" / "README.md").read_text(encoding="utf-8")
+    card, report = (tmp_path / "out" / name for name in ("model/README.md", "report/report.md"))
+    assert "LM head: new" in card.read_text(encoding="utf-8")
+    # That nothing is distilled and nothing replayed is told wherever the result is.
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    told_in = ["\n".join(warned), card.read_text(encoding="utf-8"), report.read_text(encoding="utf-8")]
+    assert all("kept by nothing" in text and "LM head is new" in text for text in told_in)

@@ -30,7 +30,8 @@ def outcome_of(**changes: Any) -> dict[str, Any]:
         for code, standing in STANDING.items()
     }
     told = {"new": [-0.5, -0.6, -0.4], "replayed": [-0.5, -0.6, -0.4], "watched": [0.8, 0.7, 0.9]}
-    return {"held_out": held_out, "changes": {**told, **changes}, "left_out": [], "examples": {}}
+    rest = {"left_out": [], "keeping": "by replay", "examples": {}}
+    return {"held_out": held_out, "changes": {**told, **changes}, **rest}
 
 
 def page_of(folder: Path) -> str:
@@ -71,7 +72,8 @@ def test_the_first_lines_say_what_was_won_and_lost() -> None:
         "new languages: -0.500 [-0.600, -0.400] bits a character, mean of 1",
         "old, replayed languages: -0.500 [-0.600, -0.400] bits a character, mean of 1",
         "old, watched languages: +0.800 [+0.700, +0.900] bits a character, mean of 3",
+        "by replay",
     ]
-    assert len(outcome_lines(outcome_of(replayed=None))) == 2
-    (line,) = outcome_lines(outcome_of(new=None, replayed=None, watched=None))
+    assert len(outcome_lines(outcome_of(replayed=None))) == 3
+    (line, _) = outcome_lines(outcome_of(new=None, replayed=None, watched=None))
     assert "no LM head" in line

@@ -27,6 +27,7 @@ _TOLD = {
     "mask_rate": "mask rate",
     "lm_head": "LM head",
     "head_warmup": "first steps, of the LM head alone",
+    "old_languages": "languages of before",
     "mlm_weight": "weight of masked LM on the original text",
     "romanized_mlm_weight": "weight of masked LM on the romanised text",
     "seq_weight": "weight of the sentence contrast",

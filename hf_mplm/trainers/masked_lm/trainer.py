@@ -183,6 +183,8 @@ class MaskedLMTrainer(MplmTrainer):
         self._ids = LanguageIds.of(model, self.languages)
         if self._teacher is not None:
             self._teacher_ids = LanguageIds.of(self._teacher.teacher, self.languages, may_lack=True)
+        # What else the card tells, for who makes a trainer.
+        self.facts: dict[str, Any] = {}
         self._head_warmup = HeadWarmup(model, args.head_warmup_steps)
         self.add_callback(self._head_warmup)
         if args.stop_gain:
@@ -220,9 +222,9 @@ class MaskedLMTrainer(MplmTrainer):
         return loss
 
     def card_facts(self) -> dict[str, Any]:
-        """How the LM head was made, where it was, beside what every trainer tells."""
+        """How the LM head was made, where it was, and `facts`, beside what every trainer tells."""
         told = self._start_of_head or (self._record.get("origin") or {}).get(NEW_HEAD)
-        facts = {"lm_head": told, "head_warmup": self.args.head_warmup_steps}
+        facts = {"lm_head": told, "head_warmup": self.args.head_warmup_steps, **self.facts}
         return {**super().card_facts(), **{name: fact for name, fact in facts.items() if fact}}
 
     def _begin_record(self, checkpoint: Path | None) -> dict[str, Any]:
