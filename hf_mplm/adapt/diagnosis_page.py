@@ -79,13 +79,19 @@ def plan_lines(found: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
         plan (`Mapping`): what [`~hf_mplm.adapt.job.AdaptJob.plan`] returns.
     """
     languages = ", ".join(f"{code} ({about['sentences']:,})" for code, about in found["languages"].items())
+    aligned = []
+    if plan["align_steps"]:
+        aligned = [f"   then {plan['align_steps']:,} steps that align scripts, about {plan['align_hours']:.2g} hours"]
+    beside = f", and {', '.join(plan['benchmarks'])}, whose time is not known" if plan["benchmarks"] else ""
     return [
         f"1. diagnosis: {languages} sentences",
         *(f"   {line}" for line in found["advice"]["reasons"]),
         f"2. vocabulary: {plan['new_pieces']:,} new subwords" if plan["new_pieces"] else "2. vocabulary: as it is",
-        f"3. training: {plan['max_steps']:,} steps at most, about {plan['hours']:.2g} hours on this machine",
+        f"3. training: {plan['max_steps']:,} steps at most, {plan['passes']:.2g} passes over the new text, about "
+        f"{plan['hours']:.2g} hours on this machine",
         f"   {plan['keeping']}",
-        "4. report: the start and the result side by side",
+        *aligned,
+        f"4. report: the start and the result side by side, about {plan['report_hours']:.2g} hours{beside}",
         f"disk {plan['disk']:.2g} GB while it runs; memory {plan['memory']:.2g} GB, activations aside",
     ]
 

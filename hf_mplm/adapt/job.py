@@ -31,6 +31,7 @@ from .encoder_facts import EncoderFacts, describe_encoder
 from .keeping import is_unguarded, keeping_line
 from .outcome import measure_outcome, update_card
 from .outcome_page import bits_picture, outcome_page
+from .plan_text import measure_text
 from .reading import list_codes, read_options
 from .settings import AUTO, AdaptSettings
 from .training import align_model, shared_tokens, train_model
@@ -138,9 +139,22 @@ class AdaptJob:
         pieces = self._pieces(found)
         steps = self._steps(found)
         encoder = EncoderFacts(**{**found["encoder"], "languages": ()})
-        tokens = sum(about["tokens"] for about in found["languages"].values())
-        costs: Costs = estimate_costs(settings, encoder, new_pieces=pieces, steps=steps, tokens=tokens)
+        text = measure_text(settings, found)
+        costs: Costs = estimate_costs(
+            settings,
+            encoder,
+            new_pieces=pieces,
+            steps=steps,
+            tokens=text.new + text.replayed,
+            held_out=text.held_out,
+            watched=text.watched,
+        )
+        drawn = steps * settings.batch_size * settings.chunk_length
+        drawn *= 1 if settings.replay_corpus is None else 1 - settings.replay_share
         return {
+            "passes": drawn / max(1, text.new),
+            "align_steps": settings.align_steps if settings.align_scripts else 0,
+            "benchmarks": [] if settings.data_dir is None else list(settings.tasks),
             "new_pieces": pieces,
             "max_steps": steps,
             "replay": advice["replay"],

@@ -10,9 +10,9 @@ from typing import Any
 from hf_mplm.sample import iter_sample, sample_languages
 
 
-__all__ = ["watched_languages", "write_watched_text"]
+__all__ = ["MOST_WATCHED", "watched_languages", "write_watched_text"]
 
-_MOST = 8
+MOST_WATCHED = 8
 
 
 def watched_languages(found: Mapping[str, Any], trained: Iterable[str]) -> list[str]:
@@ -27,7 +27,7 @@ def watched_languages(found: Mapping[str, Any], trained: Iterable[str]) -> list[
     """
     have = set(sample_languages()).intersection(found["known"]).difference(trained)
     ranked = dict.fromkeys([*found["advice"]["replay"], "eng_Latn", *found["known"]])
-    return [code for code in ranked if code in have][:_MOST]
+    return [code for code in ranked if code in have][:MOST_WATCHED]
 
 
 def write_watched_text(folder: Path, codes: Iterable[str], holdout: int) -> Path:
