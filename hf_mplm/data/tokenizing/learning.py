@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import regex
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase
 
@@ -26,6 +27,12 @@ logger = logging.getLogger(__name__)
 # A letter for each old token, none of which is white space, a surrogate or a character that text is likely to hold.
 _FIRST_LETTER = 0x10000
 _AT_ONCE = 1000
+_SPACE = "▁"
+# As SentencePiece parts words from signs: what belongs to a script is of a word, as are digits and joiners.
+_OF_WORD = r"\p{L}\p{M}\p{N}\p{Cf}\P{Script=Common}"
+_UNIT = regex.compile(rf"{_SPACE}?[{_OF_WORD}]+|{_SPACE}?[^{_SPACE}{_OF_WORD}]+|{_SPACE}")
+# The share of occurrences from which on characters stay spelled in bytes, or unknown, as in training a tokenizer.
+_CHARACTER_COVERAGE = 0.9995
 
 Value = TypeVar("Value")
 
@@ -38,7 +45,9 @@ def learn_tokens(
     Old tokens keep their ids, and text in which no new token applies is cut as before: the new merges of a BPE come
     after all old ones, and WordPiece takes the longest match. New merges join *old tokens*, as the old vocabulary cuts
     the text: `tokenizers` trains them on words in which each old token is one letter. A BPE that was trained on the
-    text alone would have merges of parts that the old merges never leave behind.
+    text alone would have merges of parts that the old merges never leave behind. Characters that a BPE has as bytes
+    alone (mmBERT), or not at all, become tokens first, the most frequent ones first, and are joined as characters. No
+    new token holds a space, but for one at its beginning.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): the tokenizer to extend.
@@ -81,14 +90,20 @@ def learn_tokens(
 
 
 def _count_words(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Counter[str]:
-    """The words of a text as the tokenizer's own normaliser and splitting make them."""
-    backend = tokenizer.backend_tokenizer
+    """The words of a text as the tokenizer's own normaliser and splitting make them, and never more than a word."""
+    # A tokenizer that writes spaces as letters need not split at them: a sentence may be one word to it.
+    writes_spaces = any(_SPACE in word for word in _split(tokenizer, "a b"))
     words: Counter[str] = Counter()
     for text in texts:
-        normal = backend.normalizer.normalize_str(text) if backend.normalizer else text
-        split = backend.pre_tokenizer.pre_tokenize_str(normal) if backend.pre_tokenizer else [(normal, (0, 0))]
-        words.update(word for word, _ in split)
+        for word in _split(tokenizer, text):
+            words.update(_UNIT.findall(word) if writes_spaces else [word])
     return words
+
+
+def _split(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
+    backend = tokenizer.backend_tokenizer
+    normal = backend.normalizer.normalize_str(text) if backend.normalizer else text
+    return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal)] if backend.pre_tokenizer else [normal]
 
 
 def _learn_merges(
@@ -99,14 +114,16 @@ def _learn_merges(
     num_new: int,
     min_count: int,
 ) -> list[str]:
+    known = vocabulary_of(model)
+    characters = dict.fromkeys(_frequent_characters(words, known, min_count)[:num_new])
     letters: dict[str, str] = {}
     spelled: Counter[str] = Counter()
-    unknown = tokenizer.unk_token
     for word, count in words.items():
-        parts = (part.value for part in tokenizer.backend_tokenizer.model.tokenize(word))
-        for is_unknown, run in groupby(parts, key=lambda part: part == unknown):
-            if not is_unknown:  # nothing is learned across an unknown character
-                spelled["".join(letters.setdefault(part, chr(_FIRST_LETTER + len(letters))) for part in run)] += count
+        for is_left_out, run in groupby(word, key=lambda one: one not in known and one not in characters):
+            if not is_left_out:  # nothing is learned across a character that is no token
+                parts = _parts("".join(run), tokenizer, characters)
+                spelling = (letters.setdefault(part, chr(_FIRST_LETTER + len(letters))) for part in parts)
+                spelled["".join(spelling)] += count
     tokens = {letter: part for part, letter in letters.items()}
 
     def merges_into_new_tokens(trained: Tokenizer) -> dict[str, tuple[str, str]]:
@@ -121,10 +138,36 @@ def _learn_merges(
     make: Callable[[int], Any] = lambda size: trainers.BpeTrainer(  # noqa: E731
         vocab_size=len(letters) + size, min_frequency=min_count, show_progress=False
     )
-    merges = _train_until_enough(Tokenizer(models.BPE()), make, spelled, merges_into_new_tokens, num_new)
+    room = num_new - len(characters)
+    merges = _train_until_enough(Tokenizer(models.BPE()), make, spelled, merges_into_new_tokens, room) if room else {}
     as_text = bool(model["merges"]) and isinstance(model["merges"][0], str)
     model["merges"].extend(" ".join(pair) if as_text else list(pair) for pair in merges.values())
-    return list(merges)
+    return [*characters, *merges]
+
+
+def _frequent_characters(words: Counter[str], known: Container[str], min_count: int) -> list[str]:
+    """Characters that a vocabulary lacks, the most frequent first, as far as they cover nearly all occurrences."""
+    counts: Counter[str] = Counter()
+    for word, count in words.items():
+        for character in word:
+            if character not in known:
+                counts[character] += count
+    chosen, covered, total = [], 0, sum(counts.values())
+    for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if count < min_count or covered >= _CHARACTER_COVERAGE * total:
+            break
+        chosen.append(character)
+        covered += count
+    return chosen
+
+
+def _parts(word: str, tokenizer: PreTrainedTokenizerBase, characters: Container[str]) -> Iterator[str]:
+    """What a word is cut into by the old vocabulary, and by the characters that are new."""
+    for is_new, run in groupby(word, key=lambda one: one in characters):
+        if is_new:
+            yield from run
+        else:
+            yield from (part.value for part in tokenizer.backend_tokenizer.model.tokenize("".join(run)))
 
 
 def _learn_word_pieces(

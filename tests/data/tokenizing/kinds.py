@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def byte_fallback_bpe(lines: Sequence[str], vocab_size: int = 500) -> PreTrained
     # Words with the space before them, so that no merge crosses a space.
     words = [f"▁{word}" for line in lines for word in line.split()]
     backend.train_from_iterator(words, trainer)
+    state = json.loads(backend.to_str())
+    # The trainer adds bytes as special tokens; in such vocabularies they are ordinary ones.
+    state["added_tokens"] = [token for token in state["added_tokens"] if token["content"] in SPECIALS]
+    backend = Tokenizer.from_str(json.dumps(state))
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     return PreTrainedTokenizerFast(tokenizer_object=backend, **dict(zip(_ROLES, SPECIALS)))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from hf_mplm.data.tokenizing.backend import backend_state, merges_of, write_backend
 from hf_mplm.data.tokenizing.learning import learn_tokens
 from hf_mplm.data.tokenizing.similarity import similar_tokens
+from hf_mplm.data.tokenizing.tokenizers import extend_tokenizer, train_tokenizer
 from tests.data.tokenizing.kinds import byte_fallback_bpe, byte_level_bpe, word_piece
 from tests.fixtures import corpus_lines
 
@@ -39,6 +41,63 @@ def test_new_tokens_are_used_and_old_text_is_cut_as_before(kind: str, tmp_path: 
     # Text in which no new token applies keeps its ids.
     same = [(a, b) for a, b in zip(old(OLD)["input_ids"], new(OLD)["input_ids"]) if not set(b) & fresh]
     assert same and all(a == b for a, b in same)
+
+
+def _decoded(tokenizer: PreTrainedTokenizerBase, lines: list[str]) -> list[str]:
+    ids = tokenizer(lines, add_special_tokens=False)["input_ids"]
+    return [tokenizer.decode(row, clean_up_tokenization_spaces=False) for row in ids]
+
+
+@pytest.mark.parametrize("kind", ["byte_level", "byte_fallback", "word_piece", "unigram"])
+def test_text_comes_back_as_exactly_as_before(kind: str, tmp_path: Path) -> None:
+    third = [line for _, line in corpus_lines("hin_Deva", "tha_Thai")]
+    if kind == "unigram":
+        old = train_tokenizer(OLD, tmp_path / "old", vocab_size=220, num_threads=1, seed_sentencepiece_size=5000)
+        learned = train_tokenizer(
+            NEW, tmp_path / "learned", vocab_size=90, num_threads=1, seed_sentencepiece_size=5000
+        )
+        new = extend_tokenizer(old, learned, tmp_path / "new")
+    else:
+        old = _make(kind, tmp_path / "old")
+        new = learn_tokens(old, NEW, tmp_path / "new", num_new=120)
+    assert third
+    assert _decoded(new, OLD) == _decoded(old, OLD)
+    assert _decoded(new, third) == _decoded(old, third)
+    if kind.startswith("byte"):  # which lose nothing
+        assert _decoded(old, [*OLD, *NEW, *third]) == [*OLD, *NEW, *third]
+        assert _decoded(new, NEW) == NEW
+    else:  # characters that are known now are there, all others as before
+        bare = ["".join(text.split()) for text in NEW]
+        back = ["".join(text.split()) for text in _decoded(new, NEW)]
+        whole = [text for text, one in zip(back, bare) if text == one]
+        assert len(whole) > len(NEW) / 2 > sum(new.unk_token in text for text in back)
+
+
+def test_characters_that_were_bytes_become_pieces_and_merges_join_them(tmp_path: Path) -> None:
+    old = byte_fallback_bpe(OLD)
+    new = learn_tokens(old, NEW, tmp_path / "new", num_new=120)
+    fresh = set(new.get_vocab()) - set(old.get_vocab())
+    letters = {character for line in NEW for character in line if character.isalpha()}
+    common = {letter for letter in letters if sum(line.count(letter) for line in NEW) > 20}
+    assert common and common <= fresh
+    assert not [token for token in fresh if "<0x" in token]
+    assert any(len(token) > 2 and set(token) <= letters for token in fresh)
+    # With room for a few alone, the most frequent characters come first, and the rest of them stay bytes.
+    few = learn_tokens(old, NEW, tmp_path / "few", num_new=3)
+    counted = Counter(character for line in NEW for character in line if character in letters)
+    assert set(few.get_vocab()) - set(old.get_vocab()) == {letter for letter, _ in counted.most_common(3)}
+    assert _decoded(few, NEW) == NEW
+
+
+def test_no_new_token_crosses_a_word(tmp_path: Path) -> None:
+    text = [line for _, line in corpus_lines("swh_Latn")]
+    old = byte_fallback_bpe(OLD)
+    new = learn_tokens(old, text, tmp_path / "new", num_new=60)
+    fresh = set(new.get_vocab()) - set(old.get_vocab())
+    assert len(fresh) == 60 and any(token.startswith("▁") for token in fresh)
+    assert not [token for token in fresh if "▁" in token[1:]]
+    # Nor is a word joined with the sign behind it.
+    assert not [token for token in fresh if len({character.isalnum() for character in token.strip("▁")}) > 1]
 
 
 def test_merges_of_the_text_alone_would_shorten_it_less(tmp_path: Path) -> None:
