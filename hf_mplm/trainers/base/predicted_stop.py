@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from transformers import TrainerCallback
+
+from hf_mplm._lists import as_list
 
 from .learning_curve import LearningCurve, fit_curve
 
@@ -15,6 +19,7 @@ __all__ = ["PredictedStopCallback"]
 logger = logging.getLogger(__name__)
 
 _LOSS = "eval_loss_macro"
+_OF_LANGUAGE = "eval_loss_{}"
 
 
 class PredictedStopCallback(TrainerCallback):
@@ -28,10 +33,13 @@ class PredictedStopCallback(TrainerCallback):
 
     Args:
         gain (`float`): in nats.
+        languages (`Sequence[str]`, *optional*): codes by whose mean loss it goes, where they have held-out text; all
+            by default.
     """
 
-    def __init__(self, gain: float) -> None:
+    def __init__(self, gain: float, languages: Sequence[str] | None = None) -> None:
         self.gain = gain
+        self.languages = None if languages is None else as_list(languages)
 
     def is_over(self, curve: LearningCurve, step: int, max_steps: int) -> bool:
         """Whether neither the steps that are left nor as many as were done would gain enough.
@@ -49,20 +57,20 @@ class PredictedStopCallback(TrainerCallback):
         Args:
             state (`transformers.TrainerState`): of the checkpoint.
         """
-        curve = _curve(state)
+        curve = self._curve(state)
         return curve is not None and self.is_over(curve, state.global_step, state.max_steps)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Fit, tell, and end the run where nothing is to be gained."""
         step = state.global_step
-        curve = _curve(state) if step < state.max_steps else None
+        curve = self._curve(state) if step < state.max_steps else None
         if curve is None:
             return
         left = curve.gain(step, state.max_steps)
         stops = self.is_over(curve, step, state.max_steps)
         logger.info(
             "held-out loss %.4f at step %s; predicted %.4f at %s, with %.4f as its floor%s",
-            _points(state)[step],
+            self._points(state)[step],
             f"{step:,}",
             curve.at(state.max_steps),
             f"{state.max_steps:,}",
@@ -74,12 +82,16 @@ class PredictedStopCallback(TrainerCallback):
         if stops:
             control.should_training_stop = True
 
+    def _loss(self, entry: Mapping[str, Any]) -> float:
+        losses = [entry[name] for code in self.languages or () if (name := _OF_LANGUAGE.format(code)) in entry]
+        return float(fmean(losses) if losses else entry[_LOSS])
 
-def _points(state: Any) -> dict[int, float]:
-    return {entry["step"]: entry[_LOSS] for entry in state.log_history if _LOSS in entry and entry["step"] > 0}
+    def _points(self, state: Any) -> dict[int, float]:
+        return {
+            entry["step"]: self._loss(entry) for entry in state.log_history if _LOSS in entry and entry["step"] > 0
+        }
 
-
-def _curve(state: Any) -> LearningCurve | None:
-    """The curve of a run that has just been evaluated."""
-    points = _points(state)
-    return fit_curve(list(points), list(points.values())) if state.global_step in points else None
+    def _curve(self, state: Any) -> LearningCurve | None:
+        """The curve of a run that has just been evaluated."""
+        points = self._points(state)
+        return fit_curve(list(points), list(points.values())) if state.global_step in points else None

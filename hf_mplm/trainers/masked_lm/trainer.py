@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerState
 
+from hf_mplm._lists import as_list
 from hf_mplm.data.batches.collators import DataCollatorForMaskedLM
 from hf_mplm.data.batches.schedules import Schedule
 from hf_mplm.data.tokenizing.tokenizers import load_tokenizer
@@ -45,8 +46,8 @@ class MaskedLMTrainingArguments(MplmTrainingArguments):
         distill_weight (`float`, *optional*, defaults to 0): weight of the divergence from the predictions of the model
             that the run started from, see [`~hf_mplm.losses.distillation_loss`]; the trainer's `teacher` is needed.
         stop_gain (`float`, *optional*, defaults to 0): end the run before `max_steps` once the held-out curve predicts
-            that the steps that are left would lower the loss by less, in nats; see
-            [`~hf_mplm.trainers.base.predicted_stop.PredictedStopCallback`]. 0 never does.
+            that the steps that are left would lower the loss by less, in nats, of the languages that are not replayed;
+            see [`~hf_mplm.trainers.base.predicted_stop.PredictedStopCallback`]. 0 never does.
     """
 
     mask_rate: str = field(
@@ -188,7 +189,7 @@ class MaskedLMTrainer(MplmTrainer):
         self._head_warmup = HeadWarmup(model, args.head_warmup_steps)
         self.add_callback(self._head_warmup)
         if args.stop_gain:
-            self.add_callback(PredictedStopCallback(args.stop_gain))
+            self.add_callback(self._predicted_stop())
 
     def collator_arguments(
         self, args: Any, model: PreTrainedModel, processing_class: PreTrainedTokenizerBase | None
@@ -209,8 +210,15 @@ class MaskedLMTrainer(MplmTrainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         state = TrainerState.load_from_json(str(Path(resume_from_checkpoint) / STATE_NAME))
-        if self.args.stop_gain and PredictedStopCallback(self.args.stop_gain).has_stopped(state):
+        if self.args.stop_gain and self._predicted_stop().has_stopped(state):
             self.args.max_steps = state.global_step
+
+    def _predicted_stop(self) -> PredictedStopCallback:
+        """By the languages that the run is for: the replayed ones have little to gain, and would end it early."""
+        replayed = as_list(self.args.replay_languages or [])
+        return PredictedStopCallback(
+            self.args.stop_gain, [code for code in self.languages if code not in replayed] or None
+        )
 
     # Overridden because gradients of the encoder must be gone before they are clipped together with the head's.
     def training_step(

@@ -79,6 +79,35 @@ def test_a_run_ends_when_its_curve_is_at_its_floor_and_not_before() -> None:
     assert stopped_at(fast, 1e-9, 10_000) is None
 
 
+def test_a_run_goes_on_while_the_languages_that_it_is_for_still_gain() -> None:
+    """One of four languages is new and learns; the mean over all hides it."""
+    new, old = curve(1.0, 12.0, 0.35), np.full(len(STEPS), 3.0)
+
+    def stops(gain: float, languages: list[str] | None) -> bool:
+        callback = PredictedStopCallback(gain, languages)
+        history = [
+            {
+                "step": step,
+                "eval_loss_wol_Latn": fresh,
+                **{f"eval_loss_{code}": known for code in ("swh_Latn", "ell_Grek", "ukr_Cyrl")},
+                "eval_loss_macro": (fresh + 3 * known) / 4,
+            }
+            for step, fresh, known in zip(STEPS.tolist(), new.tolist(), old.tolist())
+        ]
+        state = SimpleNamespace(log_history=history, global_step=int(STEPS[-1]), max_steps=int(2 * STEPS[-1]))
+        control = TrainerControl()
+        callback.on_evaluate(None, state, control)
+        assert callback.has_stopped(state) == bool(control.should_training_stop)
+        return bool(control.should_training_stop)
+
+    # What is left of the new one's curve, of which the mean shows a quarter.
+    left = float(12.0 * (STEPS[-1] ** -0.35 - (2 * STEPS[-1]) ** -0.35))
+    assert stops(left / 2, None) and not stops(left / 2, ["wol_Latn"])
+    assert stops(2 * left, ["wol_Latn"])
+    # A language without held-out text says nothing; where none says anything, the mean does.
+    assert not stops(left / 2, ["wol_Latn", "bam_Latn"]) and stops(left / 2, ["bam_Latn"])
+
+
 def test_the_last_steps_of_a_schedule_do_not_end_a_run_that_learns() -> None:
     """Few steps are left, which gain little; as many again as were done would gain more."""
     assert stopped_at(curve(1.0, 10.0, 0.3), 0.01, 1001) is None

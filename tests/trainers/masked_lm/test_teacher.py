@@ -149,6 +149,23 @@ def test_a_run_that_ended_by_prediction_stays_at_its_end(
     assert largest_difference(weights(before.model), weights(whole.model)) == 0
 
 
+@pytest.mark.parametrize(("replayed", "left"), [(CODES[1:], CODES[:1]), (None, CODES), (CODES[0], CODES[1:])])
+def test_a_stop_goes_by_the_languages_that_are_not_replayed(
+    replayed, left: list[str], tiny_tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    trainer = make_trainer(
+        fixtures.tiny_xlm_roberta(len(tiny_tokenizer)),
+        tiny_tokenizer,
+        tmp_path,
+        stop_gain=0.01,
+        eval_strategy="steps",
+        eval_steps=1,
+        replay_languages=replayed,
+    )
+    (stop,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, PredictedStopCallback)]
+    assert stop.languages == left
+
+
 def test_a_stop_needs_held_out_losses(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="eval_strategy steps"):
         make_args(tmp_path, stop_gain=0.1)
