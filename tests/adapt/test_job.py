@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -103,6 +104,28 @@ class Killed(BaseException):
     pass
 
 
+def dies_after(function: Callable) -> Callable:
+    """It has done its work, of which nothing is finished yet."""
+
+    def dying(*args: object, **kwargs: object) -> None:
+        function(*args, **kwargs)
+        raise Killed
+
+    return dying
+
+
+def dies_in_step(number: int, kind: type = training.MaskedLMTrainer) -> Callable:
+    """In the middle of a training, behind a checkpoint."""
+    step = kind.training_step
+
+    def dying(trainer: training.MaskedLMTrainer, *args: object, **kwargs: object) -> torch.Tensor:
+        if trainer.state.global_step == number - 1:
+            raise Killed
+        return step(trainer, *args, **kwargs)
+
+    return dying
+
+
 def test_killed_in_every_stage_and_run_again_it_ends_the_same(
     place: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,29 +134,13 @@ def test_killed_in_every_stage_and_run_again_it_ends_the_same(
     def run() -> None:
         AdaptJob(settings_of(place), output).run()
 
-    def dies_after(function):
-        def dying(*args, **kwargs):
-            function(*args, **kwargs)
-            raise Killed
-
-        return dying
-
-    # Each has done its work, of which nothing is finished yet.
     for name in ("diagnose", "extend_encoder", "prepare_store"):
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(job, name, dies_after(getattr(job, name)))
             run()
     assert not (output / "model").exists()
-    # In the middle of training, behind a checkpoint.
-    step = training.MaskedLMTrainer.training_step
-
-    def dies_in_step_five(trainer, *args, **kwargs):
-        if trainer.state.global_step == 4:
-            raise Killed
-        return step(trainer, *args, **kwargs)
-
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(training.MaskedLMTrainer, "training_step", dies_in_step_five)
+        patch.setattr(training.MaskedLMTrainer, "training_step", dies_in_step(5))
         run()
     assert (output / "model.making" / "run" / "checkpoint-4").is_dir()
     # Trained, and not yet in its place; and measured, and not yet written.
@@ -145,6 +152,40 @@ def test_killed_in_every_stage_and_run_again_it_ends_the_same(
     run()
     for file in FILES:
         assert (output / file).read_bytes() == (whole / file).read_bytes(), file
+
+
+@pytest.mark.slow
+def test_killed_under_distillation_and_in_alignment_it_ends_the_same(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("uroman")
+    corpus = write_text(tmp_path / "new", {"ell_Grek": sample_lines("ell_Grek", 60)})
+    small = {"new_pieces": "0", "max_steps": "4", "evaluations": 4, "align_scripts": True, "align_steps": 4}
+    settings = make_settings(place / "encoder", corpus, **small)
+    AdaptJob(settings, tmp_path / "whole").run()
+    output = tmp_path / "killed"
+
+    def dies(module: object, name: str, dying: Callable) -> None:
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(module, name, dying)
+            AdaptJob(settings, output).run()
+
+    dies(training.MaskedLMTrainer, "training_step", dies_in_step(3))
+    assert (output / "trained.making" / "run" / "checkpoint-2").is_dir()
+    dies(job, "prepare_pair_store", dies_after(job.prepare_pair_store))
+    assert (output / "trained").is_dir() and (output / "pairs").is_dir() and not (output / "model").exists()
+    aligning = training.ScriptAlignmentTrainer
+    dies(aligning, "training_step", dies_in_step(3, aligning))
+    assert (output / "model.making" / "run" / "checkpoint-2").is_dir()
+    dies(job, "align_model", dies_after(job.align_model))
+    assert not (output / "model").exists()
+    AdaptJob(settings, output).run()
+    # The start was distilled, and the scripts aligned.
+    for folder, term in (("trained", "distillation_loss"), ("model", "seq_loss")):
+        state = json.loads((output / folder / "trainer_state.json").read_text(encoding="utf-8"))
+        assert any(term in entry for entry in state["log_history"])
+    for file in ("trained/model.safetensors", "model/model.safetensors", "report/outcome.json", "report/report.md"):
+        assert (output / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
 
 
 def test_done_again_nothing_is_made_and_other_settings_are_refused(
