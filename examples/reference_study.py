@@ -3,11 +3,10 @@
     python -m examples.reference_study --model MODEL --data DATA --output study
     python -m examples.reference_study --model MODEL --data DATA --output study --size small
 
-MODEL is a masked-LM checkpoint. DATA has folders in the benchmarks' own formats: `sib200`, `tatoeba`, `ud`, and `udhr` (a
-file a language). Every step is a command of `hf-mplm`, which is printed and goes on where it was stopped, and so does
-this one. `OUTPUT/findings.md` is written anew whenever there is more to tell: a line for each
-measure of each claim, with its 95 % intervals over languages and over seeds, and a verdict by one rule, which stands
-above the table.
+MODEL is a masked-LM checkpoint. DATA has folders in the benchmarks' own formats: `sib200`, `tatoeba`, `ud`, and `udhr`
+(a file a language). Every step is a command of `hf-mplm`, which is printed and goes on where it was stopped, and so
+does this one. `OUTPUT/findings.md` is written anew whenever there is more to tell: a line for each measure of each
+claim, with its 95 % intervals over languages and over seeds, and a verdict by one rule, which stands above the table.
 """
 
 from __future__ import annotations

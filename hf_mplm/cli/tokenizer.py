@@ -73,6 +73,10 @@ class ExtendArguments(ReadingArguments):
     max_new_pieces: int | None = field(default=None, metadata={"help": "add the most probable so many pieces only"})
     seed: int = field(default=0, metadata={"help": "seed of `--initialization normal` and of the text that is drawn"})
     num_threads: int = field(default=4, metadata={"help": "threads that learn the pieces of a Unigram model"})
+    new_lm_head: bool = field(
+        default=False,
+        metadata={"help": "the model was saved without its LM head (E5, LaBSE, MiniLM), and so is the result"},
+    )
     overwrite: bool = field(default=False, metadata={"help": "replace a model that was extended with something else"})
     trust_remote_code: bool = field(
         default=False,
@@ -91,6 +95,10 @@ class TrimArguments(ReadingArguments):
     keep_top: int = field(default=0, metadata={"help": "keep so many of the vocabulary's most frequent ones besides"})
     characters: Literal["all", "text"] = field(
         default="all", metadata={"help": "single characters that stay: all, or those of the text, which is smaller"}
+    )
+    new_lm_head: bool = field(
+        default=False,
+        metadata={"help": "the model was saved without its LM head (E5, LaBSE, MiniLM), and so is the result"},
     )
     overwrite: bool = field(default=False, metadata={"help": "replace a model that was cut to something else"})
     trust_remote_code: bool = field(

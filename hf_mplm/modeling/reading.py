@@ -168,7 +168,9 @@ def load_with_head(
         raise ValueError(
             f"{name_or_path} lacks {', '.join(missing[:4])}{', ...' if len(missing) > 4 else ''}, which would be "
             "drawn at random: it is no masked-LM checkpoint. For an encoder saved without its LM head give the one "
-            "that it came from, or have a head made: --new_lm_head (new_head=True), with --head_warmup_steps 200"
+            "that it came from; give --new_lm_head (new_head=True) where there is this flag; or have a head made and "
+            f"trained first: hf-mplm pretrain --model {name_or_path} --new_lm_head --head_warmup_steps 200 "
+            "--method mlm --store STORE --output OUTPUT"
         )
     # Layers that the configuration does not count would vanish silently.
     layers = re.compile(rf"^{re.escape(model.base_model_prefix)}\.(encoder\.)?layers?\.\d+\.")

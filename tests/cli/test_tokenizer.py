@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, XLMRobertaModel
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertModel, XLMRobertaModel
 
 from hf_mplm.cli.main import main
 from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
@@ -169,3 +170,46 @@ def test_extend_learns_from_a_corpus(
     assert tokenizer.unk_token_id in tokenizer(line)["input_ids"]
     assert grown.unk_token_id not in grown(line)["input_ids"]
     assert AutoModelForMaskedLM.from_pretrained(output).config.vocab_size == len(grown)
+
+
+@pytest.mark.parametrize("verb", ["extend", "trim"])
+def test_an_encoder_without_its_head_is_grown_and_cut_and_stays_one(
+    verb: str, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, output = tmp_path / "base", tmp_path / "output"
+    lines = [line for _, line in corpus_lines("eng_Latn", "deu_Latn")]
+    tokenizer = word_piece(lines, tmp_path / "pieces")
+    tokenizer.save_pretrained(base)
+    torch.manual_seed(0)
+    encoder = BertModel(tiny_bert(len(tokenizer)).config).eval()
+    encoder.save_pretrained(base)
+    command = ["tokenizer", verb, "--model", str(base), "--corpus", str(tiny_corpus), "--output", str(output)]
+    command += ["--languages", "kat_Geor"] if verb == "extend" else ["--languages", "deu_Latn"]
+    command += ["--max_new_pieces", "50"] if verb == "extend" else []
+    assert main(command) == 2
+    assert "give --new_lm_head" in capsys.readouterr().err
+    assert main([*command, "--new_lm_head"]) == 0
+    printed = capsys.readouterr().out
+    made, report = AutoModel.from_pretrained(output, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    new = AutoTokenizer.from_pretrained(output)
+    assert made.config.vocab_size == len(new) != len(tokenizer)
+    assert made.config.architectures == ["BertModel"]
+    assert torch.equal(made.pooler.dense.weight, encoder.pooler.dense.weight)
+    # Text of kept subwords has the states that it had.
+    line = next(line for _, line in corpus_lines("deu_Latn"))
+    with torch.no_grad():
+        states = [
+            one(**cut([line], return_tensors="pt")).last_hidden_state
+            for one, cut in ((encoder, tokenizer), (made, new))
+        ]
+    assert torch.equal(*states)
+    if verb == "trim":
+        # Without the head, which is not there, and the pooler, which is kept and not used.
+        size = sum(value.numel() for name, value in made.named_parameters() if not name.startswith("pooler"))
+        assert f"million parameters {size / 1e6:.1f} million" in printed
+        assert json.loads((output / "trimming_report.json").read_text())["parameters_after"] == size
+    # One that has its head keeps it, and the flag is refused.
+    tiny_bert(len(tokenizer)).save_pretrained(base)
+    assert main([*command, "--new_lm_head", "--overwrite"]) == 2
+    assert "has an LM head already" in capsys.readouterr().err

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from hf_mplm.cli.pretrain import make_parser
 from hf_mplm.modeling import load_masked_lm
 from hf_mplm.modeling.new_head import head_parameters, set_unigram_bias
 
@@ -28,8 +30,12 @@ def headless(architecture: Architecture, tmp_path: Path) -> Path:
 
 
 def test_without_the_flag_it_is_refused_and_the_flag_named(headless: Path) -> None:
-    with pytest.raises(ValueError, match=r"saved without its LM head.*--new_lm_head"):
+    with pytest.raises(ValueError, match=r"saved without its LM head.*--new_lm_head") as caught:
         load_masked_lm(headless)
+    # Verbs that lack the flag (`hf-mplm quickstart --model`) show the same words, so that they hold a whole line.
+    (line,) = re.findall(r"hf-mplm (pretrain [^;]*--output \S+)", str(caught.value))
+    arguments, _ = make_parser().parse(line.split()[1:])
+    assert arguments.new_lm_head and arguments.model == str(headless)
 
 
 def test_the_transform_is_the_identity_but_for_mean_and_length(architecture: Architecture, headless: Path) -> None:

@@ -8,8 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from hf_mplm.data.corpus.corpora import find_files, iter_corpus
 from hf_mplm.data.corpus.plan import check_unchanged, make_plan
@@ -24,6 +23,8 @@ from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.modeling.vocabulary import VocabularyExtension, extend_vocabulary
 from hf_mplm.trainers.base.sources import model_digest
+
+from .saving import save_weights
 
 
 __all__ = ["extend_encoder", "extension_job"]
@@ -122,10 +123,7 @@ def extend_encoder(
             new = _learn(kind, old, texts(report), folder, max_new_pieces, seed, num_threads)
         similar = similar_tokens(new, texts(), old, seed=seed) if initialization == "similar" else None
         extension = extend_vocabulary(weights, old, new, initialization=initialization, seed=seed, similar=similar)
-        if new_lm_head:
-            _save_encoder(weights, folder)
-        else:
-            weights.save_pretrained(folder)
+        save_weights(weights, folder, new_lm_head=new_lm_head)
         if files:
             check_unchanged(plan, files)
 
@@ -151,14 +149,6 @@ def extension_job(output: Path, command: str, anew: str = "repeat this command w
         inputs="model, text and settings",
         anew=anew,
     )
-
-
-def _save_encoder(model: PreTrainedModel, folder: Path) -> None:
-    """Write the encoder of a masked-LM model as its stock class."""
-    with torch.device("meta"):
-        encoder: Any = AutoModel.from_config(model.config, trust_remote_code=False)
-    encoder.load_state_dict(model.base_model.state_dict(), assign=True)
-    encoder.save_pretrained(folder)
 
 
 def _learn(

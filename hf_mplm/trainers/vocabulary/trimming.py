@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch import nn
+from transformers import PreTrainedTokenizerBase
 
 from hf_mplm.data.corpus.corpora import CorpusRow, find_files, iter_corpus
 from hf_mplm.data.corpus.plan import check_unchanged, make_plan
@@ -21,6 +22,8 @@ from hf_mplm.jobs.job import Job, make_folder
 from hf_mplm.modeling.stock import load_masked_lm
 from hf_mplm.modeling.vocabulary import trim_vocabulary
 from hf_mplm.trainers.base.sources import model_digest
+
+from .saving import save_weights, what_is_saved
 
 
 __all__ = ["TrimReport", "trim_encoder"]
@@ -58,6 +61,7 @@ def trim_encoder(
     min_count: int = 1,
     keep_top: int = 0,
     characters: str = "all",
+    new_lm_head: bool = False,
     trust_remote_code: bool = False,
     overwrite: bool = False,
     report: CorpusReport | None = None,
@@ -77,6 +81,8 @@ def trim_encoder(
         keep_top (`int`, *optional*, defaults to 0): keep so many of the vocabulary's most frequent ones besides.
         characters (`str`, *optional*, defaults to `"all"`): the single characters that stay: `"all"`, or those of the
             `"text"`, by which other scripts become unknown.
+        new_lm_head (`bool`, *optional*, defaults to `False`): the model is an encoder that was saved without its LM
+            head, and so is the result: training makes the head.
         trust_remote_code (`bool`, *optional*, defaults to `False`): whether code that comes with it may run.
         overwrite (`bool`, *optional*, defaults to `False`): replace a model that was cut to something else.
         report (`CorpusReport`, *optional*): receives what was read and what was left out.
@@ -112,7 +118,7 @@ def trim_encoder(
     )
 
     def trim(folder: Path) -> None:
-        weights = load_masked_lm(model, trust_remote_code=trust_remote_code)
+        weights = load_masked_lm(model, new_head=new_lm_head, trust_remote_code=trust_remote_code)
         rows = watch(iter_corpus(corpus, **asdict(options), report=report))
         before, sentences = _count(old, rows)
         if not before:
@@ -120,9 +126,10 @@ def trim_encoder(
         counts = np.sum(list(before.values()), axis=0)
         trimmed = choose_tokens(old, counts, min_count=min_count, keep_top=keep_top, characters=characters)
         new = write_trimmed_tokenizer(old, trimmed, folder)
-        size = _parameters(weights)
+        size = _parameters(what_is_saved(weights, new_lm_head=new_lm_head))
         trim_vocabulary(weights, trimmed.kept.tolist(), new, old_size=trimmed.num_old)
-        weights.save_pretrained(folder)
+        save_weights(weights, folder, new_lm_head=new_lm_head)
+        smaller = _parameters(what_is_saved(weights, new_lm_head=new_lm_head))
         if set(np.flatnonzero(counts)) <= set(trimmed.kept.tolist()):
             after = {language: ids[trimmed.kept] for language, ids in before.items()}
         else:  # rarer subwords were cut, so that their words fall apart otherwise
@@ -138,7 +145,7 @@ def trim_encoder(
             }
             for language in sorted(before)
         }
-        write_json(folder / _REPORT, asdict(TrimReport(len(old), len(new), size, _parameters(weights), languages)))
+        write_json(folder / _REPORT, asdict(TrimReport(len(old), len(new), size, smaller, languages)))
 
     make_folder(job, plan, trim, overwrite=overwrite)
     return TrimReport(**read_json(output / _REPORT))
@@ -172,5 +179,5 @@ def _unknown(counts: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> int:
     return 0 if tokenizer.unk_token_id is None else int(counts[tokenizer.unk_token_id])
 
 
-def _parameters(model: PreTrainedModel) -> int:
+def _parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
