@@ -149,8 +149,8 @@ class AdaptJob:
             held_out=text.held_out,
             watched=text.watched,
         )
-        drawn = steps * settings.batch_size * settings.chunk_length
-        drawn *= 1 if settings.replay_corpus is None else 1 - settings.replay_share
+        share = 1.0 if settings.replay_corpus is None else 1 - settings.replay_share
+        drawn = share * steps * settings.batch_size * settings.chunk_length
         return {
             "passes": drawn / max(1, text.new),
             "align_steps": settings.align_steps if settings.align_scripts else 0,
