@@ -1,6 +1,7 @@
 """Extracting static embeddings: targets a second over all epochs against the published way, and memory by corpus size.
 
-    python -m benchmarks.static_extract --sentences 400 [--memory]
+    python -m benchmarks.static_extract --sentences 400
+    python -m benchmarks.static_extract --memory --layers 2 --layer 1
 
 The published way reads every sentence again in every epoch, 128 at a time as they come, runs all layers, and goes
 through the targets in a Python loop, with a lookup for each of the negatives and torch's SparseAdam. Ours is the whole
@@ -8,7 +9,9 @@ of `extract_static`: words counted, sentences encoded once up to the layer, cont
 one thread and the same encoder, random but of real size, which costs what a learned one costs. The seconds are the
 CPU's of the process, which other work on the machine hardly changes.
 
-With `--memory`: the peak of a process of its own, for a text and for one four times as long with as many words.
+With `--memory`: the peak of a process of its own, for a text of 8 parts and for one of 64 with as many words, and by
+how much it exceeds what the process held before. Contexts that training has mapped into memory count as long as the
+system has room for them.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from hf_mplm.static.words import segment_words
 
 CODE = "eng_Latn"
 SENTENCES_PER_STEP = 128
+PARTS = (8, 64)
 
 
 def published(folder: Path, lines: list[str], settings: ExtractionSettings) -> tuple[int, float]:
@@ -107,23 +111,25 @@ def ours(folder: Path, corpus: Path, output: Path, settings: ExtractionSettings)
     return sum(info["words"][CODE]["targets"]), seconds
 
 
-def peak_memory(folder: Path, corpus: Path, settings: dict[str, Any]) -> float:
-    """Peak memory of a process that extracts, in MB."""
+def peak_memory(folder: Path, corpus: Path, settings: dict[str, Any], part_bytes: int) -> tuple[float, float]:
+    """What a process holds that is about to extract, and its peak when it has, in MB."""
     child = (
         "import json, sys; from benchmarks import static_extract as b\n"
-        "folder, corpus, settings = json.loads(sys.stdin.read())\n"
-        "b.measure(b.Path(folder), b.Path(corpus), settings)\n"
+        "folder, corpus, settings, part_bytes = json.loads(sys.stdin.read())\n"
+        "b.measure(b.Path(folder), b.Path(corpus), settings, part_bytes)\n"
     )
-    given = json.dumps([str(folder), str(corpus), settings])
+    given = json.dumps([str(folder), str(corpus), settings, part_bytes])
     done = subprocess.run([sys.executable, "-c", child], input=given, capture_output=True, text=True, check=True)
-    return float(done.stdout.strip().splitlines()[-1])
+    before, peak = map(float, done.stdout.strip().splitlines()[-1].split())
+    return before, peak
 
 
-def measure(folder: Path, corpus: Path, settings: dict[str, Any]) -> None:
-    """In a process of its own: extract, and print the peak of this process in MB."""
+def measure(folder: Path, corpus: Path, settings: dict[str, Any], part_bytes: int) -> None:
+    """In a process of its own: extract, and print the peak of this process before and after, in MB."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as output:
-        extract_static(folder, corpus, Path(output) / "o", ExtractionSettings(**settings), part_bytes=1 << 17)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        extract_static(folder, corpus, Path(output) / "o", ExtractionSettings(**settings), part_bytes=part_bytes)
+    print(before / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def write(folder: Path, lines: list[str]) -> Path:
@@ -141,13 +147,14 @@ def main() -> None:
     parser.add_argument("--hidden_size", type=int, default=384)
     parser.add_argument("--layer", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--memory", action="store_true", help="measure memory instead of speed")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead of speed, of 8 and of 64 parts")
+    parser.add_argument("--part_bytes", type=int, default=4096, help="of --memory: text of a part")
     args = parser.parse_args()
     tatoeba = TatoebaCorpus(DATA_DIR)
     pairs = [tatoeba.pair("eng_Latn", code) for code in tatoeba.languages() if code != CODE]
     lines = list(dict.fromkeys(line for pair in pairs for line in pair.source if len(line.split()) >= 7))
     random.Random(0).shuffle(lines)
-    many, few = lines[: 4 * args.sentences], lines[: args.sentences]
+    few = lines[: args.sentences]
     tokenizer = make_tokenizer([*lines, *(line for pair in pairs for line in pair.target)])
     model = make_encoder(len(tokenizer), args.layers, args.hidden_size)
     shared: dict[str, Any] = {"layer": args.layer, "min_count": 2, "subsample": 1e-3}
@@ -157,7 +164,7 @@ def main() -> None:
         model.save_pretrained(place / "model")
         tokenizer.save_pretrained(place / "model")
         if args.memory:
-            return compare_memory(place, {**shared, "max_words": 500}, few, many)
+            return compare_memory(place, {**shared, "max_words": 500}, lines, args.part_bytes)
         corpus = write(place / "corpus", few)
         rates: dict[str, list[float]] = {}
         for repeat in range(args.repeats):
@@ -175,16 +182,29 @@ def main() -> None:
     report("static_extract", rows)
 
 
-def compare_memory(place: Path, settings: dict[str, Any], few: list[str], many: list[str]) -> None:
-    """Report the peak of a process for a text and for a longer one."""
-    sizes = [peak_memory(place / "model", write(place / f"n{len(s)}", s), settings) for s in (few, many)]
-    report(
-        "static_extract_memory",
-        [
-            {"sentences": len(text), "peak MB": round(size), "ratio": size / sizes[0]}
-            for text, size in zip((few, many), sizes)
-        ],
-    )
+def compare_memory(place: Path, settings: dict[str, Any], lines: list[str], part_bytes: int) -> None:
+    """Report the peak of a process for a text of few parts and for one of many."""
+    ends = np.cumsum([len(line.encode()) + 1 for line in lines])
+    if ends[-1] < PARTS[-1] * part_bytes:
+        raise ValueError(
+            f"{ends[-1]:,} bytes of text are fewer than {PARTS[-1]} parts of {part_bytes:,}; give --part_bytes "
+            f"{ends[-1] // PARTS[-1]}"
+        )
+    rows: list[dict[str, Any]] = []
+    for parts in PARTS:
+        text = lines[: int(np.searchsorted(ends, parts * part_bytes))]
+        before, peak = peak_memory(place / "model", write(place / f"n{parts}", text), settings, part_bytes)
+        first = rows[0]["peak MB"] if rows else peak
+        rows.append(
+            {
+                "parts": parts,
+                "sentences": len(text),
+                "peak MB": round(peak),
+                "beyond start MB": round(peak - before),
+                "ratio": peak / first,
+            }
+        )
+    report("static_extract_memory", rows)
 
 
 if __name__ == "__main__":
