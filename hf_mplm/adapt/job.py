@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,7 @@ class AdaptJob:
                 settings.model,
                 folder,
                 corpus=list(settings.corpus),
-                options=self._reading,
+                options=self._reading_of_wanting(found),
                 max_new_pieces=pieces,
                 initialization=settings.initialization,
                 seed=settings.seed,
@@ -325,6 +325,12 @@ class AdaptJob:
     def _steps(self, found: dict[str, Any]) -> int:
         wanted = self.settings.max_steps
         return int(found["advice"]["max_steps"]) if wanted == AUTO else int(wanted)
+
+    def _reading_of_wanting(self, found: dict[str, Any]) -> ReadOptions:
+        """What new subwords are learned from: languages that lack them, or all where none is said to."""
+        # A diagnosis of an earlier version does not tell them.
+        wanting = tuple(found["advice"].get("wanting", ()))
+        return replace(self._reading, languages=wanting) if wanting else self._reading
 
     def _all_languages(self) -> tuple[str, ...] | None:
         """What is read of both corpora together; `None` for everything."""

@@ -33,7 +33,8 @@ def advise(languages: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mappi
         **run: `batch_size` and `chunk_length` of the training, and `can_extend`, whether the tokenizer's kind can be.
 
     Returns:
-        `dict`: `extend`, `new_pieces`, `max_steps`, `replay` (codes), and `reasons`, a sentence each.
+        `dict`: `extend`, `wanting` (codes of the languages that lack subwords), `new_pieces`, `max_steps`, `replay`
+        (codes), and `reasons`, a sentence each.
     """
     reasons: list[str] = []
     words, distinct, wanting = 0, 0, []
@@ -75,7 +76,14 @@ def advise(languages: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mappi
     replay = list(dict.fromkeys(near for found in languages.values() for near in _neighbours(found)))
     if replay:
         reasons.append(f"to replay: {', '.join(replay)}, the nearest known languages, which have most to lose")
-    return {"extend": pieces > 0, "new_pieces": pieces, "max_steps": steps, "replay": replay, "reasons": reasons}
+    return {
+        "extend": pieces > 0,
+        "wanting": wanting,
+        "new_pieces": pieces,
+        "max_steps": steps,
+        "replay": replay,
+        "reasons": reasons,
+    }
 
 
 def hope(sentences: int) -> str:

@@ -136,6 +136,7 @@ def test_the_vocabulary_grows_where_text_is_unknown_or_cut_finely(changes, piece
     assert advice["new_pieces"] == pieces and advice["extend"] == (pieces > 0)
     assert any(said in reason for reason in advice["reasons"])
     assert advice["max_steps"] == 1500 and advice["replay"] == ["swh_Latn", "eng_Latn"]
+    assert advice["wanting"] == ([] if said == "left as it is" else ["xyz_Latn"])
     fixed = advise({"xyz_Latn": about(**changes)}, known, **{**run, "can_extend": False})
     assert fixed["new_pieces"] == 0
 

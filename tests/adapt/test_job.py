@@ -100,6 +100,30 @@ def test_replayed_languages_have_their_share_of_the_draws(whole: Path) -> None:
     assert counts["wol_Latn"] >= 14
 
 
+def test_a_language_that_is_cut_well_takes_no_new_pieces(tmp_path: Path) -> None:
+    """A large one that the vocabulary was made for, beside a small one that it does not know."""
+    english = [line for _, line in fixtures.corpus_lines("eng_Latn")]
+    tokenizer = word_piece(english, tmp_path / "pieces", 300)
+    encoder = save_encoder(tmp_path / "encoder", fixtures.tiny_bert(len(tokenizer)), tokenizer)
+    greek = [re.sub(r"[^\u0370-\u03ff ]", "", line) for line in sample_lines("ell_Grek", 40)]
+    corpus = write_text(tmp_path / "new", {"eng_Latn": english * 20, "ell_Grek": greek})
+    settings = make_settings(encoder, corpus, new_pieces="300")
+    found = {
+        "advice": {"new_pieces": 300, "wanting": ["ell_Grek"]},
+        "languages": {"eng_Latn": {"unknown": 0.0}, "ell_Grek": {"unknown": 0.9}},
+    }
+    grown = load_tokenizer(AdaptJob(settings, tmp_path / "out")._grow(found))
+    fresh = set(grown.get_vocab()) - set(tokenizer.get_vocab())
+    letters = {character for line in greek for character in line}
+    assert len(fresh) == 300 and all(set(token.removeprefix("##")) <= letters for token in fresh)
+    assert [grown.tokenize(line) for line in english] == [tokenizer.tokenize(line) for line in english]
+    # Told by nobody, all languages are learned from.
+    everything = load_tokenizer(
+        AdaptJob(settings, tmp_path / "all")._grow({**found, "advice": {"new_pieces": 300, "wanting": []}})
+    )
+    assert [everything.tokenize(line) for line in english] != [tokenizer.tokenize(line) for line in english]
+
+
 class Killed(BaseException):
     pass
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from hf_mplm.data.corpus.corpora import find_files, iter_corpus
+from hf_mplm.data.corpus.corpora import CorpusRow, find_files, iter_corpus
 from hf_mplm.data.corpus.plan import check_unchanged, make_plan
 from hf_mplm.data.corpus.report import CorpusReport
 from hf_mplm.data.corpus.sources import ReadOptions
@@ -109,9 +109,9 @@ def extend_encoder(
     plan = {"identity": settings} if corpus is None else make_plan(files, reading, settings)
     extension = None
 
-    def texts(counted: CorpusReport | None = None) -> Iterator[str]:
+    def rows(counted: CorpusReport | None = None) -> Iterator[CorpusRow]:
         assert corpus is not None
-        return (row["text"] for row in iter_corpus(corpus, **asdict(reading), report=counted))
+        return iter_corpus(corpus, **asdict(reading), report=counted)
 
     def extend(folder: Path) -> None:
         nonlocal extension
@@ -120,8 +120,8 @@ def extend_encoder(
             new = extend_tokenizer(old, added, folder, max_new_pieces=max_new_pieces)
         else:
             assert max_new_pieces is not None
-            new = _learn(kind, old, texts(report), folder, max_new_pieces, seed, num_threads)
-        similar = similar_tokens(new, texts(), old, seed=seed) if initialization == "similar" else None
+            new = _learn(kind, old, rows(report), folder, max_new_pieces, seed, num_threads)
+        similar = similar_tokens(new, _texts(rows()), old, seed=seed) if initialization == "similar" else None
         extension = extend_vocabulary(weights, old, new, initialization=initialization, seed=seed, similar=similar)
         save_weights(weights, folder, new_lm_head=new_lm_head)
         if files:
@@ -154,18 +154,18 @@ def extension_job(output: Path, command: str, anew: str = "repeat this command w
 def _learn(
     kind: str,
     old: PreTrainedTokenizerBase,
-    texts: Iterator[str],
+    rows: Iterator[CorpusRow],
     folder: Path,
     num_new: int,
     seed: int,
     num_threads: int,
 ) -> PreTrainedTokenizerBase:
     if kind != "Unigram":
-        return learn_tokens(old, texts, folder, num_new=num_new)
+        return learn_tokens(old, _texts(rows), folder, num_new=num_new)
     with tempfile.TemporaryDirectory() as learned_in:
         try:
             learned = train_tokenizer(
-                texts, learned_in, vocab_size=_SPARE * num_new, seed=seed, num_threads=num_threads
+                rows, learned_in, vocab_size=_SPARE * num_new, seed=seed, num_threads=num_threads
             )
         except ValueError as error:
             raise ValueError(
@@ -173,3 +173,7 @@ def _learn(
                 f"another --max_new_pieces, or more text: {error}"
             ) from error
         return extend_tokenizer(old, learned, folder, max_new_pieces=num_new)
+
+
+def _texts(rows: Iterator[CorpusRow]) -> Iterator[str]:
+    return (row["text"] for row in rows)
