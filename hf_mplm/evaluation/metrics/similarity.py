@@ -93,10 +93,13 @@ def retrieve(queries: np.ndarray, index: np.ndarray, *, csls: int = 0) -> tuple[
         first. A query of length zero, which is like nothing, finds nothing: both are m. Shapes: (n,) and (n,), int64.
 
     Raises:
-        ValueError: If there are fewer answers than queries.
+        ValueError: If there are fewer answers than queries, or numbers that are not finite.
     """
     if len(index) < len(queries):
         raise ValueError(f"{len(queries)} queries have only {len(index)} answers: the two sides must be aligned")
+    # No comparison with NaN holds, so that every answer would count as found first.
+    if not (np.isfinite(queries).all() and np.isfinite(index).all()):
+        raise ValueError("the vectors hold NaN or infinite numbers; the model's weights are damaged, or overflow")
     queries, index = normalise(queries), normalise(index)
     # Equal vectors may differ in the last bit of a product, depending on their place in the matrix. One product for
     # all of them makes a tie a tie.

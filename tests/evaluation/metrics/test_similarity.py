@@ -183,3 +183,14 @@ def test_the_best_of_several_answers_counts_and_ties_go_to_the_smaller_position(
     assert best_ranks(queries, index, gold).tolist() == expected
     # Neither the first of the answers alone nor the last would do.
     assert best_ranks(queries, index, [answers[:1] for answers in gold]).tolist() != expected
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_vectors_that_are_not_finite_find_nothing_and_are_refused(wrong: float) -> None:
+    vectors = np.eye(4, dtype=np.float32)
+    assert not retrieve(vectors, vectors)[0].any()
+    broken = vectors.copy()
+    broken[2, 1] = wrong
+    for sides in ((broken, vectors), (vectors, broken)):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            retrieve(*sides)
