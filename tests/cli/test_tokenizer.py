@@ -9,6 +9,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertMod
 
 from hf_mplm.cli.main import main
 from hf_mplm.data.tokenizing.tokenizers import tokenizer_fingerprint
+from hf_mplm.trainers.vocabulary import extension
 from tests.data.tokenizing.kinds import word_piece
 from tests.fixtures import corpus_lines, tiny_bert, tiny_xlm_roberta
 
@@ -213,3 +214,24 @@ def test_an_encoder_without_its_head_is_grown_and_cut_and_stays_one(
     tiny_bert(len(tokenizer)).save_pretrained(base)
     assert main([*command, "--new_lm_head", "--overwrite"]) == 2
     assert "has an LM head already" in capsys.readouterr().err
+
+
+def test_the_learner_of_pieces_is_told_the_languages(
+    tiny_corpus: Path, tiny_tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it can balance them where it has to draw."""
+    base = tmp_path / "base"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_tokenizer_folder)
+    tokenizer.save_pretrained(base)
+    tiny_xlm_roberta(len(tokenizer)).save_pretrained(base)
+    learn, seen = extension.train_tokenizer, []
+
+    def watching(rows, *args, **kwargs):
+        seen.extend(rows)
+        return learn(seen, *args, **kwargs)
+
+    monkeypatch.setattr(extension, "train_tokenizer", watching)
+    command = ["tokenizer", "extend", "--model", str(base), "--corpus", str(tiny_corpus), "--num_threads", "1"]
+    command += ["--languages", "eng_Latn,kat_Geor", "--max_new_pieces", "80", "--output", str(tmp_path / "grown")]
+    assert main(command) == 0
+    assert {row["language"] for row in seen} == {"eng_Latn", "kat_Geor"}
